@@ -1,0 +1,276 @@
+"""Which tasks and models exist, and what the command line must know of them, read without importing them.
+
+A file's name is its entry's name: `tasks/adding.py` is the task `adding`. Options, versions, minimum lengths and
+documented rates are read from the source text (they are literals there), so that `--help`, `--dry-run` and a re-run
+with nothing to do never load torch. A class of one's own is named by its import path, `package.module:Class`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["task", "model"]
+PACKAGES: dict[Kind, str] = {"task": "tasks", "model": "models"}
+# Set by the command line for every model, so they are no options of an entry.
+COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "batch_size", "folder"})
+
+# Class attributes that are read from the source text.
+STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "documented_learning_rate"})
+
+
+class CatalogError(ValueError):
+    """A name, option or value that does not exist: what, expected, got, how to fix."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an entry. kinds: accepted types; choices: accepted values where they are enumerated."""
+
+    name: str
+    kinds: tuple[str, ...]
+    choices: tuple[Any, ...]
+    default: Any
+
+    @property
+    def expected(self) -> str:
+        """What a value may be, for messages."""
+        return " or ".join([*map(_shown, self.choices), *self.kinds])
+
+    def convert(self, raw: Any, owner: str) -> Any:
+        """`raw`, as text from the command line or typed from a configuration file, as a value of this option.
+
+        Raises:
+            CatalogError: it is none of the accepted kinds or choices.
+        """
+        for choice in self.choices:
+            if (raw == choice and type(raw) is type(choice)) or raw == _shown(choice):
+                return choice
+        for kind in self.kinds:
+            try:
+                return _READERS[kind](raw)
+            except (KeyError, TypeError, ValueError):
+                continue
+        near = difflib.get_close_matches(str(raw), [_shown(choice) for choice in self.choices], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise CatalogError(f"{owner}: option {self.name!r} expects {self.expected}, got {str(raw)!r}.{hint}")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the source text tells of a task or model. Fields that do not apply to its kind hold their defaults."""
+
+    kind: Kind
+    name: str
+    module: str
+    class_name: str
+    options: dict[str, Option]
+    version: int = 1
+    minimum_length: int = 1
+    tokens_per_step: int | None = None
+    fallback: str | None = None
+    documented_learning_rate: float = 1e-2
+
+    def load(self) -> Any:
+        """Import the class itself (this is where torch is loaded)."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+    def values(self, options: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        """Options as typed values; those equal to their default are dropped.
+
+        Raises:
+            CatalogError: an unknown option, one given twice, or a value it does not accept.
+        """
+        values: dict[str, Any] = {}
+        for key, raw in options:
+            if key not in self.options:
+                raise CatalogError(_unknown(f"option of {self.kind} {self.name}", key, self.options))
+            if key in values:
+                raise CatalogError(f"{self.kind} {self.name}: option {key!r} is given twice")
+            values[key] = self.options[key].convert(raw, f"{self.kind} {self.name}")
+        return {key: value for key, value in sorted(values.items()) if value != self.options[key].default}
+
+
+def names(kind: Kind) -> list[str]:
+    """Names of all discovered tasks or models."""
+    return sorted(_files(kind))
+
+
+def card(kind: Kind, name: str) -> Card:
+    """The card of a discovered name, of a unique prefix of one, or of an import path `package.module:Class`.
+
+    Raises:
+        CatalogError: no such name, an ambiguous prefix, or a file without exactly one class that states its version.
+    """
+    if ":" in name:
+        module, _, class_name = name.partition(":")
+        if module in _files(kind):
+            raise CatalogError(f"cannot read {class_name!r} in {name!r}: write an option as {module}:option=value")
+        return _read(kind, name, _source(module), module, class_name)
+    files = _files(kind)
+    if name not in files:
+        matches = [candidate for candidate in files if name and candidate.startswith(name)]
+        if len(matches) > 1:
+            raise CatalogError(f"{kind} {name!r} is ambiguous: it may be {' or '.join(sorted(matches))}")
+        if not matches:
+            raise CatalogError(_unknown(kind, name, files))
+        name = matches[0]
+    return _read(kind, name, files[name], f"{PACKAGES[kind]}.{name}", None)
+
+
+def _files(kind: Kind) -> dict[str, Path]:
+    spec = importlib.util.find_spec(PACKAGES[kind])
+    folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else ()
+    files = [path for folder in folders for path in sorted(Path(folder).glob("*.py"))]
+    return {path.stem: path for path in files if path.stem != "base" and not path.stem.startswith("_")}
+
+
+def _source(module: str) -> Path:
+    reason = ""
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception as error:  # finding `a.b` imports `a`, which may raise anything
+        spec, reason = None, f" ({type(error).__name__}: {error})"
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise CatalogError(
+            f"no module {module!r} with Python source can be found{reason}: run from the folder that holds it, or "
+            f"install its package"
+        )
+    return Path(spec.origin)
+
+
+@cache
+def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None) -> Card:
+    try:
+        tree = ast.parse(path.read_text("utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise CatalogError(f"{path} is not valid Python: {error}") from None
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    if class_name is None:
+        stated = [c for c in classes.values() if not c.name.startswith("_") and "version" in _literals(c)]
+        if len(stated) != 1:
+            raise CatalogError(
+                f"{path.name}: expected exactly one public class that states `version = N`, got {len(stated)}"
+            )
+        node = stated[0]
+    elif class_name in classes:
+        node = classes[class_name]
+    else:
+        raise CatalogError(_unknown(f"class in {module}", class_name, classes))
+    fields = {key: value for key, value in _literals(node).items() if key in STATED}
+    return Card(kind, name, module, node.name, _options(node), **fields)
+
+
+def _literals(node: ast.ClassDef) -> dict[str, Any]:
+    """Class attributes with literal values."""
+    found: dict[str, Any] = {}
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            target, value = statement.targets[0].id, statement.value
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+            target, value = statement.target.id, statement.value
+        else:
+            continue
+        try:
+            found[target] = ast.literal_eval(value)
+        except ValueError:
+            continue
+    return found
+
+
+def _options(node: ast.ClassDef) -> dict[str, Option]:
+    """Keyword-only arguments of the class's own `__init__` that have a default."""
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            pairs = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)
+            return {
+                argument.arg: _option(argument, _default(argument, default))
+                for argument, default in pairs
+                if default is not None and argument.arg not in COMMON
+            }
+    return {}
+
+
+def _default(argument: ast.arg, default: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(default)
+    except ValueError:
+        shown = ast.unparse(default)
+        raise CatalogError(f"option {argument.arg!r}: its default must be a literal, got {shown}") from None
+
+
+def _option(argument: ast.arg, default: Any) -> Option:
+    kinds: list[str] = []
+    choices: list[Any] = []
+    pending = [argument.annotation]
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.BinOp):
+            pending = [node.left, node.right, *pending]
+        elif isinstance(node, ast.Constant) and node.value is None:
+            choices.append(None)
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
+            values = ast.literal_eval(node.slice)
+            choices.extend(values if isinstance(values, tuple) else [values])
+        elif node is not None and ast.unparse(node) in _READERS:
+            kinds.append(ast.unparse(node))
+        else:
+            shown = "none" if node is None else ast.unparse(node)
+            raise CatalogError(f"option {argument.arg!r}: annotate it as {', '.join(_READERS)} or Literal, got {shown}")
+    return Option(argument.arg, tuple(kinds), tuple(choices), default)
+
+
+def _boolean(raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    return {"true": True, "false": False}[_text(raw)]
+
+
+def _integer(raw: Any) -> int:
+    return raw if type(raw) is int else int(_text(raw))
+
+
+def _real(raw: Any) -> float:
+    number = float(raw) if type(raw) in (int, float) else float(_text(raw))
+    if not math.isfinite(number):
+        raise ValueError(raw)
+    return number
+
+
+def _integers(raw: Any) -> tuple[int, ...]:
+    return tuple(map(_integer, raw if isinstance(raw, list | tuple) else _text(raw).split("+")))
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise TypeError(raw)
+    return raw
+
+
+_READERS: dict[str, Any] = {
+    "bool": _boolean,
+    "int": _integer,
+    "float": _real,
+    "tuple[int, ...]": _integers,
+    "str": _text,
+}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
+
+
+def _unknown(what: str, got: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what}: {got!r}. {hint}Available: {', '.join(sorted(known)) or 'none'}."

@@ -1,0 +1,1 @@
+"""Engines: where cells run. Each offers `run(cells) -> iterator of finished cells`."""

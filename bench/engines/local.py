@@ -1,0 +1,214 @@
+"""Cells on the cores of this machine: supervised worker processes that live long.
+
+A worker imports torch once and then measures one cell after another. The supervisor talks to each over a pipe of its
+own, so that a worker that is killed, crashes, hangs or starves for memory takes nothing with it but one attempt of one
+cell. A worker that does not even start costs no attempt; it is given up after a few tries. Workers die with their
+parent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing.connection import wait
+
+from bench.engines._worker import ALLOCATOR, Worker
+from bench.engines.placement import Queue, Slot, slots
+from bench.result import Finished, Result, Status
+from bench.sweep import Cell, Job, Surroundings
+
+__all__ = ["ALLOCATOR", "EngineError", "LocalEngine"]
+
+ATTEMPTS = 2
+STARTS = 3  # in a row, before a worker is given up
+START_SECONDS = 300.0  # importing torch from a slow file system
+TICK = 0.5
+RETRIED: frozenset[Status] = frozenset({"crashed", "timeout", "out_of_memory"})
+
+Report = Callable[[int, Cell | None, int, int], None]
+
+
+class EngineError(RuntimeError):
+    """No cell can be measured here: what, why, how to fix."""
+
+
+class LocalEngine:
+    """Runs cells in `workers` processes. timeout: seconds a cell may take, None: any.
+
+    devices: GPUs that the processes share evenly, as CUDA_VISIBLE_DEVICES names them. Where there are any, a cell that
+    ran out of memory is tried again by itself on an empty one. retried: what is tried once more.
+    report: called with (worker, cell or None when idle, step, steps) whenever a worker says what it does.
+    say: called with one line for people.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        *,
+        workers: int,
+        devices: Sequence[str] = (),
+        timeout: float | None = None,
+        retried: frozenset[Status] = RETRIED,
+        report: Report = lambda worker, cell, step, steps: None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.timeout = timeout
+        self.report = report
+        self.say = say
+        self.surroundings = surroundings
+        self.workers = workers
+        self.devices = devices
+        self.retried = retried
+        self._stopping = False
+        self._processes: list[Worker] = []
+        self._said: set[str] = set()
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._processes:
+            worker.dismiss()
+        for worker in self._processes:
+            for line in worker.close():
+                self._say_once(line)
+        self._processes = []
+
+    def _launch(self) -> list[Worker]:
+        """The worker processes, started when first needed: a sweep with nothing to do starts none."""
+        if not self._processes:
+            self._processes = [Worker(slot, self.surroundings) for slot in slots(self.workers, self.devices)]
+        return self._processes
+
+    def stop(self) -> None:
+        """Begin no further cell; what is running finishes."""
+        self._stopping = True
+
+    def check(self, jobs: list[Job]) -> list[str]:
+        """Build the task and model of each job without training; one message per distinct fault.
+
+        Raises:
+            EngineError: the worker does not start.
+        """
+        worker = self._launch()[0]
+        worker.send("check", jobs)
+        while True:
+            for kind, content in worker.messages(TICK):
+                if kind == "checked":
+                    return list(content)
+            if worker.alive and not self._late(worker):
+                continue
+            if worker.ready:
+                worker.replace()
+                return []  # a worker that dies or hangs here would do so in its cell, which becomes a row
+            if worker.failed_starts + 1 >= STARTS:
+                raise _cannot_start(worker.last_words())
+            worker.restart()
+            worker.send("check", jobs)
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Finished]:
+        """Measure the cell of every job, each at most twice, and yield each outcome as it comes. A None among the jobs
+        says that the next one is not known yet.
+
+        Raises:
+            EngineError: no worker starts.
+        """
+        self._launch()
+        queue = Queue(jobs)
+        while True:
+            self._give(queue)
+            busy = [worker for worker in self._processes if worker.job is not None]
+            if not busy:
+                if self._stopping or queue.empty:
+                    return
+                time.sleep(TICK)
+            wait([worker.pipe for worker in busy], timeout=TICK)
+            for worker in busy:
+                yield from self._attend(worker, queue)
+
+    def _give(self, queue: Queue[Job]) -> None:
+        """Something to do for each idle worker."""
+        while not self._stopping:
+            running = {worker.slot: worker.alone for worker in self._processes if worker.job is not None}
+            given = queue.take([worker.slot for worker in self._processes if worker.job is None], running)
+            if given is None:
+                return
+            slot, waiting = given
+            if waiting.alone:
+                self._vacate(slot)
+            (worker,) = (worker for worker in self._processes if worker.slot == slot)
+            worker.start(waiting.item, waiting.attempt, alone=waiting.alone)
+            self.report(worker.index, worker.cell, 0, waiting.item[0].recipe.steps)
+
+    def _vacate(self, slot: Slot) -> None:
+        """Give back the GPU memory that idle processes of a slot's GPU keep."""
+        for worker in self._processes:
+            if worker.slot.device == slot.device and worker.served:
+                worker.replace()
+
+    def _attend(self, worker: Worker, queue: Queue[Job]) -> Iterator[Finished]:
+        """Hear a worker, look after it, and pass on what came of its cell."""
+        for kind, content in worker.messages():
+            if kind == "report" and worker.job is not None:
+                self.report(worker.index, worker.cell, *content)
+            elif kind == "note":
+                self._say_once(content)
+            elif kind == "finished":
+                yield from self._settle(worker, content, queue)
+        if worker.job is None:
+            return
+        if not worker.ready and (not worker.alive or self._late(worker)):
+            self._start_again(worker, queue)
+        elif not worker.alive:
+            yield from self._settle(worker, self._lost(worker, "crashed", worker.last_words()), queue)
+        elif self._late(worker):
+            error = f"stopped after {self.timeout:g} s (--timeout)"
+            yield from self._settle(worker, self._lost(worker, "timeout", error), queue)
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self.say(line)
+
+    def _settle(self, worker: Worker, finished: Finished, queue: Queue[Job]) -> Iterator[Finished]:
+        """The end of one attempt: the cell's outcome, or another attempt."""
+        job, attempt = worker.job, worker.attempt
+        worker.done(finished.result.status)
+        self.report(worker.index, None, 0, 0)
+        if job and finished.result.status in self.retried and attempt < ATTEMPTS:
+            if not self._stopping:  # else the cell stays missing, and has all its attempts when the sweep resumes
+                alone = bool(self.devices) and finished.result.status == "out_of_memory"
+                queue.again(job, attempt + 1, alone=alone)
+        else:
+            yield finished
+
+    def _late(self, worker: Worker) -> bool:
+        """Whether a worker takes too long, to start or to measure its cell."""
+        limit = self.timeout if worker.ready else START_SECONDS
+        return limit is not None and time.monotonic() - worker.since >= limit
+
+    def _lost(self, worker: Worker, status: Status, error: str) -> Finished:
+        """The outcome of the cell this worker was measuring, and a new process in its place."""
+        assert worker.cell is not None
+        result = Result(cell=worker.cell, status=status, error=f"{error}, attempt {worker.attempt} of {ATTEMPTS}")
+        worker.replace()
+        return Finished(result)
+
+    def _start_again(self, worker: Worker, queue: Queue[Job]) -> None:
+        """A worker that died before it could begin: start it anew, or give it up."""
+        if worker.failed_starts + 1 < STARTS:
+            worker.restart()
+            return
+        words = worker.last_words()
+        self._processes.remove(worker)
+        if worker.job is not None:
+            queue.again(worker.job, worker.attempt, alone=worker.alone)
+        self.report(worker.index, None, 0, 0)
+        worker.close()
+        if not self._processes:
+            raise _cannot_start(words)
+        self.say(f"worker {worker.index} does not start ({words}); {len(self._processes)} go on")
+
+
+def _cannot_start(words: str) -> EngineError:
+    return EngineError(f"no worker process starts, after {STARTS} tries: {words}. Nothing stored is lost.")

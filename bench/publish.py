@@ -1,0 +1,178 @@
+"""The command `python -m bench.publish STORE`: mirror a store to W&B after the fact, training nothing.
+
+What is there already is skipped: online, what the project holds as finished or failed; offline, what lies whole in the
+store's folder `wandb`. `--workspace` saves a dashboard for the project instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from bench import tracking
+from bench.login import LoginError, Wish, described, mirroring, resolve
+from bench.result import ANSWERS, Result
+from bench.store import Store, StoreError
+from bench.sweep import TASKS, Cell, Mirroring, canonical_json
+
+app = App(name="python -m bench.publish", help="Mirror stored results to W&B, training nothing.", version_flags=[])
+EXIT_FAILED, EXIT_USAGE = 1, 2
+PATIENCE = 3600.0  # somebody waits for it, and each run has its own limits
+
+Runs = Callable[[Mirroring], Iterable[Any]]
+
+
+class PublishError(ValueError):
+    """What was asked for cannot be done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Numbers of results sent, and of those that were there. notes: what went wrong, in lines."""
+
+    sent: int
+    there: int
+    notes: list[str]
+
+
+def publish(store: Store, plan: Mirroring, runs: Runs | None = None) -> Outcome:
+    """Mirror what a store holds and W&B does not. runs: lists the project's runs (`online` only).
+
+    Raises:
+        StoreError: a record is of a newer schema.
+        PublishError: W&B does not say what it holds.
+    """
+    results = store.results()
+    there = _there(plan, results, runs or _runs)
+    missing = [result for result in results if result.cell.key not in there]
+    asked = _asked(store)
+    notes: list[str] = []
+    for sweep in sorted({asked(result.cell) for result in missing}):
+        mirror = tracking.Mirror(replace(plan, sweep=sweep, patience=PATIENCE))
+        for result in missing:
+            if asked(result.cell) == sweep:
+                tracking.replay(mirror, result)
+        notes += mirror.close()
+    return Outcome(len(missing), len(results) - len(missing), notes)
+
+
+def _there(plan: Mirroring, results: list[Result], runs: Runs) -> set[str]:
+    """Keys of the results that need not be sent."""
+    if plan.mode == "offline":
+        return {result.cell.key for result in results if tracking.is_mirrored(plan, result)}
+    states = {(run.id.rpartition("-")[0], run.state) for run in runs(plan)}
+    ends = {result.cell.key: "finished" if result.status in ANSWERS else "failed" for result in results}
+    return {key for key, state in ends.items() if (key, state) in states}
+
+
+def _runs(plan: Mirroring) -> Iterator[Any]:
+    wandb = tracking.imported()
+    try:
+        api = wandb.Api(timeout=20)
+        path = f"{plan.entity or api.default_entity}/{plan.project}"
+        yield from api.runs(path, per_page=500)
+    except ValueError:  # no such project yet
+        return
+    except Exception as error:
+        raise PublishError(
+            f"W&B does not say what project {plan.project} holds: {error}. Try --wandb offline."
+        ) from None
+
+
+def _asked(store: Store) -> Callable[[Cell], str]:
+    """From a cell to the hash of the first sweep that asked for it, empty where none did."""
+    found: dict[str, str] = {}
+    for content in store.sweeps():
+        name = hashlib.sha256(canonical_json(content["sweep"]).encode()).hexdigest()[:16]
+        for cell in content["cells"]:
+            found.setdefault(canonical_json(cell), name)
+    return lambda cell: found.get(canonical_json(cell.model_dump(mode="json", exclude={"data"})), "")
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+@app.default
+def run(
+    store: Annotated[Path | None, Parameter(help="Folder of results (results).")] = None,
+    /,
+    *,
+    project: Annotated[str | None, Parameter(help="W&B project (default: WANDB_PROJECT, long-range-bench).")] = None,
+    entity: Annotated[str | None, Parameter(help="W&B user or team (default: WANDB_ENTITY, your own).")] = None,
+    wandb: Annotated[str, Parameter(help="auto (the default), online or offline.")] = "auto",
+    workspace: Annotated[bool, Parameter(help="Save a dashboard for the project instead.", negative="")] = False,
+) -> int:
+    """Mirror stored results to W&B, training nothing; what is there is skipped."""
+    wish = _wish(wandb)
+    if workspace:
+        return _save_workspace(store, project, entity)
+    folder = store or Path("results")
+    opened = Store(folder)
+    plan = mirroring(wish, folder, project=project, entity=entity)
+    if plan is None:
+        raise PublishError("WANDB_MODE=disabled: nothing is published. Unset it, or take --wandb online or offline.")
+    _check_writable(folder / "wandb")
+    outcome = publish(opened, plan)
+    print(f"{outcome.sent} results sent, {outcome.there} were there. {described(plan, folder)}")
+    for path in opened.corrupt:
+        print(f"corrupt record left out: {path}", file=sys.stderr)
+    for note in outcome.notes:
+        print(note, file=sys.stderr)
+    return EXIT_FAILED if outcome.notes else 0
+
+
+def _wish(text: str) -> Wish:
+    wishes: tuple[Wish, ...] = ("auto", "online", "offline")
+    for wish in wishes:
+        if wish == text:
+            return wish
+    near = difflib.get_close_matches(text, wishes, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise PublishError(f"--wandb: expected auto, online or offline, got {text!r}.{hint}")
+
+
+def _check_writable(folder: Path) -> None:
+    # Without this W&B would write below the system's temporary folder, where nobody looks.
+    try:
+        folder.mkdir(exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise PublishError(f"cannot write {folder}: {error.strerror or error}. Give a writable store.") from None
+
+
+def _save_workspace(store: Path | None, project: str | None, entity: str | None) -> int:
+    if not (project and entity):
+        raise PublishError("--workspace needs to know for whom: give --entity and --project.")
+    resolve("online")
+    tasks = list(dict.fromkeys(result.cell.task for result in Store(store).results())) if store else list(TASKS)
+    try:
+        from bench.workspace import save
+    except ImportError as error:
+        raise PublishError(f"--workspace needs one package more ({error}): pip install '.[workspace]'") from None
+    try:
+        print(save(entity, project, tasks))
+    except Exception as error:
+        raise PublishError(f"W&B did not save the workspace of {entity}/{project}: {error}") from None
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; bad usage ends with one message and exit code 2."""
+    try:
+        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except (CycloptsError, PublishError, LoginError, StoreError) as error:
+        print(f"bench.publish: {error}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

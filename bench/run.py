@@ -1,0 +1,261 @@
+"""The command `python -m bench.run`: from a command line to stored results and a table.
+
+The composition root: it knows every part, and nobody imports it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import platform
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import Field, ValidationError
+
+from bench.catalog import CatalogError
+from bench.sweep import Entry, Frozen, Sweep
+
+app = App(
+    name="python -m bench.run",
+    help="Measure how far back sequence models remember: tasks × models × lengths × seeds.",
+    version_flags=[],
+)
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class Settings(Frozen):
+    """How and where a sweep runs; no part of what is measured."""
+
+    store: str = "results"
+    engine: Literal["local"] = "local"
+    workers: Annotated[int, Field(ge=1)] | None = None
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    data: str | None = None
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    retry_failed: bool = False
+    wandb: Literal["auto", "online", "offline", "off"] = "auto"
+
+
+class UsageError(ValueError):
+    """A command line or configuration that cannot be followed."""
+
+
+@app.default
+def run(
+    *,
+    lengths: Annotated[str | None, Parameter(help="Sequence lengths, e.g. 10,100,1000 (the default).")] = None,
+    tasks: Annotated[str | None, Parameter(help="Tasks, with options: copying,adding:marks=anywhere.")] = None,
+    models: Annotated[str | None, Parameter(help="Models, with options, or package.module:Class.")] = None,
+    seeds: Annotated[str | None, Parameter(help="Seeds, e.g. 0,1,2 (default: the budget's).")] = None,
+    learning_rates: Annotated[
+        str | None, Parameter(help="A grid, chosen on validation (default: the budget's).")
+    ] = None,
+    budget: Annotated[str | None, Parameter(help="smoke, quick (the default) or full.")] = None,
+    steps: Annotated[int | None, Parameter(help="Optimisation steps; 0: initialisation only.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Sequences per optimisation step.")] = None,
+    parameters: Annotated[int | None, Parameter(help="Parameters of every model's body (16000).")] = None,
+    hidden: Annotated[int | None, Parameter(help="Equal hidden size instead of equal parameters.")] = None,
+    clip: Annotated[str | None, Parameter(help="Largest gradient norm (1.0), or none.")] = None,
+    engine: Annotated[str | None, Parameter(help="local: the cores of this machine.")] = None,
+    workers: Annotated[int | None, Parameter(help="Worker processes (default: one per core).")] = None,
+    accelerator: Annotated[str | None, Parameter(help="auto, cpu or gpu.")] = None,
+    store: Annotated[str | None, Parameter(help="Folder of results (results).")] = None,
+    data: Annotated[str | None, Parameter(help="Folder of corpora (default: BENCH_DATA, the cache, download).")] = None,
+    timeout: Annotated[float | None, Parameter(help="Seconds a cell may take.")] = None,
+    retry_failed: Annotated[bool | None, Parameter(help="Run failed cells again.", negative="")] = None,
+    wandb: Annotated[str | None, Parameter(help="Mirror to W&B: auto (the default), online, offline or off.")] = None,
+    config: Annotated[Path | None, Parameter(help="A TOML file with the same fields; flags win over it.")] = None,
+    dry_run: Annotated[bool, Parameter(help="Show the cells and the estimated time, and stop.", negative="")] = False,
+    print_config: Annotated[bool, Parameter(help="Print the configuration as TOML, and stop.", negative="")] = False,
+) -> int:
+    """Measure what is missing of a sweep, store it, and show the table. The same command again resumes."""
+    given = {name: value for name, value in locals().items() if name not in ("config", "dry_run", "print_config")}
+    flags = {name: value for name, value in given.items() if value is not None}
+    sweep, settings = configured((_toml(config) if config else {}) | flags)
+    if print_config:
+        print(_as_toml(sweep, settings), end="")
+        return 0
+    return _preview(sweep, settings) if dry_run else _execute(sweep, settings)
+
+
+def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
+    """The sweep and the settings that these values describe.
+
+    Raises:
+        UsageError: an unknown name, or a value that does not fit.
+    """
+    fields = {*Sweep.model_fields, *Settings.model_fields}
+    for name in values:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(fields))}."
+            raise UsageError(f"unknown key {name!r} in the configuration.{hint}")
+    content = dict(values)
+    if "clip" in content:
+        content["clip"] = _clip(content["clip"])
+    try:
+        sweep = Sweep(**{name: value for name, value in content.items() if name in Sweep.model_fields})
+        settings = Settings(**{name: value for name, value in content.items() if name in Settings.model_fields})
+    except ValidationError as error:
+        raise UsageError("\n".join(map(_fault, error.errors()))) from None
+    return sweep, settings
+
+
+def _clip(value: Any) -> float | None:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return None if value in ("none", None) else float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"--clip expects a number above 0 or none, got {value!r}") from None
+
+
+def _fault(error: Any) -> str:
+    """One fault of the configuration in one line: what, expected, got."""
+    name = f"--{str(error['loc'][0]).replace('_', '-')}: " if error["loc"] else ""
+    message = error["msg"].removeprefix("Value error, ")
+    choices = str(error.get("ctx", {}).get("expected", ""))
+    near = difflib.get_close_matches(str(error["input"]), [part.strip("'") for part in choices.split()], n=1)
+    hint = f". Did you mean {near[0]!r}?" if near else ""
+    got = "" if "got" in message or not error["loc"] else f", got {error['input']!r}"
+    return f"{name}{message[:1].lower()}{message[1:]}{got}{hint}"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}. Correct --config.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the configuration {path} is not valid TOML: {error}") from None
+    return {name.replace("-", "_"): value for name, value in content.items()}
+
+
+def _as_toml(sweep: Sweep, settings: Settings) -> str:
+    values = sweep.described() | settings.model_dump()
+    values["clip"] = "none" if sweep.clip is None else sweep.clip  # the one field whose None is not its default
+    shown = {name: _json(value) for name, value in values.items() if value is not None}
+    for name, entries in (("tasks", sweep.tasks), ("models", sweep.models)):
+        shown[name] = f"[{', '.join(map(_entry, entries))}]"
+    return "".join(f"{name} = {value}\n" for name, value in shown.items())
+
+
+def _json(value: Any) -> str:
+    """A JSON value, which is a TOML value but for null and for escaped pairs of surrogates."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _entry(entry: Entry) -> str:
+    """An entry as text, or as a table where a value holds what separates options."""
+    if not any(mark in str(value) for _, value in entry.options for mark in ",:"):
+        return _json(entry.text)
+    fields = [f"{_json(key)} = {_json(value)}" for key, value in (("name", entry.name), *entry.options)]
+    return f"{{{', '.join(fields)}}}"
+
+
+def _resolver(settings: Settings) -> Any:
+    from bench.runner import Request, Resolved
+    from bench.sweep import DataIdentity, Source
+    from tasks import _corpus
+
+    given = settings.data or os.environ.get("BENCH_DATA")
+    folder = Path(given) if given else None
+
+    def resolve(request: Request, download: bool) -> Resolved | None:
+        try:
+            corpus = _corpus.resolve(request.corpus, fallback=request.fallback, folder=folder, download=download)
+        except _corpus.CorpusError as error:
+            raise UsageError(str(error)) from None
+        fell_back = corpus.source == request.fallback != request.corpus
+        if fell_back and not download:
+            return None
+        note = f"{corpus.note}: using the embedded corpus {corpus.name!r} instead." if fell_back else None
+        data = DataIdentity(name=corpus.name, sha256=corpus.sha256)
+        return Resolved(data, Source(corpus.source, corpus.folder), note)
+
+    return resolve
+
+
+def _workers(settings: Settings) -> int:
+    if settings.workers is not None:
+        return settings.workers
+    if platform.system() == "Linux":  # the cores this process may use, where the system tells
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _preview(sweep: Sweep, settings: Settings) -> int:
+    from bench.console import Console, Estimate, duration
+    from bench.runner import plan
+
+    cells = [planned.cell for planned in plan(sweep)]
+    console, estimate = Console(), Estimate()
+    for cell in cells:
+        recipe = cell.recipe
+        console.note(f"{cell.label}: {recipe.steps} steps × {recipe.batch_size} sequences")
+    left = sum(map(estimate.seconds, cells)) / _workers(settings)
+    console.note(f"{len(cells)} cells, roughly {duration(left)} on {_workers(settings)} workers. Nothing was run.")
+    return 0
+
+
+def _execute(sweep: Sweep, settings: Settings) -> int:
+    from bench import login
+    from bench.console import Console
+    from bench.engines.local import LocalEngine
+    from bench.runner import execute
+    from bench.store import Store
+    from bench.sweep import Surroundings
+
+    mirroring = login.mirroring(settings.wandb, settings.store, sweep=sweep.hash)
+    store = Store(settings.store, create=True)
+    console = Console()
+    surroundings = Surroundings(accelerator=settings.accelerator, mirroring=mirroring)
+    workers = _workers(settings)
+    engine = LocalEngine(
+        surroundings, workers=workers, timeout=settings.timeout, report=console.working, say=console.note
+    )
+    outcome = execute(sweep, store, engine, console, _resolver(settings), retry_failed=settings.retry_failed)
+    if outcome.results:
+        from reports import table
+
+        table.show(store, console.terminal, outcome.keys)
+    console.note(f"Results are in {settings.store}. The same command again resumes; nothing stored is run twice.")
+    if mirroring is not None and (store.path / "wandb").exists():
+        console.note(f"{login.described(mirroring, settings.store)} Leave the mirror out with --wandb off.")
+    return outcome.exit_code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; bad usage ends with one message and exit code 2."""
+    from bench.engines.local import EngineError
+    from bench.login import LoginError
+    from bench.store import StoreError
+
+    exit_code = EXIT_USAGE
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        message = str(error)
+    except (UsageError, CatalogError, StoreError, LoginError) as error:
+        message = str(error)
+    except EngineError as error:
+        exit_code, message = EXIT_FAILED, str(error)
+    except KeyboardInterrupt:
+        exit_code, message = EXIT_INTERRUPTED, "interrupted; the same command again resumes"
+    else:
+        return int(code or 0)
+    print(f"bench.run: {message}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The command `python -m bench.status STORE`: what was asked of a store, what is done, and how long the rest takes.
+
+Exit code: 0, or 1 where a cell failed or a file is corrupt, or 2 for bad usage. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
+from rich.console import Console as Terminal
+
+from bench.console import Estimate, duration
+from bench.presence import Runner, runners
+from bench.result import ANSWERS, Result
+from bench.store import Store, StoreError
+from bench.sweep import Cell
+
+EXIT_WRONG = 1
+EXIT_USAGE = 2
+SHOWN = 10  # failed cells in full
+
+app = App(name="python -m bench.status", help="What of a store's sweeps is done, failed, missing.", version_flags=[])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A cell that a sweep asked for. complete: its data are known, so its key is its identity."""
+
+    cell: Cell
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where cells stand. left: estimated seconds of work for the missing ones, on one worker."""
+
+    answers: list[Result]
+    failures: list[Result]
+    missing: list[Cell]
+    left: float
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        total = len(self.answers) + len(self.failures) + len(self.missing)
+        parts = [f"{total} cells: {len(self.answers)} done{_by_status(self.answers)}"]
+        if self.failures:
+            parts.append(f"{len(self.failures)} failed{_by_status(self.failures)}")
+        if self.missing:
+            parts.append(f"{len(self.missing)} missing")
+        return ", ".join(parts)
+
+
+def _by_status(results: Iterable[Result]) -> str:
+    counts = Counter(result.status for result in results)
+    return f" ({', '.join(f'{count} {status}' for status, count in sorted(counts.items()))})" if counts else ""
+
+
+def asked(sweep: dict[str, Any]) -> list[Asked]:
+    """The cells in a sweep's file.
+
+    Raises:
+        ValueError: the file was written by a version whose cells were described otherwise.
+    """
+    cells = [(Cell.model_validate_json(json.dumps(content)), "data" in content) for content in sweep["cells"]]
+    return [Asked(cell, complete) for cell, complete in cells]
+
+
+def progress(cells: Iterable[Asked], results: list[Result]) -> Progress:
+    """How far `cells` are, according to the store's `results`."""
+    by_key = {result.cell.key: result for result in results}
+    nameless = {_identity(result.cell): result for result in results}
+    estimate = Estimate()
+    for result in results:
+        if result.seconds is not None and result.status in ANSWERS:
+            estimate.learn(result.cell, result.seconds.total)
+    found: dict[str, Result] = {}
+    missing: dict[str, Cell] = {}
+    for item in cells:
+        stored = by_key.get(item.cell.key) if item.complete else nameless.get(_identity(item.cell))
+        if stored is None:
+            missing[item.cell.key] = item.cell
+        else:
+            found[stored.cell.key] = stored
+    answers = [result for result in found.values() if result.status in ANSWERS]
+    failures = [result for result in found.values() if result.status not in ANSWERS]
+    return Progress(answers, failures, list(missing.values()), sum(map(estimate.seconds, missing.values())))
+
+
+def _identity(cell: Cell) -> str:
+    return cell.model_copy(update={"data": None}).key
+
+
+@app.default
+def status(
+    store: Annotated[Path, Parameter(help="Folder of results.")] = Path("results"),
+) -> int:
+    """Show what was asked of a store, what is done, failed, missing and running, and the time left."""
+    terminal = Terminal()
+
+    def say(line: str) -> None:
+        terminal.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    opened = Store(store)
+    results = opened.results()
+    at_work = runners(store)
+    everything: list[Asked] = []
+    for sweep in opened.sweeps():
+        try:
+            cells = asked(sweep)
+        except (ValidationError, KeyError, TypeError):
+            say("a sweep of another version of the suite is not counted")
+            continue
+        everything += cells
+        say(f"{_described(sweep['sweep'])}\n    {progress(cells, results).text}")
+    whole = progress(everything, results)
+    say(f"{store}: {whole.text}{_left(whole, at_work)}")
+    for runner in at_work:
+        doubt = "" if runner.sure else " (another host; it may have ended)"
+        say(f"running: process {runner.process} on {runner.host}, {runner.workers} workers{doubt}")
+    for result in whole.failures[:SHOWN]:
+        say(f"failed: {result.cell.label}  {result.status}  {(result.error or '').partition(chr(10))[0]}")
+    if len(whole.failures) > SHOWN:
+        say(f"failed: and {len(whole.failures) - SHOWN} more")
+    if whole.failures:
+        say("To run failed cells again, give the sweep's command once more with --retry-failed.")
+    for path in opened.corrupt:
+        say(f"corrupt: {path}. The sweep's next run moves it aside and measures its cell again.")
+    return EXIT_WRONG if whole.failures or opened.corrupt else 0
+
+
+def _left(whole: Progress, at_work: list[Runner]) -> str:
+    """Cells that run, and the time left."""
+    if not whole.missing:
+        return ""
+    workers = sum(runner.workers for runner in at_work)
+    if not workers:
+        return f", none running; about {duration(whole.left)} left on one worker"
+    running = min(workers, len(whole.missing))
+    return f" ({running} of them running); about {duration(whole.left / workers)} left"
+
+
+def _described(sweep: dict[str, Any]) -> str:
+    lists = (",".join(map(str, sweep[name])) for name in ("tasks", "models", "lengths"))
+    return f"{' × '.join(lists)}, budget {sweep['budget']}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; bad usage ends with one message and exit code 2."""
+    try:
+        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except (CycloptsError, StoreError) as error:
+        print(f"bench.status: {error}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

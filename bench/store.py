@@ -1,0 +1,254 @@
+"""A folder of immutable, checksummed results: publish exactly once, read, set aside what is corrupt.
+
+    cells/<key>.json                 answers (ok, diverged)
+    failures/<key>-<attempt>.json    everything else, so that an answer is never rewritten
+    weights/<key>.safetensors        final weights, linked before the record that holds their sha256
+    sweeps/<hash>.json               what was asked, written before anything runs
+    corrupt/                         files whose checksum did not hold, moved aside
+
+A record is one line: `{"checksum":"<sha256 of the rest>",…}`. It is written to a temporary file, synced, linked to its
+final name (the first writer wins) and the folder is synced, so it is either whole or absent (`bench.files`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bench.columns import COLUMNS, row
+from bench.files import Files, leftovers
+from bench.result import ANSWERS, Result
+from bench.sealed import CorruptRecordError, StoreError, decode, encode, seal, unseal
+from bench.sweep import Cell
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "encode", "row"]
+
+Read = TypeVar("Read")
+
+FOLDERS = ("cells", "failures", "weights", "sweeps")
+# What to do about it, where the system's own word does not say.
+_REMEDIES = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f)",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    errno.EIO: "Check the disk",
+}
+
+
+class Store:
+    """The results below `path`. files: the operating system's, or a test's.
+
+    Attributes: corrupt, the files found corrupt so far; hard_links, None until the store was opened to be written.
+
+    Raises:
+        StoreError: `path` is a file, cannot be written (when `create`), or does not exist (when not). Every method
+            raises it where the file system fails: nothing stored is lost by that.
+    """
+
+    def __init__(self, path: Path | str, *, create: bool = False, files: Files | None = None) -> None:
+        self.path = Path(path)
+        self.files = files or Files()
+        self.corrupt: list[Path] = []
+        self.hard_links: bool | None = None
+        if create:
+            with self._writing():
+                for folder in FOLDERS:
+                    self.files.make_folder(self.path / folder)
+                self.hard_links = self.files.has_links(self.path / "cells")
+        elif not (self.path / "cells").is_dir():
+            raise StoreError(
+                f"no store at {self.path}: expected a folder with `cells` in it. Run `python -m bench.run` first."
+            )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Says what the operating system's errors mean here."""
+        try:
+            yield
+        except OSError as error:
+            remedy = _REMEDIES.get(error.errno or 0)
+            after = f"{remedy}; the same command again resumes" if remedy else "Give a writable folder with --store"
+            raise StoreError(f"cannot write the store {self.path}: {error.strerror or error}. {after}.") from None
+
+    def _record(self, key: str) -> Path:
+        return self.path / "cells" / f"{key}.json"
+
+    # -- publishing ---------------------------------------------------------------------------------------------------
+
+    def publish(self, result: Result, weights: bytes | None = None) -> bool:
+        """Store a result; False where an answer for this cell is there already (it stays as it is)."""
+        with self._writing():
+            if result.status in ANSWERS:
+                # Two writers of one cell may hold different weights (of two devices, say): one after the other.
+                with self.files.lock(self.path / "cells"):
+                    return self._publish_answer(result, weights)
+            attempt = 1
+            while True:
+                numbered = result.model_copy(update={"attempt": attempt})
+                name = f"{result.cell.key}-{attempt}.json"
+                if self.files.publish(self.path / "failures" / name, encode(numbered)):
+                    return True
+                attempt += 1
+
+    def _publish_answer(self, result: Result, weights: bytes | None) -> bool:
+        final = self._record(result.cell.key)
+        if final.exists():
+            if self.answer(result.cell.key) is not None:
+                return False
+            self._move_aside(final)
+        if weights is not None:
+            self.files.put(self._weights(result.cell.key), weights)
+        return self.files.publish(final, encode(result))
+
+    def record_sweep(self, name: str, content: dict[str, Any]) -> None:
+        """Write down what was asked, before anything runs."""
+        with self._writing():
+            self.files.put(self.path / "sweeps" / f"{name}.json", seal(content))
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def has(self, key: str) -> bool:
+        """Whether an answer for this cell is stored."""
+        return self._record(key).exists()
+
+    def answer(self, key: str) -> Result | None:
+        """The stored answer of this cell, or None where there is none that is whole."""
+        try:
+            return self._read_record(self._record(key))
+        except (FileNotFoundError, CorruptRecordError):
+            return None
+
+    def answers(self) -> Iterator[Result]:
+        """All stored answers, by key. Records that are corrupt are skipped and listed in `corrupt`."""
+        return self._read("cells")
+
+    def failures(self) -> dict[str, Result]:
+        """The last failed attempt of every cell without an answer, by key."""
+        last: dict[str, Result] = {}
+        for result in self._read("failures"):
+            key = result.cell.key
+            if not self.has(key) and (key not in last or last[key].attempt < result.attempt):
+                last[key] = result
+        return last
+
+    def results(self) -> list[Result]:
+        """Answers, then the last failure of every cell without one."""
+        answers = list(self.answers())
+        failures = self.failures().values()
+        # A cell whose corpus could not be had does not know its data; it is done once it was measured with some.
+        missed = [failure for failure in failures if failure.status == "unavailable" and failure.cell.data is None]
+        done = {_without_data(answer.cell) for answer in answers} if missed else frozenset()
+        return [*answers, *(failure for failure in failures if _without_data(failure.cell) not in done)]
+
+    def sweeps(self) -> list[dict[str, Any]]:
+        """Everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`."""
+        return [json.loads(b"{" + body) for body in self._each("sweeps", lambda path: unseal(self._text(path)))]
+
+    def weights(self, key: str) -> bytes:
+        """The final weights of a stored answer (safetensors).
+
+        Raises:
+            StoreError: there is no answer, it has no weights, or they are not those of its record.
+        """
+        answer = self.answer(key)
+        if answer is None or answer.weights_sha256 is None:
+            raise StoreError(f"the store {self.path} holds no weights of cell {key}")
+        try:
+            content = self._text(self._weights(key))
+        except FileNotFoundError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != answer.weights_sha256:
+            raise StoreError(
+                f"{self._weights(key)} is not what its record says (expected sha256 {answer.weights_sha256}). "
+                f"Remove {self._record(key)} and run the sweep again to measure the cell anew."
+            )
+        return content
+
+    def orphans(self) -> list[Path]:
+        """Weights without an answer: their writer died before the record. The cell's next run replaces them."""
+        return [path for path in sorted((self.path / "weights").glob("[!.]*")) if not self.has(path.stem)]
+
+    def leftovers(self) -> list[Path]:
+        """Temporary files of writers that are dead."""
+        return [path for folder in FOLDERS for path in leftovers(self.path / folder)]
+
+    def _weights(self, key: str) -> Path:
+        return self.path / "weights" / f"{key}.safetensors"
+
+    def _text(self, path: Path) -> bytes:
+        try:
+            return self.files.read(path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror or error}. Check the disk.") from None
+
+    def _read_record(self, path: Path) -> Result:
+        """The result in a file, which must bear its cell's name and lie where its status belongs."""
+        result = decode(self._text(path))
+        answered = result.status in ANSWERS
+        name = f"cells/{result.cell.key}" if answered else f"failures/{result.cell.key}-{result.attempt}"
+        if path != self.path / f"{name}.json":
+            raise CorruptRecordError(f"{path} holds {name}")
+        return result
+
+    def _read(self, folder: str) -> Iterator[Result]:
+        return self._each(folder, self._read_record)
+
+    def _each(self, folder: str, read: Callable[[Path], Read]) -> Iterator[Read]:
+        for path in sorted((self.path / folder).glob("[!.]*.json")):
+            try:
+                yield read(path)
+            except FileNotFoundError:
+                continue  # another runner moved it aside meanwhile
+            except CorruptRecordError:
+                if path not in self.corrupt:
+                    self.corrupt.append(path)
+
+    # -- order --------------------------------------------------------------------------------------------------------
+
+    def set_aside(self) -> list[str]:
+        """Check every record, move the corrupt ones to `corrupt/`, and return their names: their cells run again.
+        What dead writers left half-written is removed."""
+        for folder in ("cells", "failures"):
+            for _ in self._read(folder):
+                pass
+        self.sweeps()
+        with self._writing():
+            moved = [path.name for path in self.corrupt if self._move_aside(path)]
+            for path in self.leftovers():
+                with contextlib.suppress(FileNotFoundError):
+                    self.files.unlink(path)
+        self.corrupt = []
+        return moved
+
+    def _move_aside(self, path: Path) -> bool:
+        """False where another runner was faster."""
+        target = self.path / "corrupt" / f"{path.stem}-{secrets.token_hex(4)}.json"
+        self.files.make_folder(target.parent)
+        try:
+            self.files.replace(path, target)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def frame(self) -> pandas.DataFrame:
+        """One pandas row per cell, answers and failures; columns as in docs/results-format.md."""
+        import pandas
+
+        rows = [row(result) for result in self.results()]
+        return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _without_data(cell: Cell) -> Cell:
+    return cell.model_copy(update={"data": None})

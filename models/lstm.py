@@ -1,0 +1,106 @@
+"""Long short-term memory, with a forget gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models._recurrent import Layer, Stack, State, check_layout, initialise
+from models.base import SequenceModel
+from tasks.base import Spec
+
+
+class LSTM(SequenceModel):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000; decks 000 to 004).
+
+        i_t = σ(W_i x_t + U_i h_{t−1} + b_i)        f_t = σ(W_f x_t + U_f h_{t−1} + b_f)
+        c̃_t = tanh(W_c x_t + U_c h_{t−1} + b_c)     o_t = σ(W_o x_t + U_o h_{t−1} + b_o)
+        c_t = f_t ⊙ c_{t−1} + i_t ⊙ c̃_t             h_t = o_t ⊙ tanh(c_t),    h_0 = c_0 = 0
+
+    Features are the states h_t (n each) at the read positions. `gates` names `input` (i), `forget` (f), `output` (o).
+
+    Names: rows of weight_ih (4n, width) are W_i, W_f, W_c, W_o; of weight_hh (4n, n) U_i, U_f, U_c, U_o; biases
+    bias_ih + bias_hh. The decks write W·[h_{t−1}, x_t] for W x_t + U h_{t−1}, C for c, and deck 000 g for c̃.
+    Body: 4n (width + n + 2).
+
+    Initialisation: each U orthogonal, each W Xavier uniform, biases 0 but the forget gate's: `forget_bias` in total
+    (bias_ih + bias_hh; 1 after Jozefowicz et al. 2015). Departures: no peepholes.
+
+    layers: each reads the states of the one below. bidirectional: a second network reads from right to left; only where
+    the task allows looking ahead.
+
+    Raises:
+        ValueError: an option out of its range (see `check_layout`), or no hidden size for the budget.
+    """
+
+    version = 1
+    documented_learning_rate = 1e-2
+    body: Stack
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        layers: int = 1,
+        forget_bias: float = 1.0,
+        bidirectional: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(spec, **common)
+        check_layout(layers, bidirectional, spec.look_ahead)
+        layer = partial(MemoryCell, forget_bias=forget_bias)
+        self.assemble(
+            lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
+        )
+
+    def encode(self, x: Tensor, read: Tensor) -> Tensor:
+        return self.pick(self.body(x, self.present(x)), read)
+
+    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+        states, series = self.body.unrolled(x, self.present(x))
+        return self.pick(states, read), series
+
+    def gates(self, x: Tensor) -> dict[str, Tensor]:
+        return self.body.gates(x, self.present(x))
+
+    def stepper(self) -> Any:
+        return self.body.stepper()
+
+    def state_size(self, length: int) -> int:
+        """2n (h and c) per layer and direction, at every length."""
+        return 2 * len(self.body.layers) * self.body.features
+
+
+class MemoryCell(Layer):
+    """One layer of the equations above."""
+
+    carried = ("hidden", "cell")
+
+    def __init__(self, width: int, hidden: int, forget_bias: float) -> None:
+        super().__init__(nn.LSTM(width, hidden, batch_first=True))
+        initialise(self.kernel)
+        with torch.no_grad():
+            self.kernel.bias_ih_l0[hidden : 2 * hidden] = forget_bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        states: Tensor = self.kernel(x)[0]
+        return states
+
+    def drive(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)
+
+    def step(self, drive: Tensor, state: State) -> State:
+        hidden, cell = state
+        i, f, c, o = (drive + F.linear(hidden, self.kernel.weight_hh_l0)).chunk(4, dim=-1)
+        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(c)
+        return torch.sigmoid(o) * torch.tanh(cell), cell
+
+    def gates(self, x: Tensor, before: Tensor) -> dict[str, Tensor]:
+        both = self.drive(x) + F.linear(before, self.kernel.weight_hh_l0)
+        i, f, _, o = both.chunk(4, dim=-1)
+        return {"input": torch.sigmoid(i), "forget": torch.sigmoid(f), "output": torch.sigmoid(o)}

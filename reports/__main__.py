@@ -1,0 +1,88 @@
+"""The whole report of a store: `python -m reports STORE`. It trains nothing and never loads torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cyclopts import App, CycloptsError
+
+from bench.result import Result
+from bench.store import Store, StoreError
+from reports import gradients, table
+from reports._blocks import Rank
+from reports._command import chosen, save
+from reports._view import UsageError
+
+app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
+
+
+@app.default
+def report(store: Path, /, *, tasks: str = "", models: str = "", lengths: str = "", output: Path | None = None) -> None:
+    """Write tables and figures of a store's results, one line per file.
+
+    Figures are written as SVG, PNG and Vega-Lite JSON into the folder `figures`; tables as Markdown and CSV beside it.
+
+    Parameters
+    ----------
+    store
+        A folder of results, as `python -m bench.run --store` writes it.
+    tasks
+        Only these, separated by commas; a unique beginning is enough.
+    models
+        Only these, separated by commas; a unique beginning is enough.
+    lengths
+        Only these, separated by commas.
+    output
+        A folder to write into, instead of `STORE/report`.
+    """
+    source = Store(store)
+    results, rank = chosen(source, tasks, models, lengths)
+    folder = output or store / "report"
+    try:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        for path in _written(source, results, rank, folder):
+            print(path, flush=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}. Give a writable folder with --output.") from None
+
+
+def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path) -> Iterator[Path]:
+    texts = {
+        "table.md": table.write(results, rank, "group", "markdown"),
+        "groups.csv": table.write(results, rank, "group", "csv"),
+        "cells.csv": table.write(results, rank, "cell", "csv"),
+    }
+    if any(result.gradient_flow for result in results):
+        ordered = gradients.in_order(results, rank)
+        texts["gradients.md"] = gradients.write(ordered, "markdown")
+        texts["gradients.csv"] = gradients.write(ordered, "csv")
+    else:
+        print(
+            "no result in this view holds a gradient record, so there are no figures of gradient flow "
+            "(`python -m bench.run --steps 0` probes at initialisation without training)",
+            file=sys.stderr,
+        )
+    for name, text in texts.items():
+        save(folder / name, text)
+        yield folder / name
+    # Loaded late: drawing takes half a second to load, which help and bad usage need not wait for.
+    from reports import figures
+
+    for figure in figures.figures(results, rank, source.results()):
+        yield from figures.write(figure, folder / "figures")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, UsageError, StoreError) as error:
+        print(f"{app.name[0]}: {str(error).strip()}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""What the report commands share: the view that options choose, and files that may not be written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench.result import Result
+from bench.store import Store
+from reports._blocks import Rank
+from reports._view import UsageError, asked_order, select
+from reports.table import _names, _numbers, corrupt
+
+
+def chosen(store: Store, tasks: str, models: str, lengths: str) -> tuple[list[Result], Rank]:
+    """The results of a view, given as on the command line, and the order to show them in.
+
+    Raises:
+        UsageError: the store is empty, or no result is in the view.
+    """
+    stored = store.results()
+    rank = asked_order(store)
+    for line in corrupt(store):
+        print(line, file=sys.stderr)
+    if not stored:
+        raise UsageError(
+            f"nothing to show from {store.path}: it holds no results yet. Run `python -m bench.run` first."
+        )
+    results = select(stored, tasks=_names(tasks), models=_names(models), lengths=_numbers(lengths))
+    if not results:
+        raise UsageError(f"nothing to show from {store.path}: no result has these tasks, models and lengths together")
+    return results, rank
+
+
+def save(path: Path, content: str) -> None:
+    """Write a text file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.write_text(content, "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None

@@ -1,0 +1,209 @@
+"""What all figures share: a colour, dash and shape per model, axes, and how a chart becomes a Vega-Lite spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from typing import Any, NamedTuple, TypeAlias
+
+import altair as alt
+
+Spec: TypeAlias = dict[str, Any]  # a Vega-Lite specification, its data under `datasets`
+Row: TypeAlias = dict[str, Any]
+
+PAGE = 860  # pixels that the panels of one row share
+INK, FAINT, SHADE = "#333333", "#8a8a8a", "#000000"
+
+
+class Look(NamedTuple):
+    """How a model is drawn, everywhere: the dash and the shape tell models apart without the colour."""
+
+    colour: str
+    dash: tuple[int, ...]
+    shape: str
+
+
+# Colours of Okabe & Ito 2008 (told apart by colour-blind readers), then some of Tol's muted scheme.
+LOOKS = {
+    "rnn": Look("#D55E00", (1, 0), "circle"),
+    "gru": Look("#0072B2", (7, 3), "square"),
+    "lstm": Look("#009E73", (2, 2), "triangle-up"),
+    "attention": Look("#CC79A7", (9, 2, 2, 2), "diamond"),
+    "transformer": Look("#E69F00", (5, 2), "cross"),
+    "oracle": Look("#555555", (1, 0), "triangle-right"),
+    "window": Look("#999999", (4, 4), "triangle-left"),
+}
+SPARE = (
+    Look("#56B4E9", (1, 0), "triangle-down"),
+    Look("#882255", (6, 2), "circle"),
+    Look("#332288", (3, 2), "square"),
+    Look("#117733", (8, 2, 2, 2), "triangle-up"),
+    Look("#AA4499", (1, 0), "diamond"),
+    Look("#6699CC", (5, 3), "cross"),
+    Look("#661100", (2, 2), "triangle-down"),
+)
+
+
+def looks(labels: Iterable[str]) -> dict[str, Look]:
+    """A look per model label. The default models keep theirs in every report; the others, entries with options among
+    them, take spare ones in alphabetical order, so give all labels of a report at once."""
+    found: dict[str, Look] = {}
+    spare = 0
+    for label in sorted(set(labels)):
+        if label in LOOKS:
+            found[label] = LOOKS[label]
+        else:
+            found[label] = SPARE[spare % len(SPARE)]
+            spare += 1
+    return found
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a report. name: of its files, without an ending."""
+
+    name: str
+    spec: Spec
+
+
+_LEGEND: dict[str, Any] = {
+    "orient": "top",
+    "direction": "horizontal",
+    "labelFontSize": 13,
+    "symbolStrokeWidth": 2,
+    "symbolOpacity": 1,
+}
+_LINE_LEGEND = alt.Legend(symbolType="stroke", symbolSize=900, **_LEGEND)
+_POINT_LEGEND = alt.Legend(symbolSize=110, **_LEGEND)
+
+
+class Sheet:
+    """A figure being made: its named data sets, and the legend that its panels share."""
+
+    def __init__(self, models: Mapping[str, Look], shown: Sequence[str], points: bool = False) -> None:
+        """models: how each is drawn. shown: the labels of this figure, in the legend's order. points: whether lines
+        carry points, whose shapes then stand in the legend."""
+        self.shown = list(shown)
+        self._legend = _POINT_LEGEND if points else _LINE_LEGEND
+        self._looks = [models[label] for label in shown]
+        self._sets: dict[str, list[Row]] = {}
+
+    def data(self, rows: list[Row]) -> alt.NamedData:
+        """A data set of the figure. Named, so that thousands of rows need not pass Altair's schema check."""
+        name = f"data-{len(self._sets)}"
+        self._sets[name] = rows
+        return alt.NamedData(name)
+
+    def colour(self, legend: bool = True) -> alt.Color:
+        """Colour by the field `model`."""
+        scale = alt.Scale(domain=self.shown, range=[look.colour for look in self._looks])
+        return alt.Color("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+
+    def dash(self, legend: bool = True) -> alt.StrokeDash:
+        """Dash by the field `model`."""
+        scale = alt.Scale(domain=self.shown, range=[list(look.dash) for look in self._looks])
+        return alt.StrokeDash("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+
+    def shape(self, legend: bool = True) -> alt.Shape:
+        """Shape by the field `model`."""
+        scale = alt.Scale(domain=self.shown, range=[look.shape for look in self._looks])
+        return alt.Shape("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+
+    def finish(self, body: Spec, title: str, lines: Sequence[str]) -> Spec:
+        """The spec: title, lines of caption below it (units and n), data, and the style of every figure."""
+        heading = {"text": title, "subtitle": list(lines), "anchor": "start", "offset": 10}
+        head = {"$schema": alt.SCHEMA_URL, "title": heading, "background": "white", "padding": 12, "config": _CONFIG}
+        return {**head, **body, "datasets": self._sets}
+
+
+_CONFIG: dict[str, Any] = {
+    "font": "Helvetica, Arial, sans-serif",
+    "view": {"stroke": "#cccccc"},
+    "axis": {
+        "grid": True, "gridColor": "#eeeeee", "domainColor": "#888888", "tickColor": "#888888", "labelColor": INK,
+        "titleColor": INK, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal",
+    },
+    "title": {
+        "fontSize": 16, "subtitleFontSize": 12, "subtitleColor": "#555555", "color": "#111111",
+        "subtitleLineHeight": 16, "subtitlePadding": 6,
+    },
+    "legend": {"titleFontSize": 12, "labelColor": INK},
+}  # fmt: skip
+
+
+def panel_title(text: str, *below: str) -> alt.TitleParams:
+    """The heading of one panel, and a line below it."""
+    extra: dict[str, Any] = {"subtitle": list(below), "subtitleFontSize": 11, "subtitlePadding": 2} if below else {}
+    return alt.TitleParams(text, fontSize=13, fontWeight="bold", anchor="middle", offset=4, color=INK, **extra)
+
+
+_NUMBER_LABEL = "format(datum.value, datum.value < 0.001 || datum.value >= 100000 ? '.0e' : '~g')"
+
+
+def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) -> alt.Y:
+    """The field `value` on a log scale that leaves room around some positive values, a tick at the powers of ten, or
+    at 1, 2, 5, 10 … where these span less than two."""
+    found = [value for value in values if value > 0] or [1.0]
+    low, high = min(found), max(found)
+    room = max(1.35, (high / low) ** 0.1)
+    low, high = low / room, high * room
+    every = range(floor(log10(low)), ceil(log10(high)) + 1)
+    steps = (1.0,) if high / low > 200 else (1.0, 2.0, 5.0)
+    powers = [power for power in every if len(every) < 8 or power % 2 == 0]
+    ticks = [float(f"{step}e{power}") for power in powers for step in steps if low <= step * 10.0**power <= high]
+    axis = alt.Axis(title=title, values=ticks, labelExpr=_NUMBER_LABEL, **({"minExtent": 34} | extra))
+    return alt.Y("value:Q", scale=alt.Scale(type="log", domain=[low, high], nice=False), axis=axis)
+
+
+# Panels are put together as plain dicts: Altair would copy every layer anew at each level of nesting, which took four
+# times as long as all rendering.
+
+
+def panel(charts: Sequence[Any], width: float, height: float, title: alt.TitleParams) -> Spec:
+    """Altair charts drawn over each other in one panel of so many pixels."""
+    layers = []
+    for chart in charts:
+        layer = chart.to_dict(validate=False)
+        layers.append({key: value for key, value in layer.items() if key not in ("$schema", "config")})
+    return {"layer": layers, "width": round(width), "height": round(height), "title": title.to_dict()}
+
+
+def grid(panels: Sequence[Spec], columns: int, spacing: int = 14) -> Spec:
+    """Panels side by side, wrapped after `columns`."""
+    return {"concat": list(panels), "columns": max(1, columns), "spacing": spacing}
+
+
+def stack(grids: Sequence[Spec], spacing: int) -> Spec:
+    """Grids one below the other."""
+    return {"vconcat": list(grids), "spacing": spacing}
+
+
+# Plain characters: superscript digits are missing from many fonts, whose whole label then falls back to another.
+POWER_LABEL = "'1e' + datum.value"
+
+
+def power_axis(title: str | None, low: float, high: float, labels: bool = True) -> alt.Axis:
+    """An axis whose values are powers of ten."""
+    step = max(1, round((high - low) / 5))
+    step += step > 2 and step % 2  # 1, 2, 4, 6 …
+    # None at the upper end: a label that sticks out there would push this panel's heading above its neighbours'.
+    ticks = [power for power in range(int(low), int(high)) if power % step == 0]
+    return alt.Axis(title=title, values=ticks, labelExpr=POWER_LABEL, labels=labels, minExtent=34 if labels else 0)
+
+
+def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "length", room: float = 1.35) -> alt.X:
+    """Lengths on a log scale, a tick at every one that was measured. room: factor left free on either side."""
+    low, high = min(lengths), max(lengths)
+    domain = [low / room, high * room] if low < high else [low / 2, high * 2]
+    axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy")
+    return alt.X(f"{field}:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
+
+
+def seeds_line(counts: Iterable[int]) -> str:
+    """How many seeds there are, and what is drawn of them."""
+    found = sorted(set(counts))
+    if not found or found == [1]:
+        return "n = 1 seed: no spread can be shown"
+    span = str(found[0]) if len(found) == 1 else f"{found[0]}–{found[-1]}"
+    return f"n = {span} seeds: their median, every seed as a thin line, range (min–max) as a band"

@@ -1,0 +1,210 @@
+"""The numbers of gradient flow: `python -m reports.gradients STORE --format csv`.
+
+As text and Markdown: a verdict per cell, at initialisation and at the end of training. As comma-separated values: every
+stored distance of every snapshot.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from bench.result import GradientFlow, Result
+from bench.store import Store, StoreError
+from reports import _formats
+from reports._blocks import Rank
+from reports._command import chosen, save
+from reports._layout import Column, Table
+from reports._view import UsageError
+from reports._words import number
+
+Format = Literal["text", "markdown", "csv"]
+COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
+WIDTH = 100  # of text that goes to a file or a pipe
+
+
+def rows(results: Sequence[Result], quantities: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """One row per stored distance; log10_norm is None where the norm is 0 or not finite. quantities: () is all."""
+    for result in results:
+        cell = result.cell
+        for flow in result.gradient_flow:
+            for name, profile in flow.profiles.items():
+                if quantities and name not in quantities:
+                    continue
+                for distance, value in zip(flow.distances, profile.log10_median, strict=True):
+                    values = (cell.task, cell.model, cell.length, cell.seed, flow.step, name, distance, value)
+                    yield dict(zip(COLUMNS, values, strict=True))
+
+
+def in_order(results: Sequence[Result], rank: Rank) -> list[Result]:
+    """Those with gradient records, in the order of a table.
+
+    Raises:
+        UsageError: none has any.
+    """
+    found = [result for result in results if result.gradient_flow]
+    if not found:
+        raise UsageError(
+            f"none of these {len(results)} results holds a gradient record: they were run with `probes` 0, or failed "
+            "before the first probe. `python -m bench.run --steps 0` probes at initialisation without training."
+        )
+    return sorted(
+        found,
+        key=lambda r: (rank("task", r.cell.task), r.cell.length, rank("model", r.cell.model), r.cell.seed,
+                       r.cell.recipe.learning_rate, r.cell.key),
+    )  # fmt: skip
+
+
+def as_csv(results: Sequence[Result], quantities: Sequence[str] = ()) -> str:
+    """The rows as text, unrounded."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(results, quantities))
+    return text.getvalue()
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+VERDICT_COLUMNS = (
+    Column("T"), Column("model", "left"), Column("seed"), Column("step"), Column("quantity", "left"),
+    Column("rate"), Column("half-life"), Column("ratio"), Column("verdict", "left"), Column("credit"),
+)  # fmt: skip
+NOTES = (
+    "rate: slope of log10 of the gradient norm, per step of distance. half-life: steps over which the norm halves. "
+    "ratio: norm at the largest distance over norm at distance 1.",
+    "verdict: the rate times the task's reach, below -6 vanishing, above 3 exploding. credit: overlap with the task's "
+    "true credit, 1 = all of it. Empty: does not apply.",
+)
+
+
+def verdicts(results: Sequence[Result], quantities: Sequence[str] = ("input",)) -> list[Table]:
+    """One table per task: each cell at initialisation and at the end of its training. quantities: () is all."""
+    tables = []
+    for task in dict.fromkeys(result.cell.task for result in results):
+        lines: list[tuple[str, ...]] = []
+        gaps = set()
+        for result in (result for result in results if result.cell.task == task):
+            if lines and lines[-1][0] != str(result.cell.length):
+                gaps.add(len(lines))
+            for flow in (result.gradient_flow[0], *result.gradient_flow[1:][-1:]):
+                lines += _verdict_rows(result, flow, quantities)
+        tables.append(
+            Table(f"{task} · gradient flow of the answer", VERDICT_COLUMNS, tuple(lines), (), frozenset(gaps))
+        )
+    return tables
+
+
+def _verdict_rows(result: Result, flow: GradientFlow, quantities: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    cell = result.cell
+    for name, profile in flow.profiles.items():
+        if not quantities or name in quantities:
+            yield (
+                str(cell.length), cell.model, str(cell.seed), f"{flow.step:,}", name,
+                "" if profile.rate is None else f"{profile.rate:.3g}",
+                "" if profile.half_life is None else f"{profile.half_life:,.3g}",
+                "" if profile.ratio is None else f"{profile.ratio:.1e}",
+                profile.verdict,
+                "" if flow.credit_alignment is None or name != "input" else number(flow.credit_alignment, 2),
+            )  # fmt: skip
+
+
+def write(results: Sequence[Result], form: Format, quantities: Sequence[str] = ()) -> str:
+    """The report in one format. quantities: () is every one in csv, the input in the tables."""
+    if form == "csv":
+        return as_csv(results, quantities)
+    tables = verdicts(results, quantities or ("input",))
+    if form == "markdown":
+        return _formats.markdown(tables, list(NOTES))
+    file = io.StringIO()
+    _print(tables, Console(file=file, width=WIDTH, no_color=True))
+    return file.getvalue()
+
+
+def _print(tables: Sequence[Table], console: Console) -> None:
+    for table in tables:
+        _formats.print_table(table, console)
+    for note in NOTES:
+        console.print(note, style="dim", highlight=False)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+app = App(name="python -m reports.gradients", help="Gradient flow of stored results; trains nothing.", version_flags=[])
+
+
+@app.default
+def gradients(
+    store: Path,
+    /,
+    *,
+    format: Annotated[Format, Parameter(name="--format")] = "text",
+    tasks: str = "",
+    models: str = "",
+    lengths: str = "",
+    quantities: str = "",
+    output: Path | None = None,
+) -> None:
+    """Show the gradient flow of a store's results.
+
+    Parameters
+    ----------
+    store
+        A folder of results, as `python -m bench.run --store` writes it.
+    format
+        text and markdown: verdicts; csv: every distance, columns task, model, length, seed, step, quantity, distance,
+        log10_norm (empty where the norm is 0 or not finite).
+    tasks
+        Only these, separated by commas; a unique beginning is enough.
+    models
+        Only these, separated by commas; a unique beginning is enough.
+    lengths
+        Only these, separated by commas.
+    quantities
+        Only these (input, hidden, cell, context, residual.0, …), separated by commas. Without it: all of them in csv,
+        the input elsewhere.
+    output
+        A file to write instead of the terminal.
+    """
+    results, rank = chosen(Store(store), tasks, models, lengths)
+    ordered = in_order(results, rank)
+    wanted = _quantities(ordered, quantities)
+    if output is not None:
+        save(output, write(ordered, format, wanted))
+    elif format == "text":
+        _print(verdicts(ordered, wanted or ("input",)), Console() if sys.stdout.isatty() else Console(width=WIDTH))
+    else:
+        sys.stdout.write(write(ordered, format, wanted))
+
+
+def _quantities(results: Sequence[Result], text: str) -> list[str]:
+    held = sorted({name for result in results for flow in result.gradient_flow for name in flow.profiles})
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    for name in wanted:
+        if name not in held:
+            near = difflib.get_close_matches(name, held, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(f"no quantity {name!r} in these results: {hint}(stored: {', '.join(held)})")
+    return wanted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, UsageError, StoreError) as error:
+        print(f"{app.name[0]}: {str(error).strip()}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Readers of entity-tagged text in columns (the CoNLL family) into documents with BIO tags.
+
+One token per line, its columns, and a blank line after each sentence. Corpora differ in what a document is:
+
+    litbank    one file each (`*.tsv`, tab-separated, column 2 = the outermost layer of entities); sentences join up
+    wnut17     one sentence each, in three files that are the corpus's own splits
+    wikigold   one article each, between `-DOCSTART-` lines, tags in IOB1
+    any file   as wikigold where the file has `-DOCSTART-` lines; where it has none, one sentence each, as in wnut17
+
+Tags may come as BIO, IOB1 or IOBES, and leave as BIO. A chunk never runs over a sentence's end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SPLITS = ("training", "validation", "test")
+_TAG = re.compile(r"O|[BIES]-\S+")
+_SEPARATOR = "-DOCSTART-"
+
+Columns = Literal["tabs", "ends"]
+Sentence = list[tuple[str, str]]
+
+
+class CorpusFormatError(ValueError):
+    """A corpus file does not hold what its format says: file, line, what was found, what was expected."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text as tokens with one BIO tag each."""
+
+    name: str
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+def read_litbank(paths: Sequence[Path]) -> dict[str, list[Document]]:
+    """Documents of LitBank's `entities/tsv` folder by split; documents in the order of their file names.
+
+    Source: Bamman, Popat & Shen 2019, An annotated dataset of literary entities; github.com/dbamman/litbank.
+
+    Raises:
+        CorpusFormatError: a malformed line, or a split without documents.
+    """
+    documents = [
+        _joined(path.stem, [sentence for block in _blocks(path, "tabs") for sentence in block])
+        for path in sorted(paths, key=lambda path: path.name)
+    ]
+    return _by_index(documents, paths)
+
+
+def read_wnut17(paths: Sequence[Path]) -> dict[str, list[Document]]:
+    """Sentences of WNUT-17 by split: the file whose name holds `train` trains, `dev` validates, `test` tests.
+
+    Source: Derczynski et al. 2017, Results of the WNUT2017 shared task; github.com/leondz/emerging_entities_17.
+
+    Raises:
+        CorpusFormatError: a malformed line, or not one file per split.
+    """
+    splits: dict[str, list[Document]] = {}
+    for split, mark in zip(SPLITS, ("train", "dev", "test"), strict=True):
+        found = [path for path in paths if mark in path.name]
+        if len(found) != 1:
+            raise CorpusFormatError(
+                f"wnut17: expected one file whose name holds {mark!r}, got {[path.name for path in paths]}"
+            )
+        splits[split] = _sentences(found[0], "tabs")
+    return splits
+
+
+def read_conll(paths: Sequence[Path]) -> dict[str, list[Document]]:
+    """Documents of any files whose first column is the token and whose last is the tag, by split.
+
+    Raises:
+        CorpusFormatError: a malformed line, or fewer than ten documents (a split would be empty).
+    """
+    documents: list[Document] = []
+    for path in sorted(paths, key=lambda path: path.name):
+        blocks = list(_blocks(path, "ends"))
+        if len(blocks) == 1:
+            documents += _sentences(path, "ends")
+        else:
+            parts = [_joined(f"{path.stem}:{number}", block) for number, block in enumerate(blocks)]
+            documents += [part for part in parts if part.tokens]
+    return _by_index(documents, paths)
+
+
+READERS: dict[str, Callable[[Sequence[Path]], dict[str, list[Document]]]] = {
+    "litbank": read_litbank,
+    "wnut17": read_wnut17,
+    "wikigold": read_conll,
+}
+
+
+def to_bio(tags: Sequence[str]) -> list[str]:
+    """The tags of one sentence, in BIO, IOB1 or IOBES, as BIO.
+
+    One rule serves all three: a tag continues a chunk if it is I- or E- of the type of a chunk that its
+    neighbour to the left holds open; every other tag but O begins one; E- and S- close theirs.
+    """
+    converted = []
+    open_type = ""
+    for tag in tags:
+        prefix, _, kind = tag.partition("-")
+        if tag == "O":
+            converted.append("O")
+        else:
+            converted.append(f"{'I' if prefix in 'IE' and kind == open_type else 'B'}-{kind}")
+        open_type = kind if prefix in "BI" else ""
+    return converted
+
+
+def _by_index(documents: list[Document], paths: Sequence[Path]) -> dict[str, list[Document]]:
+    """Documents by their index: mod 10, 8 validates and 9 tests."""
+    if len(documents) < 10:
+        raise CorpusFormatError(
+            f"{', '.join(path.name for path in paths) or 'no file'}: expected at least 10 documents (every tenth "
+            f"tests, the one before it validates), got {len(documents)}. {_SEPARATOR} lines divide documents; in a "
+            "file without them each sentence, up to a blank line, is a document"
+        )
+    return {
+        "training": [document for i, document in enumerate(documents) if i % 10 < 8],
+        "validation": documents[8::10],
+        "test": documents[9::10],
+    }
+
+
+def _sentences(path: Path, columns: Columns) -> list[Document]:
+    sentences = [sentence for block in _blocks(path, columns) for sentence in block]
+    return [_joined(f"{path.stem}:{number}", [sentence]) for number, sentence in enumerate(sentences)]
+
+
+def _joined(name: str, sentences: list[Sentence]) -> Document:
+    tags = [tag for sentence in sentences for tag in to_bio([tag for _, tag in sentence])]
+    return Document(name, tuple(token for sentence in sentences for token, _ in sentence), tuple(tags))
+
+
+def _blocks(path: Path, columns: Columns) -> Iterator[list[Sentence]]:
+    """Sentences between document separators; one block where the file has none."""
+    sentences: list[Sentence] = []
+    sentence: Sentence = []
+    # Cut at line feeds only: str.splitlines would also cut inside tokens that hold exotic line separators.
+    for number, line in enumerate([*_text(path).split("\n"), ""], start=1):
+        separates = line.startswith(_SEPARATOR)
+        if line.strip() and not separates:
+            sentence.append(_columns(line.rstrip("\r"), columns, path, number))
+            continue
+        if sentence:
+            sentences.append(sentence)
+            sentence = []
+        if separates:
+            yield sentences
+            sentences = []
+    yield sentences
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusFormatError(f"{path.name}: expected UTF-8 text, got {error}") from error
+
+
+def _columns(line: str, columns: Columns, path: Path, number: int) -> tuple[str, str]:
+    """Token and tag of a line: columns 1 and 2 between tabs, or the first and last between any spaces."""
+    cells = line.split("\t") if columns == "tabs" else line.split()
+    if len(cells) < 2 or not cells[0].strip():
+        raise CorpusFormatError(
+            f"{path.name}, line {number}: expected a token and a tag, {'a tab' if columns == 'tabs' else 'spaces'} "
+            f"between them, got {line!r}"
+        )
+    token, tag = cells[0], cells[1] if columns == "tabs" else cells[-1]
+    if not _TAG.fullmatch(tag):
+        raise CorpusFormatError(
+            f"{path.name}, line {number}: expected the tag O or B-, I-, E- or S- and a type, got {tag!r} in {line!r}"
+        )
+    return token, tag

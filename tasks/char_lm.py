@@ -1,0 +1,234 @@
+"""The next character of real text, when only the last `length` characters may be read.
+
+Rule (T = 4, H = 2; the window whose last outputs score the held-out characters "l" and "d"):
+
+    step      0  1  2  3
+    input     w  o  r  l
+    target    o  r  l  d
+    read            x  x          "l" is predicted from 3 characters, "d" from 4
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.data import Dataset
+
+from tasks._context import scores_by_context, windows_of
+from tasks._corpus import CorpusError, resolve
+from tasks._metrics import RatioMetric
+from tasks._objectives import log_odds
+from tasks._text import SCORED, Scored, read_text, reference
+from tasks.base import Batch, Column, Data, Objective, Spec, Split, Task, Tokens, generator
+
+EMBEDDING = 32
+EVALUATION_TOKENS = 32_000
+SAMPLE_CHARACTERS = 300
+SAMPLE_CONTEXT = 100
+RUNS, RUN = 20, 50  # of the characters that context use is measured on
+
+
+@final
+class NextToken(Objective):
+    """Cross-entropy of the next character; trained on nats, reported in bits.
+
+    outputs (reads, vocabulary), targets (reads,) character ids.
+    """
+
+    metric_name = "bits_per_character"
+    unit = "bits"
+    counted = "characters"
+    higher_is_better = False
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+    def metric(self) -> RatioMetric:
+        return _BitsPerCharacter()
+
+    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return log_odds(outputs, targets)
+
+
+class _BitsPerCharacter(RatioMetric):
+    """Per scored character: its bits over one."""
+
+    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+        bits = cross_entropy(outputs.float(), targets, reduction="none").double() / math.log(2)
+        return bits, torch.ones_like(bits)
+
+
+@final
+class CharLM(Task):
+    """Character-level language modelling, with a context of exactly `length` characters.
+
+    Text: the first 90 % train, the next 5 % validate, the last 5 % test (tiny Shakespeare, the default: 1,003,854,
+    55,770 and 55,770 characters). Of a longer text each held-out part is cut to its first 55,770 characters. The
+    vocabulary is every character of the corpus.
+
+    Length T: the context. Training reads random windows of T characters and learns from all T outputs. A step reads
+    about 3,200 characters at every T (round(3200 / T) windows unless `batch_size` says otherwise), so that lengths
+    differ in context and not in the amount of text.
+
+    Score: bits per held-out character, lower is better. chance: the unigram, by the frequencies of the training
+    text. Skill 1: the best modified Kneser–Ney n-gram of orders 2 to 7; both are computed on the scored test
+    characters. A model that beats every n-gram has a skill above 1; the task is never solved.
+
+    evaluation:
+      windows: H = max(1, ⌊T/2⌋). Every held-out character is scored exactly once, from T−H+1 … T characters, and
+        they are the same characters at every T. For b = first, first + H, … the input is the T characters that end
+        just before character b+H−1; its last H outputs score b … b+H−1 (outputs past the end are not read). A
+        context may reach to the left over the border of its part. The state starts at zero in each window.
+      blocks: nanoGPT's way (karpathy/nanoGPT, train.py, `estimate_loss`): only a training part (90 %) and a held-out
+        part (the last 10 %, cut to its first 111,540 characters), the text cut in blocks of T, the loss averaged
+        over all T outputs of a block, so that its first character is predicted from 1 character and its last from
+        T. nanoGPT draws the blocks at random; here they are disjoint, consecutive and complete, which estimates the
+        same mean without the error of drawing. Validation and test are then the same characters, as there: a score
+        picked by validation is slightly optimistic. The first held-out character is never scored.
+
+    Raises:
+        CorpusError: see `tasks._corpus`; a text below 1,000 characters; a text that no n-gram predicts better than
+            the unigram.
+        ValueError: the text is too short for this length; an unknown `evaluation`.
+    """
+
+    version = 1
+    minimum_length = 1
+    tokens_per_step = 3200
+    fallback = "python"
+    context_tolerance = 0.014427  # .01 nats, in bits
+
+    def __init__(
+        self,
+        length: int,
+        *,
+        corpus: str = "shakespeare",
+        evaluation: Literal["windows", "blocks"] = "windows",
+        **common: Any,
+    ) -> None:
+        if common.get("batch_size") is None:
+            common["batch_size"] = max(1, round(self.tokens_per_step / max(1, length)))
+        super().__init__(length, **common)
+        found = resolve(corpus, fallback="python", folder=self.folder)
+        if found.note:
+            warnings.warn(f"CharLM: {found.note}; using corpus {found.name!r}", stacklevel=2)
+        self._text = read_text(found)
+        if length > self._text.longest:
+            raise ValueError(
+                f"CharLM: length {length} is more than {found.name} can serve: at most {self._text.longest} "
+                f"({self._text.train} characters to train on). Ask for shorter lengths or a longer corpus."
+            )
+        if evaluation not in SCORED:
+            raise ValueError(f"CharLM: evaluation must be one of {', '.join(SCORED)}, got {evaluation!r}")
+        self._scored = SCORED[evaluation](self._text, length)
+        self._masks: dict[tuple[int, int, int, int], Tensor] = {}
+
+        vocabulary = len(self._text.characters)
+        self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, "each", NextToken())
+        self.data = Data(found.name, found.sha256)
+        self.solved_threshold = None
+        known = reference(self._text, self._scored["test"].first, self._scored["test"].stop)
+        self.chance = known.unigram
+        self.best = min(known.orders.values())
+        if self.best >= self.chance:
+            raise CorpusError(
+                f"CharLM: no n-gram predicts {found.name} better than its character frequencies do, so no skill can "
+                f"be measured on it. Give a longer text, or one with structure."
+            )
+        self.floors = {_NAMES.get(order, f"{order}-gram"): bits for order, bits in known.orders.items()}
+
+    def training_batch(self, step: int) -> Batch:
+        """`batch_size` windows (batch, T, 1) at random places of the training text, read everywhere."""
+        places = self._text.train - self.length  # the last target must lie in the training text too
+        starts = torch.randint(places, (self.batch_size,), generator=generator(self.seed, "char_lm", "train", step))
+        return self._batch(starts, 0, self.length * self.batch_size)
+
+    def held_out(self, split: Split) -> Dataset[Batch]:
+        return _HeldOut(self._scored[split], self.length, self._batch)
+
+    def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]]:
+        """Bits per character of 1,000 test characters, 20 runs of 50 that lie evenly over the test part."""
+        part = self._scored["test"]
+        runs = torch.arange(part.first, part.stop - RUN + 1, max(RUN, (part.stop - part.first) // RUNS))[:RUNS]
+        steps = (runs[:, None] + torch.arange(RUN)).flatten() - 1  # a character is predicted at the one before it
+        number = torch.arange(RUN).repeat(len(runs))
+
+        def windows(context: int) -> Iterator[Batch]:
+            starts, wanted = windows_of(steps, number, torch.zeros_like(steps), context)
+            rows = max(1, EVALUATION_TOKENS // context)
+            for start, read in zip(starts.split(rows), wanted.split(rows), strict=True):
+                window = self._text.ids[start[:, None] + torch.arange(context + 1)].long()
+                yield Batch(window[:, :-1, None], window[:, 1:][read], read)
+
+        return scores_by_context(model, self.spec.objective, self.length, windows)
+
+    def sample(self, model: torch.nn.Module) -> str:
+        """300 characters drawn from the model's own predictions (temperature 1), after a line break.
+
+        At most the last min(T, 100) characters are read again for each draw: a bound on the cost, so a model of a
+        longer context is shown below its best.
+        """
+        start = self._text.characters.find("\n")
+        written = [max(0, start)]
+        random = generator(0, "char_lm", "sample")
+        weight = next(model.parameters(), torch.zeros(()))
+        training = model.training
+        model.eval()
+        with torch.no_grad():
+            for _ in range(SAMPLE_CHARACTERS):
+                context = torch.tensor(written[-min(self.length, SAMPLE_CONTEXT) :], device=weight.device)
+                read = self._mask(1, len(context), len(context) - 1).to(weight.device)
+                logits = model(context.view(1, -1, 1), read)
+                drawn = torch.multinomial(logits[-1].float().softmax(0).cpu(), 1, generator=random)
+                written.append(int(drawn))
+        model.train(training)
+        return "".join(self._text.characters[i] for i in written[1:])
+
+    def _batch(self, starts: Tensor, unread: int, reads: int) -> Batch:
+        """The windows of T characters from `starts` on, read from step `unread` on, at most `reads` in all."""
+        places = (starts[:, None] + torch.arange(self.length + 1)).clamp_(max=len(self._text.ids) - 1)
+        window = self._text.ids[places].long()  # (batch, T + 1); what lies past the text is not read
+        targets = window[:, 1 + unread :].reshape(-1)[:reads]
+        return Batch(window[:, :-1, None], targets, self._mask(len(starts), self.length, unread, reads))
+
+    def _mask(self, batch: int, length: int, unread: int, reads: int | None = None) -> Tensor:
+        """Read from step `unread` on, the last window only until `reads` are reached: always the same object for
+        the same arguments, because models remember what they worked out for a mask by its identity."""
+        reads = batch * (length - unread) if reads is None else reads
+        key = (batch, length, unread, reads)
+        if key not in self._masks:
+            mask = torch.zeros(batch, length, dtype=torch.bool)
+            mask[:, unread:] = (torch.arange(batch * (length - unread)) < reads).view(batch, -1)
+            self._masks[key] = mask
+        return self._masks[key]
+
+
+_NAMES = {2: "bigram", 3: "trigram"}
+
+
+class _HeldOut(Dataset[Batch]):
+    """All windows that score a part, in order, in batches of about EVALUATION_TOKENS characters."""
+
+    def __init__(self, scored: Scored, length: int, batch: Callable[[Tensor, int, int], Batch]) -> None:
+        """batch: (starts, first step read, number of reads) -> Batch."""
+        self.scored, self.length, self.batch = scored, length, batch
+        self.rows = max(1, EVALUATION_TOKENS // length)
+        self.windows = math.ceil((scored.stop - scored.first) / scored.hop)
+
+    def __len__(self) -> int:
+        return math.ceil(self.windows / self.rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        hop = self.scored.hop
+        window = torch.arange(index * self.rows, min(self.windows, (index + 1) * self.rows))
+        scores = self.scored.first + window * hop  # the first character that each window scores
+        reads = min(len(window) * hop, self.scored.stop - int(scores[0]))
+        return self.batch(scores + hop - 1 - self.length, self.length - hop, reads)

@@ -1,0 +1,113 @@
+"""The copying task: recall ten symbols after a delay."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from tasks._objectives import Recall
+from tasks._synthetic import SyntheticTask, choose
+from tasks.base import Batch, Column, Replacement, Spec, Tokens
+
+SYMBOLS = 10  # how many are to be recalled
+ALPHABET = 8  # ids 0 … 7
+BLANK = 8
+DELIMITER = 9
+CLASSES = 10
+CERTAIN = 20.0  # a logit; e^−40 is the probability of the other answers
+
+
+class Copying(SyntheticTask):
+    """Ten symbols, a delay, a delimiter; then the ten symbols are to be recalled in order.
+
+    Rule: ten symbols drawn uniformly from 0 … 7 (steps 0 … 9), T−1 blanks (8), one delimiter (9) at step T+9, ten
+    blanks. At the ten last steps the answers are the ten symbols in order. The sequence has T+20 steps.
+
+    The first sequence of `Copying(3).training_batch(0)`; · marks a step that is not read:
+
+        step    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22
+        input   4 4 1 3 1 4 5 7 2 4  8  8  9  8  8  8  8  8  8  8  8  8  8
+        target  · · · · · · · · · ·  ·  ·  ·  4  4  1  3  1  4  5  7  2  4
+
+    length T is the delay: symbol i is read at step i and recalled at step T+10+i, exactly T+10 steps later.
+
+    loss: `recall` reads and trains on the ten recalls. `all` is the papers' mean over all T+20 positions: every step
+    is read, its answer blank up to the delimiter, and training is mostly about blanks.
+
+    Score (accuracy, higher is better): right recalls over recalls, argmax over all 10 classes, the ten recall steps
+    only under either loss. Beside it recall_0 … recall_9 per position (it shows capacity, not distance) and
+    cross_entropy over all positions read, in nats.
+
+    chance 1/8: the symbols are uniform over 8, so any answer that has not seen them is right one time in 8. best 1.
+    Solved at .99.
+
+    Source: Hochreiter & Schmidhuber 1997 (Long short-term memory); in this form Arjovsky, Shah & Bengio 2016 (Unitary
+    evolution recurrent neural networks, arXiv 1511.06464), experiment "copying memory problem".
+    """
+
+    version = 1
+    minimum_length = 1
+
+    def __init__(self, length: int, *, loss: Literal["recall", "all"] = "recall", **common: Any) -> None:
+        super().__init__(length, **common)
+        self.loss = loss
+        self.sequence_length = length + 2 * SYMBOLS
+        self.reads = choose("Copying", "loss", loss, {"recall": SYMBOLS, "all": self.sequence_length})
+        self.spec = Spec(
+            inputs=Tokens((Column(CLASSES, 10),)),
+            outputs=CLASSES,
+            reads="each",
+            objective=Recall(scored=SYMBOLS),
+            predict=self._predict,
+        )
+        self.reach = length + SYMBOLS
+        self.chance = 1 / ALPHABET
+        self.best = 1.0
+        self.solved_threshold = 0.99
+        if loss == "all":  # beside the extra `cross_entropy`, the figure the papers plot
+            self.floors["cross_entropy_knowing_nothing"] = knowing_nothing(length)
+        self._empty = torch.full((1, self.sequence_length), BLANK)
+        self._empty[0, length + SYMBOLS - 1] = DELIMITER
+
+    def draw(self, generator: Generator, batch_size: int) -> Batch:
+        symbols = torch.randint(ALPHABET, (batch_size, SYMBOLS), generator=generator)
+        inputs = self._empty.repeat(batch_size, 1)
+        inputs[:, :SYMBOLS] = symbols
+        blanks = symbols.new_full((batch_size, self.reads - SYMBOLS), BLANK)
+        targets = torch.cat((blanks, symbols), dim=1)
+        read = self.read_last(batch_size, self.sequence_length, self.reads)
+        return Batch(inputs.unsqueeze(-1), targets.view(-1), read)
+
+    def credit(self, batch: Batch) -> Tensor:
+        """All credit of the last recall lies on the tenth symbol (step 9)."""
+        credit = torch.zeros(batch.read.shape)
+        credit[:, SYMBOLS - 1] = 1
+        return credit
+
+    def counterfactuals(self, batch: Batch) -> list[Replacement]:
+        """Each of the ten symbols in turn as the next one of the alphabet."""
+        replacements = []
+        for place in range(SYMBOLS):
+            inputs = batch.inputs.clone()
+            inputs[:, place] = (inputs[:, place] + 1) % ALPHABET
+            replacements.append(Replacement(torch.full((len(inputs),), place, device=inputs.device), inputs))
+        return replacements
+
+    def _predict(self, x: Tensor, window: int | None) -> Tensor:
+        """Logits: the symbol where it is in sight, all eight alike where it is not, blank before the recalls."""
+        logits = torch.full_like(x, -CERTAIN)
+        first = self.length + SYMBOLS
+        logits[:, :first, BLANK] = CERTAIN
+        if window is None or window > first:
+            recalled = CERTAIN * (2 * x[:, :SYMBOLS] - 1)
+        else:
+            recalled = logits[:, first:].index_fill(2, torch.arange(ALPHABET, device=x.device), 0.0)
+        return torch.cat((logits[:, :first], recalled), dim=1)
+
+
+def knowing_nothing(length: int) -> float:
+    """Mean cross-entropy (nats) over all T+20 positions knowing where blanks go but no symbol: 10 ln 8 / (T+20)."""
+    return SYMBOLS * math.log(ALPHABET) / (length + 2 * SYMBOLS)

@@ -1,0 +1,127 @@
+"""The oracle answers exactly, has nothing to train, and says where no exact answer exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import catalog
+from bench.sweep import MODELS
+from models._control import one_hot
+from models.base import SequenceModel, count_parameters
+from models.oracle import Oracle
+from models.window import Window
+from tasks.adding import Adding
+from tasks.base import Column, Evaluation, Features, Task, Tokens
+from tasks.char_lm import CharLM
+from tasks.copying import Copying
+from tasks.ner import NER
+from tasks.running_average import RunningAverage
+
+TASKS: dict[str, Task] = {
+    "adding": Adding(21),
+    "adding anywhere": Adding(20, marks="anywhere"),
+    "adding early": Adding(20, marks="early"),
+    "running_average": RunningAverage(20),
+    "copying": Copying(10),
+    "copying, loss=all": Copying(10, loss="all"),
+    "ner": NER(12, corpus="generated"),
+    "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
+}
+
+
+def evaluate(model: SequenceModel, task: Task) -> Evaluation:
+    metric = task.spec.objective.metric()
+    with torch.inference_mode():
+        for batch in task.test_dataloader():
+            metric.update(model(batch.inputs, batch.read), batch.targets, batch.read)
+    found = metric.compute()
+    assert isinstance(found, Evaluation)
+    return found
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_its_skill_is_one(name: str) -> None:
+    task = TASKS[name]
+    evaluation = evaluate(Oracle(task.spec), task)
+    assert evaluation.score == pytest.approx(task.best, abs=1e-9)
+    assert task.skill(evaluation.score) == pytest.approx(1, abs=1e-9)
+    assert task.solved(evaluation.score)
+    horizon = task.memory_horizon(evaluation.score)
+    assert horizon is None or horizon == pytest.approx(task.length, abs=0.01)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_it_is_the_window_that_sees_everything(name: str) -> None:
+    task = TASKS[name]
+    batch = task.training_batch(0)
+    whole = Oracle(task.spec)(batch.inputs, batch.read)
+    for k in (batch.read.size(1), 10_000):
+        assert torch.allclose(Window(task.spec, k=k)(batch.inputs, batch.read), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_it_has_nothing_to_train_whatever_is_asked_for(name: str) -> None:
+    spec = TASKS[name].spec
+    for options in ({}, {"hidden": 64}, {"parameters": 16_000, "learning_rate": 0.1, "clip": None}):
+        model = Oracle(spec, **options)
+        assert count_parameters(model) == count_parameters(model.body) == 0
+        assert model.parameter_names() == []
+        assert model.hidden == 0
+        assert model.state_size(10) is None
+        assert not model.gates(model.embedding(TASKS[name].training_batch(0).inputs))
+
+
+def test_its_vectors() -> None:
+    features = one_hot(Features(3))
+    assert (features.width, list(features.parameters())) == (3, [])
+    x = torch.rand(2, 4, 3)
+    assert features(x) is x
+    columns = (Column(9, 2), Column(5, 4))
+    for tokens, width in ((Tokens(columns), 9), (Tokens(columns, symbols=4), 4)):
+        embedding = one_hot(tokens)
+        assert embedding.width == width
+        vectors = embedding(torch.tensor([[[3, 1], [0, 4]]]))
+        assert vectors[0].argmax(-1).tolist() == [3, 0]
+        assert vectors.shape == (1, 2, width)
+        assert vectors.sum(-1).tolist() == [[1, 1]]
+        assert not any(parameter.requires_grad for parameter in embedding.parameters())
+    assert Oracle(TASKS["copying"].spec).width == 10
+    assert Oracle(TASKS["ner"].spec).width == 305
+    assert Oracle(TASKS["adding"].spec).width == 2
+
+
+def test_no_exact_solution_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks._ngram.cache", lambda: tmp_path / "cache")
+    text, entities = tmp_path / "own.txt", tmp_path / "own.conll"
+    text.write_text("it was the best of times, " * 60)
+    entities.write_text("Mr O\nPip B-PER\nsmiled O\n. O\n\n" * 40)
+    for spec in (CharLM(10, corpus=str(text)).spec, NER(4, corpus=str(entities)).spec):
+        assert spec.predict is None
+        for control in (Oracle, Window):
+            with pytest.raises(NotImplementedError, match=f"{control.__name__} .* has no exact solution"):
+                control(spec)
+
+
+def test_controls_are_found_and_never_run_unasked() -> None:
+    assert {"oracle", "window"} <= set(catalog.names("model"))
+    assert not {"oracle", "window"} & set(MODELS)
+    assert catalog.card("model", "oracle").options == {}
+    option = catalog.card("model", "window").options["k"]
+    assert (option.kinds, option.default) == (("int",), 10)
+    assert catalog.card("model", "window").load() is Window
+
+
+def test_it_looks_at_inputs_in_sight_only() -> None:
+    """What comes after a read step changes no answer there, but for the look-ahead of the task itself."""
+    for name in ("running_average", "copying, loss=all", "ner"):
+        task = TASKS[name]
+        batch = task.training_batch(0)
+        everywhere = torch.ones_like(batch.read)
+        model = Oracle(task.spec)
+        changed = batch.inputs.clone()
+        changed[:, 9:] = changed[:, 9:].flip(0)
+        before, after = (model(x, everywhere).unflatten(0, batch.read.shape)[:, :9] for x in (batch.inputs, changed))
+        assert torch.equal(before, after)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from tasks.base import Batch, generator
+from tasks.copying import Copying, knowing_nothing
+
+Loss = Literal["recall", "all"]
+
+
+def decode(task: Copying, batch: Batch, row: int) -> list[int | None]:
+    """One sequence's targets by step, None where nothing is read."""
+    targets = iter(batch.targets.view(len(batch.inputs), -1)[row].tolist())
+    return [next(targets) if read else None for read in batch.read[row].tolist()]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+@pytest.mark.parametrize("loss", ["recall", "all"])
+def test_the_rule(length: int, loss: Loss) -> None:
+    task = Copying(length, loss=loss, batch_size=5)
+    batch = task.training_batch(0)
+    assert batch.inputs.shape == (5, length + 20, 1)
+    for row in range(5):
+        steps = batch.inputs[row, :, 0].tolist()
+        symbols = steps[:10]
+        assert all(0 <= symbol <= 7 for symbol in symbols)
+        assert steps[10:] == [8] * (length - 1) + [9] + [8] * 10
+        assert steps.index(9) == length + 9
+        targets = decode(task, batch, row)
+        # Every symbol is recalled T+10 steps after it was read.
+        assert [targets[length + 10 + i] for i in range(10)] == symbols
+        assert targets[: length + 10] == [8 if loss == "all" else None] * (length + 10)
+
+
+def test_the_docstrings_example() -> None:
+    lines = reversed((Copying.__doc__ or "").splitlines())  # the first row of a name counts
+    rows = {words[0]: words[1:] for words in (line.split() for line in lines) if words}
+    batch = Copying(3).training_batch(0)
+    assert [int(word) for word in rows["step"]] == list(range(23))
+    assert [int(word) for word in rows["input"]] == batch.inputs[0, :, 0].tolist()
+    assert [None if w == "·" else int(w) for w in rows["target"]] == decode(Copying(3), batch, 0)
+
+
+def outputs_of(targets: Tensor, right: float) -> Tensor:
+    """Logits that put `right` on each target and nothing on the other classes."""
+    return torch.zeros(len(targets), 10).scatter_(1, targets[:, None], right)
+
+
+@pytest.mark.parametrize("loss", ["recall", "all"])
+def test_an_oracle_scores_perfectly_and_a_constant_answer_is_chance(loss: Loss) -> None:
+    task = Copying(10, loss=loss)
+    oracle, constant, blank = (task.spec.objective.metric() for _ in range(3))
+    for batch in task.held_out("test"):  # type: ignore[attr-defined]
+        oracle.update(outputs_of(batch.targets, 50.0), batch.targets, batch.read)
+        constant.update(outputs_of(torch.zeros_like(batch.targets), 1.0), batch.targets, batch.read)
+        blank.update(outputs_of(torch.full_like(batch.targets, 8), 1.0), batch.targets, batch.read)
+    best, chance = oracle.compute(), constant.compute()
+    assert best.score == task.best == 1
+    assert best.extras["recall_9"] == 1
+    assert best.extras["cross_entropy"] < 1e-6
+    # 10,240 recalls: four standard errors.
+    assert abs(chance.score - task.chance) < 4 * math.sqrt(1 / 8 * 7 / 8 / 10_240)
+    assert task.skill(task.chance) == 0
+    assert task.skill(task.best) == 1
+    # Knowing where the blanks are earns nothing.
+    assert blank.compute().score == 0
+
+
+def test_cross_entropy_of_knowing_nothing() -> None:
+    for length, published in ((100, 0.17329), (500, 0.03999), (1000, 0.02039)):
+        assert knowing_nothing(length) == pytest.approx(published, abs=5e-6)
+    task = Copying(100, loss="all")
+    batch = task.training_batch(0)
+    outputs = torch.full((len(batch.targets), 10), -1e4)
+    frame = batch.targets == 8
+    outputs[frame, 8] = 0
+    outputs[~frame, :8] = 0
+    assert float(task.spec.objective.loss(outputs, batch.targets)) == pytest.approx(knowing_nothing(100))
+    assert task.floors == {"cross_entropy_knowing_nothing": knowing_nothing(100)}
+    assert Copying(100).floors == {}
+
+
+def test_both_losses_hold_out_the_same_sequences() -> None:
+    recall, everything = Copying(10).held_out("test")[0], Copying(10, loss="all").held_out("test")[0]
+    assert torch.equal(recall.inputs, everything.inputs)
+
+
+def test_symbols_are_uniform() -> None:
+    batch = Copying(1).draw(generator(0, "uniform"), 4000)
+    counts = batch.targets.bincount(minlength=8).double()
+    assert len(counts) == 8
+    # Chi-squared with 7 degrees of freedom: 24.3 is its 99.9th percentile.
+    assert float(((counts - 5000).square() / 5000).sum()) < 24.3
+
+
+def test_credit_lies_on_the_symbol_recalled_last() -> None:
+    task = Copying(4, batch_size=3)
+    batch = task.training_batch(0)
+    assert task.credit(batch).nonzero().tolist() == [[row, 9] for row in range(3)]
+    assert torch.equal(batch.targets.view(3, 10)[:, -1], batch.inputs[:, 9, 0])
+
+
+@pytest.mark.parametrize("loss", ["recall", "all"])
+def test_the_answer_probed_is_the_last_recall_and_reaches_back_to_its_symbol(loss: Loss) -> None:
+    task = Copying(7, loss=loss)
+    batch = task.probe_batch(4)
+    assert task.answer_steps(batch).tolist() == [26] * 4
+    assert task.reach == 17
+    assert task.credit(batch).argmax(1).tolist() == [26 - 17] * 4
+
+
+def test_counterfactuals_change_one_symbol_each() -> None:
+    task = Copying(7)
+    batch = task.probe_batch(4)
+    replaced = task.counterfactuals(batch)
+    assert [positions.tolist() for positions, _ in replaced] == [[place] * 4 for place in range(10)]
+    for positions, inputs in replaced:
+        where = (inputs != batch.inputs)[..., 0].nonzero()[:, 1]
+        assert where.tolist() == positions.tolist()
+        assert 0 <= int(inputs[:, :10].min()) <= int(inputs[:, :10].max()) < 8
+
+
+def test_length_below_one() -> None:
+    with pytest.raises(ValueError, match="Copying: length must be at least 1, got 0"):
+        Copying(0)

@@ -1,0 +1,263 @@
+"""What README.md and docs/ show is run: commands at toy size, code blocks as they stand, links, flags and fields."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+import pytest
+from packaging.requirements import Requirement
+from pydantic import BaseModel
+
+from bench.result import Result
+from bench.store import COLUMNS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+FORMAT = (ROOT / "docs" / "results-format.md").read_text("utf-8")
+PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if path.is_file())
+SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
+PIP = {"--index-url"}  # flags in the README that are pip's
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def files(page: str) -> dict[str, str]:
+    """Code blocks that say in their first line which file they are."""
+    return {block.split("\n")[0].removeprefix("# "): block for block in blocks(page, "python")}
+
+
+def commands() -> list[str]:
+    """Every line of the README's shell blocks, without its comment."""
+    return [line.partition("  #")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
+
+
+def set_up(ending: str) -> tuple[str, str]:
+    """What a one-line set-up command installs, and what it then runs."""
+    (line,) = [line for line in commands() if line.startswith(SET_UP) and line.endswith(ending)]
+    target, _, then = line.removeprefix(SET_UP).partition(" && ")
+    return target.strip("'"), then
+
+
+def run(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run this interpreter with the suite importable, as its installation would make it; no network can be reached."""
+    closed = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    hidden = ("BENCH_DATA", "NO_PROXY", "no_proxy")
+    variables = {name: value for name, value in os.environ.items() if name not in hidden} | closed | environment
+    variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    variables |= {"XDG_CACHE_HOME": str(folder / "cache"), "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=240, check=False)
+
+
+def python(line: str, *more: str) -> list[str]:
+    """The arguments behind the interpreter of a README line."""
+    interpreter, *arguments = shlex.split(line.partition(">")[0])
+    assert interpreter in ("python", ".venv/bin/python"), line
+    return [*arguments, *more]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the README's own files in it."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name, content in (files(README) | files(FORMAT)).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def main_job(workspace: Path) -> subprocess.CompletedProcess[str]:
+    """The README's main job: its own arguments, but length 10 and two steps.
+
+    Without its first half (a new environment, an installation), which takes minutes and the package index, and which
+    the tests themselves are run after: .ci/run executes the README's test command as it stands, on the same set-up.
+    """
+    target, then = set_up("1000")
+    assert target == "."
+    assert then == ".venv/bin/python -m bench.run --lengths 10,100,1000"
+    return run(python(then.replace("10,100,1000", "10"), "--budget", "smoke", "--steps", "2"), workspace)
+
+
+def test_main_job_fills_the_default_table_without_network(
+    main_job: subprocess.CompletedProcess[str], workspace: Path
+) -> None:
+    assert main_job.returncode == 0, main_job.stderr
+    assert len(list((workspace / "results" / "cells").glob("*.json"))) == 25, "five tasks × five models"
+    assert "using the embedded corpus 'python' instead" in main_job.stdout
+    assert "using the embedded corpus 'generated' instead" in main_job.stdout
+    assert "transformer" in main_job.stdout.split("[25/25]")[1], "no table after the last cell"
+
+
+def test_every_table_command(main_job: subprocess.CompletedProcess[str], workspace: Path) -> None:
+    lines = [line for line in commands() if "reports.table" in line]
+    assert lines
+    for line in lines:
+        shown = run(python(line), workspace)
+        assert shown.returncode == 0, shown.stderr
+        assert "adding" in shown.stdout
+
+
+def test_frame_and_stdlib_reader(main_job: subprocess.CompletedProcess[str], workspace: Path) -> None:
+    frame = run(["load.py"], workspace)
+    assert frame.returncode == 0, frame.stderr
+    assert "[25 rows x 8 columns]" in frame.stdout
+    plain = run(["-S", "read.py"], workspace)  # -S: not even installed packages can be seen
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout.count("\n") == 25
+    assert "lstm\t10\t0\tok\t" in plain.stdout
+
+
+def test_stdlib_reader_sees_a_flipped_byte(
+    main_job: subprocess.CompletedProcess[str], workspace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "results" / "cells").mkdir(parents=True)
+    line = bytearray(next((workspace / "results" / "cells").glob("*.json")).read_bytes())
+    line[200] ^= 1
+    (tmp_path / "results" / "cells" / "0.json").write_bytes(line)
+    assert "is corrupt" in run([str(workspace / "read.py")], tmp_path).stderr
+
+
+def test_script_without_the_runner(workspace: Path) -> None:
+    script = files(README)["script.py"]
+    statements = [line for line in script.splitlines()[1:] if line]
+    assert len(statements) <= 10
+    (workspace / "short.py").write_text(script.replace("600", "20").replace("=100,", "=10,"), "utf-8")
+    done = run(["short.py"], workspace)
+    assert done.returncode == 0, done.stderr
+    assert "test_score" in done.stdout
+    assert "knowing nothing: 0.1667" in done.stdout
+
+
+@pytest.mark.parametrize("ending", ["window=64", "FirstValue"])
+def test_own_model_and_own_task(workspace: Path, ending: str) -> None:
+    (line,) = [line for line in commands() if line.endswith(ending)]
+    added = {
+        "--tasks": "adding",
+        "--models": "gru",
+        "--budget": "smoke",
+        "--steps": "2",
+        "--store": ending,
+        "--workers": "1",
+    }
+    more = [word for flag, value in added.items() if flag not in line for word in (flag, value)]
+    done = run(python(line.replace("10,100", "10"), *more), workspace)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_bytes()) for path in (workspace / ending / "cells").glob("*.json")]
+    assert len(records) == line.count(",mypackage") + 1
+    for record in records:
+        assert record["status"] == "ok", record["error"]
+        assert abs(record["size"]["parameters_body"] / 16_000 - 1) < 0.02
+
+
+def test_own_model_sees_its_window_only(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from tasks.adding import Adding
+
+    monkeypatch.syspath_prepend(str(workspace))
+    from mypackage.mymodule import MyModel
+
+    model = MyModel(Adding(20).spec, window=5, hidden=4)
+    x = torch.randn(2, 20, 2, requires_grad=True)
+    read = torch.zeros(2, 20, dtype=torch.bool)
+    read[:, 12] = True
+    model.encode(x, read).sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum((0, 2)).nonzero().flatten().tolist() == [8, 9, 10, 11, 12]
+
+
+def test_every_option_line_plans(workspace: Path) -> None:
+    lines = [line for line in commands() if line.startswith("python -m bench.run")]
+    assert len(lines) > 8
+    code = "import sys; from bench.run import main; sys.exit(main(sys.argv[1:]))"
+    for line in lines:
+        arguments = python(line)[2:]
+        planned = run(["-c", code, *arguments, *["--dry-run"] * ("--dry-run" not in arguments)], workspace)
+        assert planned.returncode == 0, f"{line}\n{planned.stderr}"
+
+
+def test_flags_exist(workspace: Path) -> None:
+    known = set(PIP)
+    for module in ("bench.run", "reports.table"):
+        known |= set(re.findall(r"--[a-z][a-z-]*", run(["-m", module, "--help"], workspace, COLUMNS="200").stdout))
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
+    assert "--lengths" in mentioned
+    assert mentioned - known == set()
+
+
+def test_test_command_installs_what_the_tests_need() -> None:
+    target, then = set_up("pytest")
+    assert (target, then) == (".[dev]", ".venv/bin/pytest")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["dev"]]
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
+    for requirement in wanted:
+        pin = pins[requirement.name]
+        assert requirement.specifier.contains(pin), f"{requirement} is pinned to {pin}"
+    assert pins["torch"] in README, "the CPU build that README names is not the pinned one"
+
+
+def test_ci_runs_the_test_command() -> None:
+    (pattern,) = re.findall(r"grep -E '(.*)' README.md", (ROOT / ".ci" / "run").read_text("utf-8"))
+    assert re.findall(pattern, README, re.MULTILINE) == [f"{SET_UP}'.[dev]' && .venv/bin/pytest"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_corpora_table_matches_the_known_ones() -> None:
+    from tasks._known import EMBEDDED, KNOWN
+
+    for name, known in KNOWN.items():
+        assert known.folder in README, f"README does not say where {name} lies"
+    mentioned = set(re.findall(r"corpus=(\w+)`", README))
+    assert mentioned <= {*KNOWN, *EMBEDDED}
+
+
+def parts(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A record's class and those of its parts."""
+    yield model
+    for field in model.model_fields.values():
+        yield from (part for kind in inner(field.annotation) for part in parts(kind))
+
+
+def inner(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, UnionType) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from inner(argument)
+
+
+@pytest.mark.parametrize("part", dict.fromkeys(parts(Result)), ids=lambda part: part.__name__)
+def test_specification_names_every_field(part: type[BaseModel]) -> None:
+    rows = " ".join(line.split("|")[1] for line in FORMAT.splitlines() if line.startswith("|"))
+    described = {name.split(".")[-1] for name in re.findall(r"`([^`]+)`", rows)}
+    assert set(part.model_fields) - described == set()
+
+
+def test_specification_names_nothing_else_and_every_column() -> None:
+    _, _, fields = FORMAT.partition("## Fields")
+    fields, _, columns = fields.partition("## As a DataFrame")
+    rows = [line.split("|")[1] for line in fields.splitlines() if line.startswith("|")]
+    described = {name.split(".")[-1] for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert described == {name for part in parts(Result) for name in part.model_fields}
+    table = [line.split("|")[1] for line in columns.splitlines() if line.startswith("|")]
+    assert {name for row in table for name in re.findall(r"`([^`]+)`", row)} == set(COLUMNS)
