@@ -13,13 +13,17 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import App, CycloptsError, Parameter
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.catalog import CatalogError
-from bench.sweep import Entry, Frozen, Sweep
+from bench.sweep import Entry, Frozen, Surroundings, Sweep
+
+if TYPE_CHECKING:
+    from bench.console import Console
+    from bench.engines.base import Engine
 
 app = App(
     name="python -m bench.run",
@@ -35,13 +39,42 @@ class Settings(Frozen):
     """How and where a sweep runs; no part of what is measured."""
 
     store: str = "results"
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
     workers: Annotated[int, Field(ge=1)] | None = None
+    cells_per_gpu: Annotated[int, Field(ge=1)] | None = None
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    shard: str | None = None
     data: str | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None
     retry_failed: bool = False
     wandb: Literal["auto", "online", "offline", "off"] = "auto"
+
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        index, _, count = value.partition("/")
+        if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+            raise ValueError(f"expected I/N with I from 1 to N, as in 2/8, got {value!r}")
+        return f"{int(index)}/{int(count)}"
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("--address is where a Ray cluster answers: add --engine ray, or leave it out")
+        if self.cells_per_gpu is not None and self.accelerator == "cpu":
+            raise ValueError("--cells-per-gpu and --accelerator cpu exclude each other: leave one of them out")
+        if self.cells_per_gpu is not None and self.workers is not None:
+            raise ValueError("--cells-per-gpu and --workers exclude each other: both say how many cells run at a time")
+        return self
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """Which part of the sweep, from 1, of how many; None: all of it."""
+        index, _, count = (self.shard or "").partition("/")
+        return (int(index), int(count)) if self.shard else None
 
 
 class UsageError(ValueError):
@@ -64,9 +97,12 @@ def run(
     parameters: Annotated[int | None, Parameter(help="Parameters of every model's body (16000).")] = None,
     hidden: Annotated[int | None, Parameter(help="Equal hidden size instead of equal parameters.")] = None,
     clip: Annotated[str | None, Parameter(help="Largest gradient norm (1.0), or none.")] = None,
-    engine: Annotated[str | None, Parameter(help="local: the cores of this machine.")] = None,
+    engine: Annotated[str | None, Parameter(help="local: this machine (the default); ray: a cluster.")] = None,
+    address: Annotated[str | None, Parameter(help="The Ray cluster's HOST:PORT, or auto.")] = None,
     workers: Annotated[int | None, Parameter(help="Worker processes (default: one per core).")] = None,
+    cells_per_gpu: Annotated[int | None, Parameter(help="Cells that share a GPU (1).")] = None,
     accelerator: Annotated[str | None, Parameter(help="auto, cpu or gpu.")] = None,
+    shard: Annotated[str | None, Parameter(help="I/N: run only part I of N; join with python -m bench.merge.")] = None,
     store: Annotated[str | None, Parameter(help="Folder of results (results).")] = None,
     data: Annotated[str | None, Parameter(help="Folder of corpora (default: BENCH_DATA, the cache, download).")] = None,
     timeout: Annotated[float | None, Parameter(help="Seconds a cell may take.")] = None,
@@ -185,19 +221,59 @@ def _resolver(settings: Settings) -> Any:
     return resolve
 
 
+def _devices(settings: Settings) -> list[str]:
+    """The GPUs that cells run on."""
+    from bench.engines.devices import visible
+
+    found = [] if settings.accelerator == "cpu" else visible()
+    if settings.accelerator == "gpu" and not found and platform.system() == "Linux":
+        raise UsageError(
+            "--accelerator gpu: no NVIDIA GPU and torch with CUDA can be seen here. Use --accelerator cpu."
+        )
+    return found
+
+
 def _workers(settings: Settings) -> int:
     if settings.workers is not None:
         return settings.workers
+    devices = _devices(settings)
+    if devices:
+        return len(devices) * (settings.cells_per_gpu or 1)
     if platform.system() == "Linux":  # the cores this process may use, where the system tells
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+def _engine(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
+    if settings.engine == "ray":
+        from bench.engines.cluster import ClusterEngine
+
+        return ClusterEngine(
+            surroundings,
+            address=settings.address,
+            workers=settings.workers,
+            cells_per_gpu=settings.cells_per_gpu or 1,
+            timeout=settings.timeout,
+            report=console.working,
+            say=console.note,
+        )
+    from bench.engines.local import LocalEngine
+
+    return LocalEngine(
+        surroundings,
+        workers=_workers(settings),
+        devices=_devices(settings),
+        timeout=settings.timeout,
+        report=console.working,
+        say=console.note,
+    )
+
+
 def _preview(sweep: Sweep, settings: Settings) -> int:
     from bench.console import Console, Estimate, duration
-    from bench.runner import plan
+    from bench.runner import plan, share
 
-    cells = [planned.cell for planned in plan(sweep)]
+    cells = [planned.cell for planned in share(plan(sweep), settings.part)]
     console, estimate = Console(), Estimate()
     for cell in cells:
         recipe = cell.recipe
@@ -210,20 +286,16 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
 def _execute(sweep: Sweep, settings: Settings) -> int:
     from bench import login
     from bench.console import Console
-    from bench.engines.local import LocalEngine
     from bench.runner import execute
     from bench.store import Store
-    from bench.sweep import Surroundings
 
     mirroring = login.mirroring(settings.wandb, settings.store, sweep=sweep.hash)
     store = Store(settings.store, create=True)
     console = Console()
     surroundings = Surroundings(accelerator=settings.accelerator, mirroring=mirroring)
-    workers = _workers(settings)
-    engine = LocalEngine(
-        surroundings, workers=workers, timeout=settings.timeout, report=console.working, say=console.note
-    )
-    outcome = execute(sweep, store, engine, console, _resolver(settings), retry_failed=settings.retry_failed)
+    engine = _engine(settings, surroundings, console)
+    resolve = _resolver(settings)
+    outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
     if outcome.results:
         from reports import table
 
@@ -236,7 +308,7 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    from bench.engines.local import EngineError
+    from bench.engines.base import AddressError, EngineError
     from bench.login import LoginError
     from bench.store import StoreError
 
@@ -245,7 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         message = str(error)
-    except (UsageError, CatalogError, StoreError, LoginError) as error:
+    except (UsageError, CatalogError, StoreError, LoginError, AddressError) as error:
         message = str(error)
     except EngineError as error:
         exit_code, message = EXIT_FAILED, str(error)

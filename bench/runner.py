@@ -13,8 +13,9 @@ from types import FrameType
 from typing import Any
 
 from bench import catalog
-from bench.console import Console, described
-from bench.engines.local import LocalEngine
+from bench.console import Console, Estimate, described
+from bench.engines.base import Engine
+from bench.engines.placement import ordered, shard
 from bench.presence import announce, forget_the_dead
 from bench.result import ANSWERS, Result
 from bench.store import Store
@@ -126,10 +127,22 @@ def _canonical(card: catalog.Card, options: dict[str, Any]) -> str:
     return Entry(card.name, tuple(options.items())).text
 
 
+def share(planned: list[Planned], part: tuple[int, int] | None) -> list[Planned]:
+    """Part i of n (from 1) of a sweep's cells, the same wherever it is computed; None: all of them."""
+    return planned if part is None else shard(planned, lambda item: Estimate().seconds(item.cell), *part)
+
+
 def execute(
-    sweep: Sweep, store: Store, engine: LocalEngine, console: Console, resolve: Resolve, *, retry_failed: bool = False
+    sweep: Sweep,
+    store: Store,
+    engine: Engine,
+    console: Console,
+    resolve: Resolve,
+    *,
+    retry_failed: bool = False,
+    part: tuple[int, int] | None = None,
 ) -> Outcome:
-    """Measure what is missing of `sweep` and store it. resolve: finds the corpora (may download).
+    """Measure what is missing of `sweep` and store it. resolve: finds the corpora (may download). part: as for `share`.
 
     Raises:
         CatalogError: the sweep asks for what does not exist or cannot be built.
@@ -142,7 +155,8 @@ def execute(
     if store.hard_links is False:
         console.note(f"{store.path} has no hard links: let no two runners write to it (see python -m bench.doctor)")
     forget_the_dead(store.path)
-    queue = _Queue(planned, store, console, resolve, sweep, retry_failed=retry_failed)
+    mine = frozenset(share(planned, part))
+    queue = _Queue(planned, mine, store, console, resolve, sweep, retry_failed=retry_failed)
     if queue.empty():
         return Outcome(queue.keys, queue.results(), interrupted=False)
     with _interrupts(engine, console) as interrupted, engine, announce(store.path, sweep.hash, engine.workers):
@@ -151,7 +165,7 @@ def execute(
             raise catalog.CatalogError("\n".join(faults))
         console.start(queue.waiting(), queue.stored, engine.workers)
         try:
-            for finished in engine.run(queue.jobs()):
+            for finished in engine.run(queue.jobs(engine.workers)):
                 store.publish(finished.result, finished.weights)
                 console.finished(finished.result)
         finally:
@@ -173,6 +187,7 @@ class _Queue:
     def __init__(
         self,
         planned: list[Planned],
+        mine: frozenset[Planned],
         store: Store,
         console: Console,
         resolve: Resolve,
@@ -182,6 +197,7 @@ class _Queue:
     ) -> None:
         self.store, self.console, self.sweep = store, console, sweep
         self.stored = 0
+        self._mine = mine  # of a sweep in several parts
         self.keys: list[str] = []
         self._failed = frozenset[str]() if retry_failed else frozenset(store.failures())
         self._asked: dict[Planned, Job | None] = dict.fromkeys(planned)
@@ -192,7 +208,7 @@ class _Queue:
             self._tell(found[request])
             if found[request] is None:
                 self._fetching[request] = _in_background(resolve, request, True)
-        self._later = [item for item in planned if item.request in self._fetching]
+        self._later = [item for item in planned if item.request in self._fetching and item in mine]
         ready = [item for item in planned if item.request not in self._fetching]
         self._jobs = self._missing({item: item.with_data(found[item.request]) for item in ready})
 
@@ -207,7 +223,9 @@ class _Queue:
             cells = [_asked(item, job) for item, job in self._asked.items()]
             self.store.record_sweep(self.sweep.hash, {"sweep": self.sweep.described(), "cells": cells})
         missing = []
-        for job in jobs.values():
+        for item, job in jobs.items():
+            if item not in self._mine:
+                continue
             key = job[0].key
             self.keys.append(key)
             if self.store.has(key) or key in self._failed:
@@ -268,16 +286,19 @@ class _Queue:
         """Every cell that may have to run."""
         return [job[0] for job in self._jobs] + [item.cell for item in self._later]
 
-    def jobs(self) -> Iterator[Job | None]:
-        """The jobs, in order; None while those that remain wait for their corpora."""
-        yield from self._jobs
+    def jobs(self, workers: int) -> Iterator[Job | None]:
+        """The jobs, in the order for so many workers; None while those that remain wait for their corpora."""
+        yield from ordered(self._jobs, self._cost, workers)
         while self._later:
             jobs, rows = self._arrived()
             for row in rows:
                 self.console.finished(row)
-            yield from jobs
+            yield from ordered(jobs, self._cost, workers)
             if self._later and not jobs:
                 yield None
+
+    def _cost(self, job: Job) -> float:
+        return self.console.estimate.seconds(job[0])
 
     def results(self) -> list[Result]:
         """What the store holds of this sweep's cells."""
@@ -301,7 +322,7 @@ def _in_background(resolve: Resolve, request: Request, download: bool) -> Future
 
 
 @contextmanager
-def _interrupts(engine: LocalEngine, console: Console) -> Iterator[list[int]]:
+def _interrupts(engine: Engine, console: Console) -> Iterator[list[int]]:
     """Ctrl-C once finishes what is running, twice stops now, as does a scheduler's SIGTERM."""
     received: list[int] = []
 

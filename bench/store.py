@@ -141,6 +141,10 @@ class Store:
                 last[key] = result
         return last
 
+    def attempts(self) -> Iterator[Result]:
+        """Every stored failure, also of cells that have an answer. Corrupt ones are skipped and listed in `corrupt`."""
+        return self._read("failures")
+
     def results(self) -> list[Result]:
         """Answers, then the last failure of every cell without one."""
         answers = list(self.answers())
@@ -152,7 +156,12 @@ class Store:
 
     def sweeps(self) -> list[dict[str, Any]]:
         """Everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`."""
-        return [json.loads(b"{" + body) for body in self._each("sweeps", lambda path: unseal(self._text(path)))]
+        return list(self.named_sweeps().values())
+
+    def named_sweeps(self) -> dict[str, dict[str, Any]]:
+        """As `sweeps`, by name."""
+        bodies = self._each("sweeps", lambda path: (path.stem, unseal(self._text(path))))
+        return {name: json.loads(b"{" + body) for name, body in bodies}
 
     def weights(self, key: str) -> bytes:
         """The final weights of a stored answer (safetensors).

@@ -210,7 +210,7 @@ class Mirror:
             if self._mode != "online":
                 raise
             self._fails(error)
-            self._run = self._open(cell, attempt)
+            self._run = self._open(cell, attempt + 1)  # W&B's own process keeps the failed run's id
         for prefix, axis in mirrored.AXES.items():
             self._run.define_metric(axis, hidden=True, summary="none")
             self._run.define_metric(prefix, step_metric=axis, summary="none")

@@ -74,7 +74,7 @@ _LEGEND: dict[str, Any] = {
     "symbolStrokeWidth": 2,
     "symbolOpacity": 1,
 }
-_LINE_LEGEND = alt.Legend(symbolType="stroke", symbolSize=900, **_LEGEND)
+LINE_LEGEND = alt.Legend(symbolType="stroke", symbolSize=900, **_LEGEND)
 _POINT_LEGEND = alt.Legend(symbolSize=110, **_LEGEND)
 
 
@@ -85,7 +85,7 @@ class Sheet:
         """models: how each is drawn. shown: the labels of this figure, in the legend's order. points: whether lines
         carry points, whose shapes then stand in the legend."""
         self.shown = list(shown)
-        self._legend = _POINT_LEGEND if points else _LINE_LEGEND
+        self._legend = _POINT_LEGEND if points else LINE_LEGEND
         self._looks = [models[label] for label in shown]
         self._sets: dict[str, list[Row]] = {}
 
@@ -198,6 +198,16 @@ def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "l
     domain = [low / room, high * room] if low < high else [low / 2, high * 2]
     axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy")
     return alt.X(f"{field}:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
+
+
+def only_left(leftmost: bool, title: str, extent: int) -> dict[str, Any]:
+    """Settings of an axis that only the leftmost panel of a row names and labels."""
+    return {"title": title if leftmost else None, "labels": leftmost, "minExtent": extent if leftmost else 0}
+
+
+def step_axis(title: str) -> alt.Axis:
+    """An axis of whole steps."""
+    return alt.Axis(title=title, grid=False, tickCount=4, format="~d")
 
 
 def seeds_line(counts: Iterable[int]) -> str:

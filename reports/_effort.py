@@ -26,9 +26,10 @@ def steps_to_solve(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
     counts = sorted({g.n for topic in solvable for line in topic.lines for g in line.groups})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [
-        f"Optimisation steps until validation passed the threshold twice running; every seed is a point, the line joins the medians; n = {n}.",
-        "Open triangle: not solved within its budget (no value, only a bound). Points of one length are set apart sideways.",
-        "b: fitted exponent of steps = a T^b, with unsolved runs as bounds, where three lengths are solved by most seeds.",
+        "Optimisation steps until validation passed twice running; a point per seed, the line joins medians; "
+        f"n = {n}.",
+        "Open triangle: not solved within its budget, which is a bound and no value. Points are set apart sideways.",
+        "b: exponent fitted to steps = a T^b, unsolved runs as bounds, where most seeds solve at least three lengths.",
     ]  # fmt: skip
     return sheet.finish(grid(panels, across, spacing=22), "Steps to solve against length", lines)
 
@@ -114,11 +115,10 @@ def cost(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
                 )
                 for index, (topic, rows) in enumerate(zip(part, tables, strict=True))
             ]  # fmt: skip
+    n = "n = 1 seed." if counts == {1} else f"n = {min(counts)} to {max(counts)} seeds: median, every value as a dot."
     lines = [
         "Seconds of training alone: no data, evaluation or probes. Memory: of the GPU, or else of the whole process.",
-        f"Batches differ with length: {_batches(topics)} sequences or windows a step. n = {min(counts)} to {max(counts)} "
-        "seeds, median, all values as dots." if counts != {1} else
-        f"Batches differ with length: {_batches(topics)} sequences or windows a step. n = 1 seed.",
+        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {n}",
     ]  # fmt: skip
     return sheet.finish(grid(charts, columns, spacing=12), "Cost against length", lines)
 

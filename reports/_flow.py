@@ -65,7 +65,7 @@ class _Panel:
 
 
 def against_distance(topic: Topic, quantity: str, models: Mapping[str, Look]) -> Spec:
-    """Gradient norm against distance: one panel per length, at initialisation and after training; one line per model."""
+    """Gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
     rows = [_moment(topic, quantity, last) for last in (False, True)]
     everything = [view for row in rows for view in row]
     low, high = _domain(everything)
@@ -83,8 +83,8 @@ def against_distance(topic: Topic, quantity: str, models: Mapping[str, Look]) ->
     lines = [
         f"Norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier; median over "
         "the probed sequences. On this log scale an exponential is a straight line.",
-        "Grey wedge: slopes called healthy, 1e-6 to 1e3 over the task's reach (dotted). Triangles at the edge: beyond the "
-        "axis, or exactly 0.",
+        "Grey wedge: slopes called healthy, 1e-6 to 1e3 over the task's reach (dotted). Triangles at the edge: beyond "
+        "the axis, or exactly 0.",
         seeds_line(counts) + _credit_note(everything),
     ]
     return sheet.finish(stack(drawn, 16), f"{topic.title}: gradient of the {named(quantity)}", lines)
@@ -190,8 +190,13 @@ def _lines(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt
             for seed, points in series.seeds.items():
                 thin += [row | {"seed": seed} for row in _joined(series.label, points, low, high)]
             bands += [
-                {"model": series.label, "distance": p.distance, "drawn": cut(p.low, low, high), "to": cut(p.high, low, high)}
-                for p in series.points
+                {
+                    "model": series.label,
+                    "distance": point.distance,
+                    "drawn": cut(point.low, low, high),
+                    "to": cut(point.high, low, high),
+                }
+                for point in series.points
             ]  # fmt: skip
     colour, dash = sheet.colour(), sheet.dash()
     layers: list[Any] = []

@@ -12,6 +12,7 @@ from reports._flow import named
 from reports._profiles import HIGHEST, LOWEST, cut, over_seeds, trained
 from reports._topics import Topic
 
+COLOURS = ["#08306b", "#4292c6", "#f7f7f7", "#b2182b"]  # at 1e-16, 1e-8, 1, 1e6
 THIN = 48  # distances in a heat map
 
 
@@ -19,7 +20,7 @@ def through_training(topic: Topic, quantity: str, models: Mapping[str, Look]) ->
     """Gradient norm as colour over training step and distance: a row per length, a column per model."""
     sheet = Sheet(models, topic.labels)
     cells = {
-        (length, line.label): next((r for r in trained(line.seeds(length)) if quantity in r.gradient_flow[0].profiles), None)
+        (length, line.label): next((r for r in trained(line.seeds(length)) if _holds(r, quantity)), None)
         for length in topic.lengths
         for line in topic.lines
     }  # fmt: skip
@@ -34,12 +35,16 @@ def through_training(topic: Topic, quantity: str, models: Mapping[str, Look]) ->
     seeds = {line_seeds for line in topic.lines for n in lengths if (line_seeds := len(trained(line.seeds(n))))}
     which = "n = 1 seed" if seeds <= {1} else "the first of several seeds"
     lines = [
-        f"Colour: norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier ({which}).",
+        f"Colour: norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier; {which}.",
         "Rows: training steps at which it was measured, initialisation at the top. Red explodes, blue vanishes; "
         "beyond 1e-16 and 1e6 the colour stays.",
     ]  # fmt: skip
     title = f"{topic.title}: gradient of the {named(quantity)} through training"
     return sheet.finish(grid(panels, len(labels), spacing=10), title, lines)
+
+
+def _holds(result: Result, quantity: str) -> bool:
+    return quantity in result.gradient_flow[0].profiles
 
 
 def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width: float, leftmost: bool) -> Spec:
@@ -65,7 +70,7 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
     colour = alt.Color(
         "drawn:Q",
         title="gradient norm",
-        scale=alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=["#08306b", "#4292c6", "#f7f7f7", "#b2182b"], clamp=True),
+        scale=alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True),
         legend=alt.Legend(
             orient="bottom", direction="horizontal", gradientLength=320, values=[-16, -12, -8, -4, 0, 4],
             labelExpr=POWER_LABEL, titleOrient="left", titleLimit=200,

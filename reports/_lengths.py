@@ -32,7 +32,7 @@ def against_length(topics: Sequence[Topic], quantity: Quantity, models: Mapping[
     panels = [draw(sheet, topic, PAGE / max(2, across) - 50) for topic in scored]
     kinds = {g.interval.kind for t in scored for line in t.lines for g in line.groups if g.interval}
     what = {
-        "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved, or where nothing counts as solved, skill 1.",
+        "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
         "skill": "0 = chance, the trivial baseline (dashed); 1 = perfect, or the best known reference score (dotted).",
     }[quantity]
     lines = [what, *(INTERVALS[kind] for kind in INTERVALS if kind in kinds), AT_STOP]
@@ -148,7 +148,7 @@ def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[
 
 
 def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """A line with a shape per model through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
+    """A line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
 
     def of(kind: str) -> list[Row]:
         return [row for row in rows if row["kind"] == kind]

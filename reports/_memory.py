@@ -89,8 +89,9 @@ def recall_by_place(topic: Topic, models: Mapping[str, Look]) -> Spec:
         title = panel_title(f"T = {length:,}")
         panels.append(panel([rule, *point_layers(sheet, rows, x, y)], PAGE / 3 - 50, 170, title))
     lines = [
-        "Share of test sequences in which the symbol at this place was recalled; dashed: chance. Every symbol is recalled equally late,",
-        "so a slope shows how many symbols fit into the state, not how far it reaches. " + _n(topic),
+        "Share of test sequences in which the symbol at this place was recalled; dashed: chance. Every symbol is",
+        "recalled equally late, so a slope shows how many symbols fit into the state, not how far back it reaches. "
+        + _n(topic),
     ]  # fmt: skip
     return sheet.finish(grid(panels, 3), f"{topic.title}: recall by place", lines)
 
@@ -140,7 +141,8 @@ def effective_context(topic: Topic, models: Mapping[str, Look]) -> Spec:
         title = panel_title(f"T = {length:,}")
         panels.append(panel(point_layers(sheet, rows, x, y), PAGE / 3 - 50, 170, title))
     lines = [
-        "Trained weights, the same scored positions, inputs cut to the last c tokens: where the line turns flat, more context is not used.",
+        "Trained weights, the same scored positions, inputs cut to the last c tokens.",
+        "Where a line turns flat, more context is not used.",
         f"Score: {topic.score}. {_n(topic)}",
     ]  # fmt: skip
     return sheet.finish(grid(panels, 3), f"{topic.title}: context use", lines)

@@ -18,7 +18,7 @@ CLIPPED = "#111111"
 
 
 def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
-    """Gradient norm before clipping at every training step, a row per model, a column per length; clipped steps marked."""
+    """Gradient norm before clipping per training step, a row per model, a column per length; clipped steps marked."""
     runs = {
         (line.label, length): next((r for r in line.seeds(length) if r.curves.gradient_norm), None)
         for line in topic.lines
@@ -38,9 +38,9 @@ def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
     several = any(len(line.seeds(n)) > 1 for line in topic.lines for n in lengths)
     clips = {run.cell.recipe.clip for run in runs.values() if run}
     lines = [
-        f"Total gradient norm before clipping, in at most {BINS} stretches of steps: median (line), least to largest (band); "
-        + ("the first of several seeds" if several else "n = 1 seed"),
-        "Black: stretches in which some step was clipped, up to their largest norm; the share of all steps stands in the title."
+        f"Total gradient norm before clipping, in at most {BINS} stretches of steps: median (line), least to largest "
+        "(band); " + ("the first of several seeds" if several else "n = 1 seed"),
+        "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all steps."
         if clips != {None}
         else "Nothing was clipped: clipping was off.",
     ]
@@ -50,8 +50,8 @@ def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
-    """The norms in at most BINS stretches of steps: first and last step (from 1), least, median and largest norm as powers
-    of ten, and how many steps were clipped. A norm that is 0 or not finite has no place on the axis and is left out."""
+    """The norms in at most BINS stretches of steps: first and last step (from 1), least, median and largest norm as
+    powers of ten, and how many steps were clipped. A norm that is 0 or not finite has no place on the axis."""
     size = -(-len(norms) // BINS) or 1
     rows = []
     for start in range(0, len(norms), size):

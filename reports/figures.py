@@ -14,7 +14,7 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.result import Result
-from reports import _effort, _flow, _heat, _inside, _lengths, _memory, _training
+from reports import _effort, _flow, _heat, _inside, _jacobian, _lengths, _memory, _training
 from reports._blocks import Rank
 from reports._drawing import Figure, Look, Spec, looks
 from reports._profiles import quantities, trained
@@ -73,9 +73,9 @@ def _inner(topic: Topic, models: dict[str, Look]) -> Iterator[Plan]:
         for line in _inside.lines_with_pictures(topic, attention):
             name = f"{topic.name}-{word}-{slug(line.label)}"
             yield name, partial(_inside.pictures, topic, line, attention, models)
-    if _inside.lines_with_jacobians(topic):
-        yield f"{topic.name}-jacobian", partial(_inside.singular_values, topic, models)
-        yield f"{topic.name}-lyapunov", partial(_inside.lyapunov, topic, models)
+    if _jacobian.lines_with_jacobians(topic):
+        yield f"{topic.name}-jacobian", partial(_jacobian.singular_values, topic, models)
+        yield f"{topic.name}-lyapunov", partial(_jacobian.lyapunov, topic, models)
     if _memory.recalled(topic):
         yield f"{topic.name}-recall", partial(_memory.recall_by_place, topic, models)
     if _memory.contextual(topic):

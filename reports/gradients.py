@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from bench.result import GradientFlow, Result
+from bench.result import GradientFlow, GradientProfile, Result
 from bench.store import Store, StoreError
 from reports import _formats
 from reports._blocks import Rank
@@ -36,12 +36,16 @@ def rows(results: Sequence[Result], quantities: Sequence[str] = ()) -> Iterator[
     for result in results:
         cell = result.cell
         for flow in result.gradient_flow:
-            for name, profile in flow.profiles.items():
-                if quantities and name not in quantities:
-                    continue
+            for name, profile in _profiles(flow, quantities):
                 for distance, value in zip(flow.distances, profile.log10_median, strict=True):
                     values = (cell.task, cell.model, cell.length, cell.seed, flow.step, name, distance, value)
                     yield dict(zip(COLUMNS, values, strict=True))
+
+
+def _profiles(flow: GradientFlow, quantities: Sequence[str]) -> list[tuple[str, GradientProfile]]:
+    """The wanted profiles (() is all) by name, the input first."""
+    wanted = [item for item in flow.profiles.items() if not quantities or item[0] in quantities]
+    return sorted(wanted, key=lambda item: (item[0] != "input", item[0]))
 
 
 def in_order(results: Sequence[Result], rank: Rank) -> list[Result]:
@@ -105,16 +109,15 @@ def verdicts(results: Sequence[Result], quantities: Sequence[str] = ("input",)) 
 
 def _verdict_rows(result: Result, flow: GradientFlow, quantities: Sequence[str]) -> Iterator[tuple[str, ...]]:
     cell = result.cell
-    for name, profile in flow.profiles.items():
-        if not quantities or name in quantities:
-            yield (
-                str(cell.length), cell.model, str(cell.seed), f"{flow.step:,}", name,
-                "" if profile.rate is None else f"{profile.rate:.3g}",
-                "" if profile.half_life is None else f"{profile.half_life:,.3g}",
-                "" if profile.ratio is None else f"{profile.ratio:.1e}",
-                profile.verdict,
-                "" if flow.credit_alignment is None or name != "input" else number(flow.credit_alignment, 2),
-            )  # fmt: skip
+    for name, profile in _profiles(flow, quantities):
+        yield (
+            str(cell.length), cell.model, str(cell.seed), f"{flow.step:,}", name,
+            "" if profile.rate is None else f"{profile.rate:.3g}",
+            "" if profile.half_life is None else f"{profile.half_life:,.3g}",
+            "" if profile.ratio is None else f"{profile.ratio:.1e}",
+            profile.verdict,
+            "" if flow.credit_alignment is None or name != "input" else number(flow.credit_alignment, 2),
+        )  # fmt: skip
 
 
 def write(results: Sequence[Result], form: Format, quantities: Sequence[str] = ()) -> str:

@@ -118,7 +118,7 @@ def test_nothing_else_changes(tree: Path) -> None:
 def test_a_sweep_measures_them_and_the_table_shows_them(tree: Path) -> None:
     ran = python(
         tree, "-m", "bench.run", "--budget", "smoke", "--tasks", "recollection,adding", "--models", "forgetful,rnn",
-        "--lengths", "6", "--workers", "1",
+        "--lengths", "6", "--workers", "1", "--wandb", "off",
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "4 cells: 0 stored, 4 to run on 1 workers" in ran.stdout

@@ -100,9 +100,7 @@ class Worker:
     def start(self, job: Job, attempt: int, *, alone: bool = False) -> None:
         """Hand it a cell. alone: it has its GPU to itself."""
         if self.served >= CELLS_PER_WORKER or not self.alive:
-            self.dismiss()
-            self.close()
-            self._launch()
+            self.renew()
         self.job, self.attempt, self.alone = job, attempt, alone
         if self.ready:
             self.since = time.monotonic()
@@ -130,6 +128,12 @@ class Worker:
     def replace(self) -> None:
         """Put a new process in this one's place."""
         self._end()
+        self._launch()
+
+    def renew(self) -> None:
+        """As `replace`, for an idle process: it may end by itself."""
+        self.dismiss()
+        self.close()
         self._launch()
 
     def restart(self) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import wait
 
 from bench.engines._worker import ALLOCATOR, Worker
+from bench.engines.base import EngineError, Report
 from bench.engines.placement import Queue, Slot, slots
 from bench.result import Finished, Result, Status
-from bench.sweep import Cell, Job, Surroundings
+from bench.sweep import Job, Surroundings
 
 __all__ = ["ALLOCATOR", "EngineError", "LocalEngine"]
 
@@ -24,12 +25,6 @@ STARTS = 3  # in a row, before a worker is given up
 START_SECONDS = 300.0  # importing torch from a slow file system
 TICK = 0.5
 RETRIED: frozenset[Status] = frozenset({"crashed", "timeout", "out_of_memory"})
-
-Report = Callable[[int, Cell | None, int, int], None]
-
-
-class EngineError(RuntimeError):
-    """No cell can be measured here: what, why, how to fix."""
 
 
 class LocalEngine:
@@ -106,15 +101,15 @@ class LocalEngine:
             worker.restart()
             worker.send("check", jobs)
 
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Finished]:
+    def run(self, jobs: Iterable[Job | None], *, attempt: int = 1) -> Iterator[Finished]:
         """Measure the cell of every job, each at most twice, and yield each outcome as it comes. A None among the jobs
-        says that the next one is not known yet.
+        says that the next one is not known yet. attempt: which one the first is.
 
         Raises:
             EngineError: no worker starts.
         """
         self._launch()
-        queue = Queue(jobs)
+        queue = Queue(jobs, attempt)
         while True:
             self._give(queue)
             busy = [worker for worker in self._processes if worker.job is not None]
@@ -144,7 +139,7 @@ class LocalEngine:
         """Give back the GPU memory that idle processes of a slot's GPU keep."""
         for worker in self._processes:
             if worker.slot.device == slot.device and worker.served:
-                worker.replace()
+                worker.renew()
 
     def _attend(self, worker: Worker, queue: Queue[Job]) -> Iterator[Finished]:
         """Hear a worker, look after it, and pass on what came of its cell."""

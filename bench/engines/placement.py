@@ -124,9 +124,11 @@ class Waiting(Generic[Item]):
 
 class Queue(Generic[Item]):
     """Items that wait for a slot; those to be tried again come first. They are taken from `items` only when there is
-    a slot for them; a None among them says that the next one is not known yet."""
+    a slot for them; a None among them says that the next one is not known yet. attempt: which one
+    their first is."""
 
-    def __init__(self, items: Iterable[Item | None]) -> None:
+    def __init__(self, items: Iterable[Item | None], attempt: int = 1) -> None:
+        self._attempt = attempt
         self._items = iter(items)
         self._again: list[Waiting[Item]] = []
         self._fresh: list[Waiting[Item]] = []  # one at most
@@ -156,7 +158,7 @@ class Queue(Generic[Item]):
         except StopIteration:
             self._ended = True
         else:
-            self._fresh = [] if item is None else [Waiting(item)]
+            self._fresh = [] if item is None else [Waiting(item, self._attempt)]
 
     @property
     def empty(self) -> bool:

@@ -16,7 +16,7 @@ from bench.run import Settings, configured, main
 from bench.sweep import Entry, Sweep
 
 ROOT = Path(__file__).parents[2]
-TINY = ["--budget", "smoke", "--steps", "2", "--hidden", "4", "--lengths", "6"]
+TINY = ["--budget", "smoke", "--steps", "2", "--hidden", "4", "--lengths", "6", "--wandb", "off"]
 EXAMPLES = "tests.bench.examples"
 
 

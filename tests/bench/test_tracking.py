@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -80,7 +81,7 @@ def test_a_login_in_the_netrc_file(content: str, server: str | None, expected: b
 
 
 def test_online_without_a_login_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(login.LoginError, match="expected a login, found neither .* Run `wandb login`"):
+    with pytest.raises(login.LoginError, match=r"expected a login, found neither .* Run `wandb login`"):
         login.resolve("online", {"NETRC": str(tmp_path / "none")})
 
 
@@ -235,12 +236,15 @@ class FakeWandb:
     def __init__(self, *broken: tuple[str, str]) -> None:
         self.broken = broken
         self.runs: list[FakeRun] = []
+        self.ids: set[str] = set()
 
     def fails(self, call: str, mode: str) -> None:
         if (call, mode) in self.broken:
             raise ConnectionError("no answer\nand much more")
 
     def init(self, **given: Any) -> FakeRun:
+        assert given["id"] not in self.ids, "W&B takes an id once, even where it then fails"
+        self.ids.add(given["id"])
         self.fails("init", given["mode"])
         self.runs.append(FakeRun(self, **given))
         return self.runs[-1]
@@ -286,7 +290,11 @@ def test_a_run_holds_what_happened(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ([("init", "online")], ["offline", "offline"], ["cannot be reached (no answer)"]),
         ([("log", "online")], ["online", "offline"], ["cannot be reached (no answer)"]),
         ([("finish", "online")], ["online", "offline"], ["cannot be reached (no answer)"]),
-        ([("init", "online"), ("init", "offline")], [], ["cannot be reached", "ends here (ConnectionError: no answer)"]),
+        (
+            [("init", "online"), ("init", "offline")],
+            [],
+            ["cannot be reached", "ends here (ConnectionError: no answer)"],
+        ),
         ([("init", "online"), ("log", "offline")], ["offline"], ["cannot be reached", "ends here"]),
     ],
 )
@@ -335,14 +343,14 @@ def test_a_folder_that_cannot_be_made_is_said(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_a_silent_server_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import threading
-
-    answer = threading.Event()
+    asked, answer = threading.Event(), threading.Event()
     wandb = FakeWandb()
-    monkeypatch.setattr(wandb, "fails", lambda call, mode: answer.wait(30))
+    monkeypatch.setattr(wandb, "fails", lambda call, mode: asked.set() or answer.wait(30))
     monkeypatch.setattr(tracking, "MOST_WAITING", 50)
     made = mirror(monkeypatch, tmp_path, wandb)
     made.plan = Mirroring("online", "p", tmp_path, patience=0.05)
+    made.begins(a_cell())
+    assert asked.wait(10)
     for _ in range(40):
         tracking.replay(made, a_result())
     lines = made.close()

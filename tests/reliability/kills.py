@@ -1,4 +1,4 @@
-"""Publishers that are killed: `python -m tests.reliability.kills`. A process of its own, because it forks (no torch here).
+"""Publishers that are killed: `python -m tests.reliability.kills`. A process of its own, without torch, as it forks.
 
 Runners on one store publish the same cells, each with weights and curves of its own, so that a record that was written
 twice, or weights of another writer, would show.
@@ -45,9 +45,7 @@ class Tally:
 def an_answer(seed: int, writer: int) -> tuple[Result, bytes]:
     """A cell's result as `writer` found it, and its weights."""
     weights = hashlib.sha256(f"{seed} {writer}".encode()).digest() * 64
-    result = a_result(
-        a_cell(seed=seed), notes=(f"by {writer}",), weights_sha256=hashlib.sha256(weights).hexdigest()
-    )
+    result = a_result(a_cell(seed=seed), notes=(f"by {writer}",), weights_sha256=hashlib.sha256(weights).hexdigest())
     return result, weights
 
 
@@ -153,8 +151,8 @@ class Herd:
 
 
 def at_every_call(folder: Path) -> Tally:
-    """A publisher is killed before and after each of its calls, over an empty place, an orphan's weights, and a failure;
-    then another takes its place."""
+    """A publisher of an answer, then of a failure, is killed before and after each of its calls; then another one takes
+    its place."""
     tally = Tally()
     started = time.perf_counter()
     Store(folder, create=True)

@@ -1,0 +1,59 @@
+"""What runs on a cluster's nodes: one actor per slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.engines._connection import fingerprint
+from bench.engines.local import LocalEngine
+from bench.result import Finished
+from bench.sweep import Job, Surroundings
+
+WATCH = "watch"  # the actors' concurrency group that answers while a cell runs
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an actor runs. gpu: its node's GPU; None: the cores. suite: fingerprint of what it would run."""
+
+    node: str
+    gpu: str | None
+    suite: str
+
+
+class Hand:
+    """What runs as an actor: one slot's cells, one after another, each tried once."""
+
+    def __init__(self, surroundings: Surroundings, timeout: float | None) -> None:
+        self.progress = (0, 0)
+        self.engine = LocalEngine(
+            surroundings, workers=1, timeout=timeout, retried=frozenset(), report=self._note, say=lambda line: None
+        )
+
+    def _note(self, worker: int, cell: object, step: int, steps: int) -> None:
+        self.progress = (step, steps)
+
+    def where(self) -> Place:
+        """Where this is."""
+        import ray
+
+        gpus = ray.get_gpu_ids()
+        return Place(ray.util.get_node_ip_address(), str(gpus[0]) if gpus else None, fingerprint())
+
+    def check(self, jobs: list[Job]) -> list[str]:
+        """As the engine's."""
+        return self.engine.check(jobs)
+
+    def run(self, job: Job, attempt: int) -> Finished:
+        """The outcome of one attempt at a job's cell."""
+        self.progress = (0, 0)
+        (finished,) = self.engine.run([job], attempt=attempt)
+        return finished
+
+    def watch(self) -> tuple[int, int]:
+        """The step that the cell is at, and its steps."""
+        return self.progress
+
+    def vacate(self) -> None:
+        """Give back the GPU memory that an idle process keeps."""
+        self.engine.__exit__()

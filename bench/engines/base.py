@@ -1,0 +1,41 @@
+"""What every engine is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, Self
+
+from bench.result import Finished
+from bench.sweep import Cell, Job
+
+Report = Callable[[int, Cell | None, int, int], None]
+
+
+class EngineError(RuntimeError):
+    """No cell can be measured here: what, why, how to fix."""
+
+
+class AddressError(EngineError):
+    """An address that is none, or from which no cluster answers. Nothing was run."""
+
+
+class Engine(Protocol):
+    """Runs cells somewhere, and only that: what comes back is stored by its caller."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None:
+        """Give everything back, whatever is running."""
+
+    @property
+    def workers(self) -> int:
+        """How many cells run at the same time."""
+
+    def check(self, jobs: list[Job]) -> list[str]:
+        """Build the task and model of each job without training; one message per distinct fault."""
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Finished]:
+        """Measure the cell of every job and yield each outcome once. A None says that the next one is not known yet."""
+
+    def stop(self) -> None:
+        """Begin no further cell; what is running finishes."""

@@ -1,0 +1,168 @@
+"""The command `python -m bench.merge A B --into C`: one store from several, such as the shards of a sweep.
+
+Everything is read and checked before anything is written: a corrupt record, weights that are not their record's, records
+of different schemas, or two answers to one cell that differ end with one message. What two measurements of one cell may
+differ in is when, where and how fast they ran (`MEASURED`); then the first store's stays. Failures are all kept, also of
+cells that have an answer; the same failure in two stores is one. Doing it again changes nothing, and after an
+interruption completes it. Exit code: 0, or 2 where nothing was merged.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from bench.result import Result
+from bench.store import Store, StoreError
+from bench.sweep import canonical_json
+
+EXIT_USAGE = 2
+MEASURED = ("attempt", "seconds", "steps_per_second", "peak_memory_mb", "provenance")
+
+app = App(name="python -m bench.merge", help="Join stores, such as the shards of a sweep.", version_flags=[])
+
+
+class MergeError(StoreError):
+    """Stores that cannot be joined: which, why, how to fix. Nothing was written."""
+
+
+@dataclass
+class Merged:
+    """What several stores hold together. answers: by key, with the store each is from. failures: by their text without
+    the number of their attempt, with how often. sweeps: by name."""
+
+    answers: dict[str, tuple[Store, Result]] = field(default_factory=dict)
+    failures: dict[str, tuple[Result, int]] = field(default_factory=dict)
+    sweeps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    schemas: dict[int, Store] = field(default_factory=dict)
+
+    def add(self, store: Store) -> None:
+        """Take in a store.
+
+        Raises:
+            MergeError: it holds what is corrupt, of another schema, or contradicts what is here.
+        """
+        for answer in store.answers():
+            self._same_schema(store, answer)
+            if answer.weights_sha256 is not None:
+                store.weights(answer.cell.key)  # raises where they are not the record's
+            before = self.answers.setdefault(answer.cell.key, (store, answer))
+            differing = sorted(_differences(before[1], answer))
+            if differing:
+                raise MergeError(_conflict(before, (store, answer), differing))
+        counts: Counter[str] = Counter()
+        for failure in sorted(store.attempts(), key=lambda failure: failure.attempt):
+            self._same_schema(store, failure)
+            text = canonical_json(failure.model_dump(mode="json", exclude={"attempt"}))
+            counts[text] += 1
+            _, often = self.failures.get(text, (failure, 0))
+            self.failures[text] = failure, max(often, counts[text])
+        for name, sweep in store.named_sweeps().items():
+            self.sweeps[name] = _joined(self.sweeps.get(name), sweep)
+        if store.corrupt:
+            raise MergeError(
+                f"{store.corrupt[0]} is corrupt. Run its sweep again there, which moves it aside and measures its cell "
+                f"anew, or remove it."
+            )
+
+    def _same_schema(self, store: Store, result: Result) -> None:
+        self.schemas.setdefault(result.schema_number, store)
+        if len(self.schemas) > 1:
+            (one, first), (other, second) = self.schemas.items()
+            raise MergeError(
+                f"{first.path} holds records of schema {one}, {second.path} of schema {other}: stores are joined only "
+                f"where all records have the same one. Measure the older cells again with this version."
+            )
+
+
+def _differences(one: Result, other: Result) -> Iterator[str]:
+    """Fields in which two answers to one cell contradict each other."""
+    first, second = (result.model_dump(exclude=set(MEASURED)) for result in (one, other))
+    return (name for name in first if name != "cell" and first[name] != second[name])
+
+
+def _conflict(one: tuple[Store, Result], other: tuple[Store, Result], differing: list[str]) -> str:
+    devices = [result.provenance.device if result.provenance else "unknown" for _, result in (one, other)]
+    key = one[1].cell.key
+    return (
+        f"{one[0].path} (measured on {devices[0]}) and {other[0].path} (on {devices[1]}) hold different answers to "
+        f"{one[1].cell.label}, in {', '.join(differing)}. Keep one: remove cells/{key}.json from the other store."
+    )
+
+
+def _joined(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
+    """One sweep from what two stores were asked; of a cell whose data only one of them knows, with its data."""
+    if one is None:
+        return other
+    cells: dict[str, list[dict[str, Any]]] = {}
+    for cell in [*one["cells"], *other["cells"]]:
+        known = cells.setdefault(canonical_json({name: cell[name] for name in cell if name != "data"}), [])
+        if cell not in known:
+            known.append(cell)
+    kept = (cell for known in cells.values() for cell in known if "data" in cell or not any("data" in c for c in known))
+    return one | {"cells": list(kept)}
+
+
+def merge(sources: list[Store], target: Path) -> tuple[Merged, int]:
+    """Write into the store `target`, which may be there already, what it and the sources hold together. The number of
+    answers that were new to it.
+
+    Raises:
+        StoreError: they cannot be joined, and nothing was written; or the target could not be written, and doing it
+            again completes it.
+    """
+    merged = Merged()
+    there = Merged()
+    if (target / "cells").is_dir():
+        held = Store(target)
+        there.add(held)
+        merged.add(held)
+    for store in sources:
+        merged.add(store)
+    into = Store(target, create=True)
+    for name, sweep in merged.sweeps.items():
+        if sweep != there.sweeps.get(name):
+            into.record_sweep(name, sweep)
+    for text, (failure, often) in merged.failures.items():
+        for _ in range(often - there.failures.get(text, (failure, 0))[1]):
+            into.publish(failure)
+    new = 0
+    for key, (store, answer) in merged.answers.items():
+        if key not in there.answers:
+            new += into.publish(answer, None if answer.weights_sha256 is None else store.weights(key))
+    return merged, new
+
+
+@app.default
+def run(
+    *stores: Annotated[Path, Parameter(help="Stores to join.")],
+    into: Annotated[Path, Parameter(help="The store that gets all of it; it may be one of them.")],
+) -> int:
+    """Join stores into one. Nothing of the joined stores is changed."""
+    if not stores:
+        raise MergeError("expected one store or more, got none: python -m bench.merge A B --into C")
+    merged, new = merge([Store(path) for path in stores], into)
+    failures = sum(often for _, often in merged.failures.values())
+    sys.stdout.write(
+        f"{into}: {len(merged.answers)} answers ({new} new), {failures} failures, {len(merged.sweeps)} sweeps\n"
+    )
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; stores that cannot be joined end with one message and exit code 2."""
+    try:
+        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except (CycloptsError, StoreError) as error:
+        print(f"bench.merge: {error}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

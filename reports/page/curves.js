@@ -1,0 +1,150 @@
+// Section 2: score, time to solve, memory and cost against length.
+
+const INTERVALS = {
+  'test sampling': 'n = 1 seed: its value; bar: 95 % interval of test sampling (seeds may differ more)',
+  range: '2–4 seeds: their median, every value as a dot; bar: their range',
+  t: '5 seeds or more: their mean, every value as a dot; bar: 95 % t interval',
+};
+
+function linesOf(topic) {
+  return topic.lines.map(({ label, groups }) => ({ label, groups: groups.map((place) => data.groups[place]) }));
+}
+
+function seedsOf(groups) {
+  const counts = [...new Set(groups.map((group) => group.n))].sort((a, b) => a - b);
+  return counts.length === 1 ? `n = ${counts[0]}` : `n = ${counts[0]}–${counts[counts.length - 1]}`;
+}
+
+// One panel: a line per model over lengths. value: group -> number, or nothing. seeds: group -> numbers.
+function overLengths(topic, { value, seeds, interval, log, label, references = [], absent, from = [] }) {
+  const layers = [], held = [];
+  for (const { label: model, groups } of linesOf(topic)) {
+    const points = groups.map((group) => [group.length, value(group)]);
+    const counts = new Map(groups.map((group) => [group.length, group.n]));
+    const known = points.filter(([, y]) => Number.isFinite(y) && (!log || y > 0));
+    const spans = groups.filter((group) => interval && interval(group)).map((group) => [group.length, ...interval(group)]);
+    const each = groups.flatMap((group) => (seeds(group) || []).map((y) => [group.length, y])).filter(([, y]) => !log || y > 0);
+    held.push(...known.map(([, y]) => y), ...each.map(([, y]) => y), ...spans.flatMap((span) => span.slice(1)));
+    const floor = (y) => log && y <= 0 ? Number.MIN_VALUE : y;
+    layers.push(bars(spans.map(([x, low, high]) => [x, floor(low), high]), model), dots(each, model, { small: true }), line(known, model),
+      dots(known.map(([x, y]) => [x, y, `${model}, T = ${x}: ${number(y)}, n = ${counts.get(x)}`]), model));
+    if (absent) {
+      const gone = groups.filter((group) => !Number.isFinite(value(group)) && absent(group));
+      layers.push(letters(gone.map((group) => [group.length, absent(group).where, absent(group).sign, `${model}, T = ${group.length}: ${absent(group).text}`]), model));
+    }
+  }
+  for (const [points] of references) held.push(...points.map(([, y]) => y));
+  const lines = references.map(([points, name, dashed, atEnd]) => reference(points, name, dashed, atEnd));
+  const y = { log, domain: domainOf([...held, ...from], log), label };
+  return { drawing: chart({ x: lengthAxis(topic.lengths), y, layers: [...lines, ...layers], name: `${topic.title}: ${label} against length` }), any: held.length > 0 };
+}
+
+const noValue = (group) => ({ where: 'bottom', sign: '✕', text: group.outcome });
+
+function constants(topic, quantity) {
+  const held = new Map();
+  for (const place of topic.groups) if (data.groups[place].chance !== undefined) held.set(data.groups[place].length, data.groups[place]);
+  const of = (field) => topic.lengths.filter((length) => held.has(length) && held.get(length)[field] !== undefined)
+    .map((length) => [length, held.get(length)[field]]);
+  if (quantity === 'skill') return [[topic.lengths.map((x) => [x, 0]), 'chance', true], [topic.lengths.map((x) => [x, 1]), 'skill 1', false, true]];
+  const found = [[of('chance'), 'chance', true]];
+  if (of('threshold').length) found.push([of('threshold'), 'solved', false, true]);
+  else if (!topic.logarithmic) found.push([of('best'), 'skill 1', false, true]);
+  return found.filter(([points]) => points.length);
+}
+
+function scorePanels(quantity) {
+  return data.topics.filter((topic) => topic.metric).map((topic) => {
+    const asSkill = (group, y) => (y - group.chance) / (group.best - group.chance);
+    const shown = quantity === 'skill' ? asSkill : (group, y) => y;
+    const groups = topic.groups.map((place) => data.groups[place]);
+    const kinds = [...new Set(groups.filter((group) => group.interval).map((group) => group.interval[2]))];
+    const { drawing } = overLengths(topic, {
+      value: (group) => group.score === undefined ? NaN : shown(group, group.score),
+      seeds: (group) => group.values && group.values.length > 1 ? group.values.map((y) => shown(group, y)) : [],
+      interval: (group) => group.interval && group.interval.slice(0, 2).map((y) => shown(group, y)),
+      log: quantity === 'score' && topic.logarithmic, label: quantity === 'skill' ? 'skill' : metricOf(topic),
+      references: constants(topic, quantity), absent: noValue,
+    });
+    const solved = groups.some((group) => group.solved) ? ' A solved cell stopped there: compare those by steps to solve.' : '';
+    return figure(topic.title, drawing, `${topic.score}. ${seedsOf(groups)}. ${kinds.map((kind) => INTERVALS[kind]).join('. ')}.${solved}`);
+  });
+}
+
+function solvePanels(measure) {
+  return data.topics.filter((topic) => topic.lines.some((line) => line.solved_length !== null)).map((topic) => {
+    const groups = topic.groups.map((place) => data.groups[place]);
+    const steps = measure === 'steps';
+    const { drawing } = overLengths(topic, {
+      value: (group) => steps ? group.solved_at : group.cost && group.cost.solve,
+      seeds: (group) => steps ? group.chosen.map((place) => data.cells[place].solved_at_step).filter(Boolean) : [],
+      log: true, label: steps ? 'steps to solve' : 'seconds of training to solve',
+      absent: (group) => group.solved === undefined ? null : { where: 'top', sign: '△', text: `not solved within ${whole(group.budget)} steps by most seeds` },
+      from: groups.filter((group) => steps && group.solved !== undefined).map((group) => group.budget),
+    });
+    const exponents = topic.lines.filter((line) => line.exponent !== null).map((line) => `${line.label} ${line.exponent.toFixed(2)}`);
+    const fitted = exponents.length ? ` Exponent b of steps ∝ T^b, unsolved runs as bounds: ${exponents.join(', ')}.` : '';
+    return figure(topic.title, drawing, `Median over seeds${steps ? ', every seed that solved as a dot' : ''}; ${seedsOf(groups)}. △: not solved within its budget.${fitted}`);
+  });
+}
+
+function memoryPanels() {
+  const found = data.topics.filter((topic) => topic.groups.some((place) => data.groups[place].horizon !== undefined)).map((topic) => {
+    const { drawing } = overLengths(topic, {
+      value: (group) => group.horizon === undefined ? NaN : Math.max(0.5, group.horizon),
+      seeds: (group) => group.chosen.length > 1 ? group.chosen.map((place) => data.cells[place].memory_horizon).filter(Number.isFinite).map((y) => Math.max(0.5, y)) : [],
+      log: true, label: 'memory horizon (positions)', absent: noValue,
+      references: [[topic.lengths.map((x) => [x, x]), 'all T', true, true]],
+    });
+    return figure(`${topic.title}: memory horizon`, drawing,
+      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5.`);
+  });
+  for (const topic of data.topics) {
+    const length = Math.max(...topic.lengths);
+    const lines = linesOf(topic).map(({ label, groups }) => {
+      const group = groups.find((one) => one.length === length);
+      const cell = group && group.chosen.map((place) => data.cells[place]).find((one) => one.context);
+      return cell && { label, points: cell.context };
+    }).filter(Boolean);
+    if (!lines.length) continue;
+    const ys = lines.flatMap(({ points }) => points.map(([, y]) => y));
+    const x = { log: true, domain: [0.9, length * 1.1], label: 'positions of input left' };
+    const layers = lines.flatMap(({ label, points }) => [line(points, label), dots(points.map(([c, y]) => [c, y, `${label}, ${c} positions: ${number(y)}`]), label)]);
+    found.push(figure(`${topic.title}: context use at T = ${length}`,
+      chart({ x, y: { domain: domainOf(ys), label: metricOf(topic) }, layers, name: `${topic.title}: score against context left` }),
+      'The trained model (first seed) on inputs cut to their last positions, 1,000 scored positions. Flat: what lies further back is not used.'));
+  }
+  return found;
+}
+
+const COSTS = { seconds: ['seconds per cell', 'Wall clock of a whole cell.'], step: ['seconds per training step', 'Training alone: no data, validation or probes. Batches differ with length.'],
+  memory: ['peak memory (MiB)', 'Of the GPU, or else of the whole process.'] };
+
+function costPanels(measure) {
+  const [label, meaning] = COSTS[measure];
+  return data.topics.map((topic) => {
+    const { drawing, any } = overLengths(topic, { value: (group) => group.cost && group.cost[measure], seeds: () => [], log: true, label });
+    const batches = [...new Set(topic.groups.map((place) => data.groups[place].batch))].join(', ');
+    return any ? figure(topic.title, drawing, `${meaning} Median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}; batch ${batches}.`) : null;
+  }).filter(Boolean);
+}
+
+// A heading, choices that redraw, and the panels.
+function block(title, label, options, panels) {
+  const box = make('div', { class: 'panels' });
+  const show = (choice) => box.replaceChildren(...panels(choice));
+  const control = options.length > 1 ? choices(label, options, options[0][0], show) : null;
+  show(options[0][0]);
+  return box.childElementCount ? make('article', {}, make('h3', {}, title), control, box) : null;
+}
+
+function curves(section) {
+  const labels = [...new Set(data.topics.flatMap((topic) => topic.lines.map((one) => one.label)))];
+  section.replaceChildren(...[
+    legend(labels),
+    block('Score against length', 'Show', [['score', 'score'], ['skill', 'skill']], scorePanels),
+    block('Time to solve', 'In', [['steps', 'training steps'], ['seconds', 'seconds of training']], solvePanels),
+    block('Memory', '', [['memory', '']], memoryPanels),
+    block('Cost', 'Show', Object.entries(COSTS).map(([name, [text]]) => [name, text]), costPanels),
+  ].filter(Boolean));
+}
