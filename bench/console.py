@@ -17,6 +17,7 @@ from bench.result import Result
 from bench.sweep import Cell
 
 NEWEST = 5
+LABEL = 20  # characters of a cell's name that are always shown
 STYLES = {"solved": "green", "learning": "cyan", "at chance": "yellow", "budget-limited": "yellow"}
 
 
@@ -64,7 +65,7 @@ class Console:
         self.estimate = Estimate()
         self._live = Live(console=self.terminal, auto_refresh=False, transient=True)
         self._workers: dict[int, tuple[Cell, int, int]] = {}
-        self._newest: deque[Text] = deque(maxlen=NEWEST)
+        self._newest: deque[Result] = deque(maxlen=NEWEST)
         self._waiting: dict[str, Cell] = {}
         self._total = self._done = 0
         self._drawn = 0.0
@@ -101,12 +102,11 @@ class Console:
         self._waiting.pop(_identity(result.cell), None)
         if result.seconds is not None:
             self.estimate.learn(result.cell, result.seconds.total)
-        line = described(result)
         if self.terminal.is_terminal:
-            self._newest.append(line)
+            self._newest.append(result)
             self._draw(force=True)
         else:
-            self.note(f"[{self._done}/{self._total}] {line.plain}")
+            self.note(f"[{self._done}/{self._total}] {described(result).plain}")
 
     def stop(self) -> None:
         """The sweep is over; leave the terminal clean."""
@@ -134,12 +134,22 @@ class Console:
         for index, (cell, step, steps) in sorted(self._workers.items()):
             share = ProgressBar(total=max(1, steps), completed=step, width=12)
             workers.add_row(Text(f"worker {index}", style="dim"), share, Text(cell.label, overflow="ellipsis"))
-        return Group(*self._newest, bar, workers)
+        newest = Table.grid(padding=(0, 2))
+        newest.add_column(overflow="ellipsis", min_width=LABEL)  # where lines are too long, the label gives way first
+        newest.add_column(overflow="ellipsis", no_wrap=True)
+        for result in self._newest:
+            newest.add_row(Text(result.cell.label, overflow="ellipsis", no_wrap=True), _said_of(result))
+        return Group(newest, bar, workers)
 
 
 def described(result: Result) -> Text:
     """A finished cell in one line."""
-    text = Text(result.cell.label + "  ", overflow="ellipsis", no_wrap=True)
+    return Text(result.cell.label + "  ", overflow="ellipsis", no_wrap=True).append(_said_of(result))
+
+
+def _said_of(result: Result) -> Text:
+    """What became of a cell: score, outcome, seconds."""
+    text = Text(overflow="ellipsis", no_wrap=True)
     if result.score is None:
         first = (result.error or "").splitlines()
         return text.append(result.status, style="red").append(f"  {first[0]}" if first else "")

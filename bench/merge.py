@@ -1,10 +1,10 @@
 """The command `python -m bench.merge A B --into C`: one store from several, such as the shards of a sweep.
 
-Everything is read and checked before anything is written: a corrupt record, weights that are not their record's, records
-of different schemas, or two answers to one cell that differ end with one message. What two measurements of one cell may
-differ in is when, where and how fast they ran (`MEASURED`); then the first store's stays. Failures are all kept, also of
-cells that have an answer; the same failure in two stores is one. Doing it again changes nothing, and after an
-interruption completes it. Exit code: 0, or 2 where nothing was merged.
+Everything is read and checked before anything is written: a corrupt record, weights that are not their record's,
+records of different schemas, or two answers to one cell that differ end with one message. What two measurements of one
+cell may differ in is when, where and how fast they ran (`MEASURED`); then the first store's stays. Failures are all
+kept, also of cells that have an answer; the same failure in two stores is one. Doing it again changes nothing, and
+after an interruption completes it. Exit code: 0, or 2 with the one message.
 """
 
 from __future__ import annotations

@@ -292,7 +292,9 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
     mirroring = login.mirroring(settings.wandb, settings.store, sweep=sweep.hash)
     store = Store(settings.store, create=True)
     console = Console()
-    surroundings = Surroundings(accelerator=settings.accelerator, mirroring=mirroring)
+    # Other machines cannot write to this one's folder of runs: what a cluster measures is mirrored from its records.
+    afterwards = mirroring is not None and settings.address is not None
+    surroundings = Surroundings(accelerator=settings.accelerator, mirroring=None if afterwards else mirroring)
     engine = _engine(settings, surroundings, console)
     resolve = _resolver(settings)
     outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
@@ -301,7 +303,11 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
 
         table.show(store, console.terminal, outcome.keys)
     console.note(f"Results are in {settings.store}. The same command again resumes; nothing stored is run twice.")
-    if mirroring is not None and (store.path / "wandb").exists():
+    if afterwards:
+        console.note(
+            f"A cluster's cells are mirrored to W&B from their records: python -m bench.publish {settings.store}"
+        )
+    elif mirroring is not None and (store.path / "wandb").exists():
         console.note(f"{login.described(mirroring, settings.store)} Leave the mirror out with --wandb off.")
     return outcome.exit_code
 

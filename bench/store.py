@@ -147,12 +147,18 @@ class Store:
 
     def results(self) -> list[Result]:
         """Answers, then the last failure of every cell without one."""
-        answers = list(self.answers())
+        return list(self._results())
+
+    def _results(self) -> Iterator[Result]:
         failures = self.failures().values()
         # A cell whose corpus could not be had does not know its data; it is done once it was measured with some.
-        missed = [failure for failure in failures if failure.status == "unavailable" and failure.cell.data is None]
-        done = {_without_data(answer.cell) for answer in answers} if missed else frozenset()
-        return [*answers, *(failure for failure in failures if _without_data(failure.cell) not in done)]
+        missed = any(failure.status == "unavailable" and failure.cell.data is None for failure in failures)
+        done: set[Cell] = set()
+        for answer in self.answers():
+            if missed:
+                done.add(_without_data(answer.cell))
+            yield answer
+        yield from (failure for failure in failures if _without_data(failure.cell) not in done)
 
     def sweeps(self) -> list[dict[str, Any]]:
         """Everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`."""
@@ -255,7 +261,7 @@ class Store:
         """One pandas row per cell, answers and failures; columns as in docs/results-format.md."""
         import pandas
 
-        rows = [row(result) for result in self.results()]
+        rows = [row(result) for result in self._results()]
         return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -8,9 +8,11 @@ server cannot be reached the mirror goes on offline, on disk. wandb is imported 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -24,6 +26,7 @@ from bench.sweep import Cell, Mirroring
 Parameters = Mapping[int, Mapping[str, float | None]]  # gradient norms by step, then by parameter
 
 MOST_WAITING = 5000  # commands a silent W&B may leave in the queue: a few megabytes
+ROOM = 1 << 20  # free bytes without which a run on disk is not trusted to be whole
 MARK = "mirrored.json"  # beside a run's data, once all of it is there
 # Nothing of the machine, the command line or the code goes along: arguments and paths may hold secrets.
 SETTINGS: dict[str, Any] = {
@@ -247,6 +250,8 @@ class Mirror:
             run.summary.update(mirrored.summary(result))
         finally:
             run.finish(exit_code=0 if result.status in ANSWERS else 1)
+        if shutil.disk_usage(folder).free < ROOM:  # W&B's own process does not say that it could not write
+            raise OSError(errno.ENOSPC, "No space left on device")
         (folder / MARK).write_text(json.dumps({"cell": result.cell.key, "status": result.status}))
 
     def _fails(self, error: Exception) -> None:

@@ -20,7 +20,7 @@ app = App(name="python -m reports", help="Tables and figures of stored results; 
 
 @app.default
 def report(store: Path, /, *, tasks: str = "", models: str = "", lengths: str = "", output: Path | None = None) -> None:
-    """Write tables and figures of a store's results, one line per file.
+    """Write a page to open in a browser (index.html), tables and figures of a store's results, one line per file.
 
     Figures are written as SVG, PNG and Vega-Lite JSON into the folder `figures`; tables as Markdown and CSV beside it.
 
@@ -68,9 +68,12 @@ def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path)
         save(folder / name, text)
         yield folder / name
     # Loaded late: drawing takes half a second to load, which help and bad usage need not wait for.
-    from reports import figures
+    from reports import dashboard, figures
 
-    for figure in figures.figures(results, rank, source.results()):
+    everything = source.results()
+    dashboard.write(source, results, folder / "index.html", everything)
+    yield folder / "index.html"
+    for figure in figures.figures(results, rank, everything):
         yield from figures.write(figure, folder / "figures")
 
 

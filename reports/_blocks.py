@@ -95,7 +95,8 @@ def references(members: Sequence[Group]) -> tuple[str, ...]:
         for name, value in score.floors.items():
             floors.setdefault(name, []).append(value)
     texts = []
-    for name, values in floors.items():
+    lower_is_better = bool(scores) and not scores[0].higher_is_better
+    for name, values in sorted(floors.items(), key=lambda item: item[1], reverse=lower_is_better):  # weakest first
         low, high = number(min(values)), number(max(values))
         texts.append(f"{name} {low}" if low == high else f"{name} {low}–{high}")
     lines = [f"data: {', '.join(data)}"] if data else []

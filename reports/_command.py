@@ -9,7 +9,6 @@ from bench.result import Result
 from bench.store import Store
 from reports._blocks import Rank
 from reports._view import UsageError, asked_order, select
-from reports.table import _names, _numbers, corrupt
 
 
 def chosen(store: Store, tasks: str, models: str, lengths: str) -> tuple[list[Result], Rank]:
@@ -26,7 +25,7 @@ def chosen(store: Store, tasks: str, models: str, lengths: str) -> tuple[list[Re
         raise UsageError(
             f"nothing to show from {store.path}: it holds no results yet. Run `python -m bench.run` first."
         )
-    results = select(stored, tasks=_names(tasks), models=_names(models), lengths=_numbers(lengths))
+    results = select(stored, tasks=names(tasks), models=names(models), lengths=numbers(lengths))
     if not results:
         raise UsageError(f"nothing to show from {store.path}: no result has these tasks, models and lengths together")
     return results, rank
@@ -42,3 +41,26 @@ def save(path: Path, content: str) -> None:
         path.write_text(content, "utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None
+
+
+def corrupt(store: Store) -> list[str]:
+    """What to say of records that could not be read; call after reading."""
+    broken = ", ".join(path.name for path in store.corrupt)
+    return [f"left out, because the record is corrupt: {broken}"] if broken else []
+
+
+def names(text: str) -> list[str]:
+    """The parts of `a,b,c`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text: str) -> list[int]:
+    """The numbers in `10,100`.
+
+    Raises:
+        UsageError: a part is no whole number.
+    """
+    try:
+        return [int(part) for part in names(text)]
+    except ValueError:
+        raise UsageError(f"--lengths expects whole numbers separated by commas, got {text!r}") from None

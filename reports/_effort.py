@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -28,7 +29,7 @@ def steps_to_solve(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
     lines = [
         "Optimisation steps until validation passed twice running; a point per seed, the line joins medians; "
         f"n = {n}.",
-        "Open triangle: not solved within its budget, which is a bound and no value. Points are set apart sideways.",
+        "Open triangle, with the number of such seeds: not solved within the budget. Points are set apart sideways.",
         "b: exponent fitted to steps = a T^b, unsolved runs as bounds, where most seeds solve at least three lengths.",
     ]  # fmt: skip
     return sheet.finish(grid(panels, across, spacing=22), "Steps to solve against length", lines)
@@ -51,12 +52,21 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     solved, censored, middle = (
         sheet.data([r for r in rows if r["kind"] == k]) for k in ("solved", "censored", "middle")
     )
-    layers = [
+    layers: list[Any] = [
         alt.Chart(middle).mark_line(strokeWidth=1.6).encode(x=x, y=y, color=colour, strokeDash=sheet.dash()),
         alt.Chart(solved).mark_point(size=65, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
         alt.Chart(censored).mark_point(shape="triangle-up", size=75, filled=False, strokeWidth=1.8, opacity=1)
         .encode(x=x, y=y, color=colour),
     ]  # fmt: skip
+    at_budget = Counter((row["model"], row["place"], row["value"]) for row in rows if row["kind"] == "censored")
+    several = [
+        {"model": model, "place": place, "value": value, "unsolved": str(count)}
+        for (model, place, value), count in at_budget.items()
+        if count > 1
+    ]
+    if several:
+        counted = alt.Chart(sheet.data(several)).mark_text(fontSize=10, dy=-12).encode(x=x, y=y, text="unsolved:N")
+        layers.append(counted.encode(color=colour))
     heading = panel_title(topic.title, f"b: {', '.join(fitted)}" if fitted else "b: too few lengths solved")
     return panel(layers, width, 190, heading)
 

@@ -81,4 +81,4 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
     y = alt.Y("step:O", sort=steps, axis=axis)
     chart = alt.Chart(sheet.data(rows)).mark_rect()
     encoded = chart.encode(x=x.scale(domain=[0, longest], nice=False), x2="to:Q", y=y, color=colour)
-    return panel([encoded], width, max(84, 14 * len(steps)), panel_title(title))
+    return panel([encoded], width, max(84, 14 * len(steps)), panel_title(title if result else f"{title}: no record"))

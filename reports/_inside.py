@@ -100,4 +100,9 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float, le
     y = alt.Y("row:O", axis=axis)
     x = alt.X("step:Q", scale=alt.Scale(domain=[0, last], nice=False), axis=step_axis("step of the sequence"))
     chart = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2="to:Q", y=y, color=colour)
-    return panel([chart], width, 12 * max(4, len(picture.rows) if picture else 0), panel_title(title))
+    return panel(
+        [chart],
+        width,
+        12 * max(4, len(picture.rows) if picture else 0),
+        panel_title(title if picture else f"{title}: no record"),
+    )

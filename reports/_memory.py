@@ -51,7 +51,7 @@ def horizon(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
     n = "n = 1 seed" if counts == {1} else f"n = {min(counts)} to {max(counts)} seeds: median, every value as a dot"
     lines = [
         f"Last steps that the best predictor of the same score would need to see. Dashed: all T of them. {n}.",
-        f"A triangle at the lower edge: below {LEAST:g} step.",
+        f"A triangle: below {LEAST:g} steps.",
     ]
     return sheet.finish(grid(panels, across, spacing=22), "Memory horizon against length", lines)
 

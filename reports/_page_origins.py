@@ -18,7 +18,9 @@ from reports.summary import Group
 def command(sweep: dict[str, Any]) -> str:
     """The command line that asks for a sweep again."""
     parts = ["python", "-m", "bench.run"]
-    for name, value in sweep.items():
+    first = ("tasks", "models", "lengths", "seeds", "learning_rates", "budget")
+    for name in (*first, *sorted(set(sweep) - set(first))):
+        value = sweep.get(name)
         if value is not None:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             parts += [f"--{name.replace('_', '-')}", text]

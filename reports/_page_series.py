@@ -49,8 +49,8 @@ def spaced(count: int, wanted: int) -> list[int]:
 
 
 def curves(result: Result) -> dict[str, Any]:
-    """Validation (step, score), and loss and gradient norm as medians over at most 100 stretches of steps; `high` is the
-    largest norm of a stretch. `size`: steps per stretch."""
+    """Validation (step, score), and loss and gradient norm as medians over at most 100 stretches of steps; `high`: the
+    largest norm of a stretch; `size`: steps per stretch."""
     held = result.curves
     points = [held.validation[index] for index in spaced(len(held.validation), CURVE)]
     found: dict[str, Any] = {"validation": [[step, short(score)] for step, score in points]}

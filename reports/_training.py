@@ -72,7 +72,7 @@ def _panel(
     sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float, leftmost: bool
 ) -> Spec:
     rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, run.cell.recipe.clip)] if run else []
-    heading = f"{label}, T = {length:,}"
+    heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
     axis = power_axis("norm" if leftmost else None, *domain, labels=leftmost)

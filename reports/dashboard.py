@@ -1,7 +1,8 @@
 """The report's page: one self-contained file that needs no network and no server.
 
-It holds the data as inert JSON, and a style and a script of ours (`reports/page/`) that a strict Content-Security-Policy
-names by their hashes. The script inserts every text as text and evaluates nothing. docs/decisions/0009-page.md says why.
+It holds the data as inert JSON, and a style and a script of ours (`reports/page/`) that a strict
+Content-Security-Policy names by their hashes. The script inserts every text as text and evaluates nothing.
+docs/decisions/0009-page.md says why.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bench.result import Result
 from bench.store import Store
 from reports._drawing import looks
 from reports._page import payload
+from reports._topics import topics
 from reports._view import asked_order
 
 SCRIPTS = (
@@ -32,15 +34,18 @@ POLICY = (
 )
 
 
-def write(store: Store, results: Sequence[Result], path: Path) -> None:
+def write(store: Store, results: Sequence[Result], path: Path, everything: Sequence[Result] = ()) -> None:
     """Write the page of some results of a store. Whole or not at all: an older page stays until the new one is there.
+
+    everything: all results of the store where `results` is only a view of it, so that a model keeps its colour.
 
     Raises:
         OSError: `path` cannot be written.
     """
+    rank, sweeps = asked_order(store), store.sweeps()
+    labels = [label for topic in (*topics(results, rank), *topics(everything, rank)) for label in topic.labels]
     corrupt = [broken.name for broken in store.corrupt]
-    title = store.path.resolve().name
-    text = page(payload(results, asked_order(store), store.sweeps(), corrupt, title))
+    text = page(payload(store.path.resolve().name, results, rank, looks(labels), sweeps, corrupt))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", encoding="utf-8", delete=False) as file:
         try:
@@ -55,7 +60,8 @@ def write(store: Store, results: Sequence[Result], path: Path) -> None:
 
 def page(content: dict[str, Any]) -> str:
     """The file's text. content: as reports._page.payload makes it."""
-    style = _part("page.css") + _colours(content["looks"])
+    colours = (f".look-{look['index']} {{ --model: {look['colour']}; }}\n" for look in content["looks"].values())
+    style = _part("page.css") + "".join(colours)
     script = "(() => {\n'use strict';\n" + "\n".join(_part(name) for name in SCRIPTS) + "\n})();\n"
     filled = {
         "POLICY": POLICY.format(script=_hash(script), style=_hash(style)),
@@ -71,19 +77,11 @@ def page(content: dict[str, Any]) -> str:
 def inert(content: Any) -> str:
     """JSON in which nothing can end the block it stands in: no <, >, & and no line separators of JavaScript."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+    return text.translate(_ESCAPES)
 
 
 # Lone surrogates (a broken file name, say) have no UTF-8; they stay escaped as well.
-_ESCAPES = {letter: f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"} | {
-    chr(code): f"\\u{code:04x}" for code in range(0xD800, 0xE000)
-}
-
-
-def _colours(found: dict[str, Any]) -> str:
-    """A class per model that holds its colour."""
-    named = looks(found)
-    return "".join(f".look-{look['index']} {{ --model: {named[label].colour}; }}\n" for label, look in found.items())
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*map(ord, "<>&\u2028\u2029"), *range(0xD800, 0xE000))}
 
 
 def _part(name: str) -> str:

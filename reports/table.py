@@ -17,6 +17,7 @@ from bench.result import Result
 from bench.store import Store, StoreError
 from reports import _blocks, _csv, _formats, _layout, summary
 from reports._blocks import Rank
+from reports._command import corrupt, names, numbers, save
 from reports._layout import Table
 from reports._view import UsageError, asked_order, select
 from reports.summary import Group
@@ -44,12 +45,6 @@ def show(store: Store, console: Console, keys: Collection[str] | None = None) ->
 
 def _missing(missing: int, asked: int) -> list[str]:
     return [f"{missing} of {asked} cells have no result yet: the same command runs them."] if missing else []
-
-
-def corrupt(store: Store) -> list[str]:
-    """What to say of records that could not be read; call after reading."""
-    names = ", ".join(path.name for path in store.corrupt)
-    return [f"left out, because the record is corrupt: {names}"] if names else []
 
 
 def print_text(results: Sequence[Result], rank: Rank, by: By, console: Console) -> None:
@@ -162,7 +157,7 @@ def table(
     """
     source = Store(store)
     stored = source.results()
-    results = select(stored, keys=None, tasks=_names(tasks), models=_names(models), lengths=_numbers(lengths))
+    results = select(stored, keys=None, tasks=names(tasks), models=names(models), lengths=numbers(lengths))
     for line in corrupt(source):
         print(line, file=sys.stderr)
     if not results:
@@ -175,25 +170,7 @@ def table(
     elif output is None:
         sys.stdout.write(write(results, rank, by, format))
     else:
-        _save(output, write(results, rank, by, format))
-
-
-def _save(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in _names(text)]
-    except ValueError:
-        raise UsageError(f"--lengths expects whole numbers separated by commas, got {text!r}") from None
+        save(output, write(results, rank, by, format))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,7 +26,10 @@ README = (ROOT / "README.md").read_text("utf-8")
 FORMAT = (ROOT / "docs" / "results-format.md").read_text("utf-8")
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if path.is_file())
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
-PIP = {"--index-url"}  # flags in the README that are pip's
+# Flags in the README that are other tools'.
+PIP = {"--index-url"}
+RAY = {"--generate", "--head", "--port", "--include-dashboard"}
+SLURM = {"--job-name", "--array", "--cpus-per-task", "--mem", "--time"}
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -190,8 +193,8 @@ def test_every_option_line_plans(workspace: Path) -> None:
 
 
 def test_flags_exist(workspace: Path) -> None:
-    known = set(PIP)
-    for module in ("bench.run", "reports.table"):
+    known = PIP | RAY | SLURM
+    for module in ("bench.merge", "bench.run", "reports.table"):
         known |= set(re.findall(r"--[a-z][a-z-]*", run(["-m", module, "--help"], workspace, COLUMNS="200").stdout))
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
     assert "--lengths" in mentioned

@@ -20,6 +20,7 @@ from bench.engines.base import AddressError, EngineError
 CONNECT_SECONDS = 5.0  # for a port to open
 ANSWER_SECONDS = 30.0  # for a cluster to take this machine in
 TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+RETRIES = "3"  # Ray's own, a second each
 # Connecting can abort the process, or wait for minutes: another process tries first.
 PROBE = (
     "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='critical'); print('answers')"
@@ -51,6 +52,8 @@ def connect(address: str | None, *, cores: int | None) -> Any:
     import ray
 
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+    # What Ray prints of a lost node is twenty lines of its state; ours is one. Its own debugger's switch.
+    ray._private.worker._worker_logs_enabled = False
     if address is None and not ray.util.get_node_ip_address().startswith(("127.", "::1")):
         ray.shutdown()
         raise EngineError("this version of Ray would listen on a public interface: use --engine local")
@@ -92,7 +95,13 @@ def _try(address: str) -> None:
     command = [sys.executable, "-c", PROBE, address]
     try:
         tried = subprocess.run(
-            command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "RAY_NUM_REDIS_GET_RETRIES": RETRIES},
         )
     except subprocess.TimeoutExpired:
         reason = f"no answer within {ANSWER_SECONDS:.0f} s"

@@ -161,8 +161,9 @@ class LocalEngine:
             yield from self._settle(worker, self._lost(worker, "timeout", error), queue)
 
     def _say_once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+        what = line.partition(" (")[0]  # details differ from process to process
+        if what not in self._said:
+            self._said.add(what)
             self.say(line)
 
     def _settle(self, worker: Worker, finished: Finished, queue: Queue[Job]) -> Iterator[Finished]:

@@ -10,7 +10,7 @@ const COLUMNS = [
   { name: 'score', of: (cell) => cell.score, number: true, text: number },
   { name: 'unit', of: (cell) => cell.unit },
   { name: 'chance', of: (cell) => cell.chance, number: true, text: number },
-  { name: 'skill', of: (cell) => cell.skill, number: true, text: (value) => value === undefined ? NOTHING : value.toFixed(2) },
+  { name: 'skill', of: (cell) => cell.skill, number: true, text: (value) => value === undefined ? NOTHING : (Math.round(value * 100) / 100 || 0).toFixed(2) },
   { name: 'solved at (steps)', of: (cell) => cell.solved_at_step, number: true, text: whole },
   { name: 'steps', of: (cell) => cell.steps, number: true, text: whole },
   { name: 'body parameters', of: (cell) => cell.parameters_body, number: true, text: whole },

@@ -3,7 +3,7 @@
 function pickers() {
   const of = (kind) => data.topics.map((topic) => [topic.title, topic.groups.flatMap((place) => {
     const group = data.groups[place];
-    const name = `${group.label} · T = ${group.length}${group.difference ? ` · ${group.difference}` : ''}`;
+    const name = `${group.label} · T = ${whole(group.length)}${group.difference ? ` · ${group.difference}` : ''}`;
     if (kind === 'group') return [[group.key, `${name} · n = ${group.n}`]];
     return group.cells.map((index) => [data.cells[index].key, `${name} · seed ${data.cells[index].seed} · rate ${rate(data.cells[index].learning_rate)} · ${data.cells[index].outcome}`]);
   })]);
@@ -91,17 +91,18 @@ function differences(items) {
   const rows = [];
   const scoreOf = (item) => item.kind === 'cell' ? item.cell.score : item.group.score;
   const stepOf = (item) => item.kind === 'cell' ? item.cell.solved_at_step : item.group.solved_at;
+  const unitOf = (item) => item.group.metric ? metricOf(item.group) : NOTHING;
   const signed = (value) => Number.isFinite(value) ? (value > 0 ? '+' : '') + number(value) : NOTHING;
   for (let second = 1; second < items.length; second += 1) {
     for (let first = 0; first < second; first += 1) {
       const a = items[first], b = items[second];
-      const alike = a.group.metric === b.group.metric && data.topics[a.group.topic].task === data.topics[b.group.topic].task;
-      rows.push([`${b.letter} − ${a.letter}`, { class: 'number', text: alike ? signed(scoreOf(b) - scoreOf(a)) : 'other task' },
-        { class: 'number', text: alike ? signed(stepOf(b) - stepOf(a)) : NOTHING }, { text: testOf(a, b) }]);
+      if (data.topics[a.group.topic].task !== data.topics[b.group.topic].task) continue; // nothing to subtract
+      rows.push([`${b.letter}\u00a0−\u00a0${a.letter}`, { class: 'number', text: signed(scoreOf(b) - scoreOf(a)) },
+        { class: 'number', text: signed(stepOf(b) - stepOf(a)) }, unitOf(b), { text: testOf(a, b) }]);
     }
   }
-  const unit = items[0].group.metric ? metricOf(items[0].group) : 'score';
-  return make('article', {}, make('h3', {}, 'Difference'), table(['', { class: 'number', text: unit }, { class: 'number', text: 'steps to solve' }, 'test'], rows,
+  if (!rows.length) return make('p', {}, 'Of different tasks: there is no difference to take.');
+  return make('article', {}, make('h3', {}, 'Difference'), table(['', { class: 'number', text: 'test score' }, { class: 'number', text: 'steps to solve' }, 'unit of the score', 'test'], rows,
     `Exact two-sided permutation test over seeds; ${plural(rows.length, 'comparison')} here, p not corrected for their number`));
 }
 
@@ -116,7 +117,8 @@ function settingsTable(items) {
     return texts.length > 8 ? `${texts.length} different` : texts.join(', ');
   };
   const all = data.settings.names.map((name, column) => [name, ...items.map((item) => values(item, column))]);
-  const differing = all.filter(([, first, ...others]) => others.some((other) => other !== first));
+  const differing = all.filter(([, first, ...others]) => others.some((other) => other !== first))
+    .map(([name, ...texts]) => [name, ...texts.map((text) => ({ text, class: text.length > 24 ? 'long' : null }))]);
   const caption = `${plural(all.length - differing.length, 'setting')} the same in all`;
   return make('article', {}, make('h3', {}, 'Settings that differ'),
     differing.length ? table(['', ...heads(items)], differing, caption) : make('p', {}, `None: ${caption}.`));
@@ -140,13 +142,14 @@ function overlaid(items, title, { points, log, label, references }) {
       steps.push(...found.map(([x]) => x));
       layers.push(line(found, item.group.label, { dash: item.dash, thin: many, title: `${item.letter}, seed ${cell.seed}` }));
       const last = found.filter(([, y]) => Number.isFinite(y)).pop();
-      if (last) layers.push((frame) => draw('text', { class: 'tag', x: frame.x(last[0]) + 2, y: frame.y(last[1]) - 3 }, item.letter));
+      const aside = 3 + 9 * items.indexOf(item);
+      if (last && cell === item.cells[0]) layers.push((frame) => draw('text', { class: 'tag', x: frame.x(last[0]) + aside, y: frame.y(last[1]) + 4 }, item.letter));
     }
   }
   if (!held.some(Number.isFinite)) return null;
   const lines = references || [];
   for (const [where] of lines) held.push(...where.map(([, y]) => y));
-  const x = { domain: [0, Math.max(...steps) * 1.04], label: 'training step' };
+  const x = { domain: [0, Math.max(...steps) * (1.03 + 0.03 * items.length)], label: 'training step' };
   return figure(title, chart({ width: 420, height: 260, x, y: { log, domain: domainOf(held, log), label }, name: title,
     layers: [...lines.map(([where, name, dashed]) => reference(where, name, dashed)), ...layers] }), seedNote(items));
 }
@@ -195,5 +198,5 @@ function samples(items) {
   const found = items.map((item) => ({ item, cell: item.cells.find((cell) => cell.sample) })).filter(({ cell }) => cell);
   if (!found.length) return null;
   return make('article', {}, make('h3', {}, 'Samples'), make('div', { class: 'panels wide' }, found.map(({ item, cell }) =>
-    make('figure', {}, make('h4', {}, `${item.letter} ${item.group.label}, T = ${item.group.length}, seed ${cell.seed}`), make('pre', { class: 'sample' }, cell.sample)))));
+    make('figure', {}, make('h4', {}, `${item.letter} ${item.group.label}, T = ${whole(item.group.length)}, seed ${cell.seed}`), make('pre', { class: 'sample' }, cell.sample)))));
 }

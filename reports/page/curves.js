@@ -1,7 +1,7 @@
 // Section 2: score, time to solve, memory and cost against length.
 
 const INTERVALS = {
-  'test sampling': 'n = 1 seed: its value; bar: 95 % interval of test sampling (seeds may differ more)',
+  'test sampling': 'One seed: its value; bar: 95 % interval of test sampling (seeds may differ more)',
   range: '2–4 seeds: their median, every value as a dot; bar: their range',
   t: '5 seeds or more: their mean, every value as a dot; bar: 95 % t interval',
 };
@@ -18,25 +18,29 @@ function seedsOf(groups) {
 // One panel: a line per model over lengths. value: group -> number, or nothing. seeds: group -> numbers.
 function overLengths(topic, { value, seeds, interval, log, label, references = [], absent, from = [] }) {
   const layers = [], held = [];
-  for (const { label: model, groups } of linesOf(topic)) {
+  const all = linesOf(topic);
+  for (const [index, { label: model, groups }] of all.entries()) {
     const points = groups.map((group) => [group.length, value(group)]);
     const counts = new Map(groups.map((group) => [group.length, group.n]));
     const known = points.filter(([, y]) => Number.isFinite(y) && (!log || y > 0));
     const spans = groups.filter((group) => interval && interval(group)).map((group) => [group.length, ...interval(group)]);
     const each = groups.flatMap((group) => (seeds(group) || []).map((y) => [group.length, y])).filter(([, y]) => !log || y > 0);
     held.push(...known.map(([, y]) => y), ...each.map(([, y]) => y), ...spans.flatMap((span) => span.slice(1)));
-    const floor = (y) => log && y <= 0 ? Number.MIN_VALUE : y;
-    layers.push(bars(spans.map(([x, low, high]) => [x, floor(low), high]), model), dots(each, model, { small: true }), line(known, model),
-      dots(known.map(([x, y]) => [x, y, `${model}, T = ${x}: ${number(y)}, n = ${counts.get(x)}`]), model));
+    layers.push(bars(spans.map(([x, low, high]) => [x, log ? Math.max(0, low) : low, high]), model), dots(each, model, { small: true }), line(known, model),
+      dots(known.map(([x, y]) => [x, y, `${model}, T = ${whole(x)}: ${number(y)}, n = ${counts.get(x)}`]), model));
+    if (log) {
+      const zeros = points.filter(([, y]) => y <= 0);
+      layers.push(letters(zeros.map(([x]) => [x, 'bottom', '▼', `${model}, T = ${whole(x)}: 0`]), model, 9 * (index - (all.length - 1) / 2)));
+    }
     if (absent) {
       const gone = groups.filter((group) => !Number.isFinite(value(group)) && absent(group));
-      layers.push(letters(gone.map((group) => [group.length, absent(group).where, absent(group).sign, `${model}, T = ${group.length}: ${absent(group).text}`]), model));
+      layers.push(letters(gone.map((group) => [group.length, absent(group).where, absent(group).sign, `${model}, T = ${whole(group.length)}: ${absent(group).text}`]), model, 9 * (index - (all.length - 1) / 2)));
     }
   }
   for (const [points] of references) held.push(...points.map(([, y]) => y));
   const lines = references.map(([points, name, dashed, atEnd]) => reference(points, name, dashed, atEnd));
-  const y = { log, domain: domainOf([...held, ...from], log), label };
-  return { drawing: chart({ x: lengthAxis(topic.lengths), y, layers: [...lines, ...layers], name: `${topic.title}: ${label} against length` }), any: held.length > 0 };
+  const y = { log, domain: domainOf([...held, ...from], log), label: label.length > 30 ? label.replace(/ \(.*\)$/, '') : label };
+  return { drawing: chart({ x: lengthAxis(topic.lengths), y, layers: [...layers, ...lines], name: `${topic.title}: ${label} against length` }), any: held.length > 0 };
 }
 
 const noValue = (group) => ({ where: 'bottom', sign: '✕', text: group.outcome });
@@ -66,8 +70,10 @@ function scorePanels(quantity) {
       log: quantity === 'score' && topic.logarithmic, label: quantity === 'skill' ? 'skill' : metricOf(topic),
       references: constants(topic, quantity), absent: noValue,
     });
-    const solved = groups.some((group) => group.solved) ? ' A solved cell stopped there: compare those by steps to solve.' : '';
-    return figure(topic.title, drawing, `${topic.score}. ${seedsOf(groups)}. ${kinds.map((kind) => INTERVALS[kind]).join('. ')}.${solved}`);
+    const notes = [topic.score, seedsOf(groups), ...kinds.map((kind) => INTERVALS[kind]), groups.some((group) => group.score === undefined) && '✕: no value',
+      quantity === 'score' && topic.logarithmic && groups.some((group) => group.score === 0) && '▼: exactly 0',
+      groups.some((group) => group.solved) && 'A solved cell stopped there: compare those by steps to solve'];
+    return figure(topic.title, drawing, notes.filter(Boolean).join('. '));
   });
 }
 
@@ -110,7 +116,7 @@ function memoryPanels() {
     const ys = lines.flatMap(({ points }) => points.map(([, y]) => y));
     const x = { log: true, domain: [0.9, length * 1.1], label: 'positions of input left' };
     const layers = lines.flatMap(({ label, points }) => [line(points, label), dots(points.map(([c, y]) => [c, y, `${label}, ${c} positions: ${number(y)}`]), label)]);
-    found.push(figure(`${topic.title}: context use at T = ${length}`,
+    found.push(figure(`${topic.title}: context use at T = ${whole(length)}`,
       chart({ x, y: { domain: domainOf(ys), label: metricOf(topic) }, layers, name: `${topic.title}: score against context left` }),
       'The trained model (first seed) on inputs cut to their last positions, 1,000 scored positions. Flat: what lies further back is not used.'));
   }

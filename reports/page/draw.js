@@ -19,12 +19,14 @@ function linearTicks([low, high], wanted = 5) {
   return Array.from({ length: Math.max(0, count) }, (_, index) => +((first + index) * step).toPrecision(12));
 }
 
+// Powers of ten; between few of them, twice and five times these as well.
 function decades([low, high]) {
-  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
-  const every = Math.max(1, Math.ceil((last - first + 1) / 6));
+  const first = Math.floor(Math.log10(low)), last = Math.ceil(Math.log10(high));
+  const every = Math.max(1, Math.ceil((last - first) / 6));
+  const factors = last - first > 3 ? [1] : high / low > 12 ? [1, 3] : [1, 2, 3, 5];
   const found = [];
-  for (let power = first; power <= last; power += 1) if ((power - first) % every === 0) found.push(10 ** power);
-  return found;
+  for (let power = first; power <= last; power += every) found.push(...factors.map((factor) => +(factor * 10 ** power).toPrecision(3)));
+  return found.filter((value) => value >= low && value <= high);
 }
 
 // A domain that holds the values with some room; of a log axis, only positive ones.
@@ -33,7 +35,8 @@ function domainOf(values, log, room = 0.06) {
   if (!usable.length) return log ? [0.1, 10] : [0, 1];
   let low = Math.min(...usable), high = Math.max(...usable);
   if (log) {
-    if (high / low < 4) { low /= 2; high *= 2; }
+    const wider = Math.max(1, 4 * low / high) ** 0.5; // a narrow range is shown as a factor of four
+    [low, high] = [low / wider, high * wider];
     const factor = (high / low) ** room;
     return [low / factor, high * factor];
   }
@@ -43,7 +46,7 @@ function domainOf(values, log, room = 0.06) {
 
 function lengthAxis(lengths) {
   const low = Math.min(...lengths), high = Math.max(...lengths);
-  const domain = low < high ? [low / 1.35, high * 1.35] : [low / 2, high * 2];
+  const domain = low < high ? [low / 1.6, high * 1.6] : [low / 2, high * 2];
   return { log: true, domain, ticks: lengths, label: 'length T', format: (value) => value.toLocaleString('en') };
 }
 
@@ -75,8 +78,13 @@ function chart({ width = 360, height = 236, x, y, layers, name }) {
     ]),
     draw('path', { class: 'frame', d: `M${left},${top}V${bottom}H${right}` }),
     draw('text', { class: 'axis', x: (left + right) / 2, y: height - 5, 'text-anchor': 'middle' }, x.label || ''),
-    y.label ? draw('text', { class: 'axis', x: -(top + bottom) / 2, y: 11, transform: 'rotate(-90)', 'text-anchor': 'middle' }, y.label) : null,
+    y.label ? draw('text', { class: 'axis', x: -(top + bottom) / 2, y: 11, transform: 'rotate(-90)', 'text-anchor': 'middle' }, clipped(y.label)) : null,
     draw('g', { 'clip-path': `url(#${id})` }, layers.map((layer) => layer(frame))));
+}
+
+// A label that fits beside the axis.
+function clipped(text) {
+  return text.length > 36 ? `${text.slice(0, 35)}…` : text;
 }
 
 // The ticks whose labels don't run into each other.
@@ -89,8 +97,8 @@ function spread(ticks, frame) {
   return found;
 }
 
-// As wide as its place allows, between what a phone shows and what a line of text bears.
+// As wide as its place allows.
 function wide(node) {
   const room = node.clientWidth || 800;
-  return Math.max(320, Math.min(860, room - 2));
+  return Math.max(320, Math.min(1240, room - 2));
 }

@@ -5,8 +5,8 @@ const VANISHING = -6, EXPLODING = 3; // powers of ten over the reach: where the 
 const GUIDES = [['0.8^k', Math.log10(0.8)], ['1.5^k', Math.log10(1.5)]];
 
 function quantityName(quantity) {
-  const names = { input: 'input', hidden: 'hidden state', cell: 'cell state', context: 'context vector' };
-  return names[quantity] || (quantity.startsWith('residual.') ? `input of block ${quantity.slice(9)}` : quantity);
+  const names = new Map([['hidden', 'hidden state'], ['cell', 'cell state'], ['context', 'context vector']]);
+  return names.get(quantity) || (quantity.startsWith('residual.') ? `input of block ${quantity.slice(9)}` : quantity);
 }
 
 // Points [distance, power of ten] of a stored profile.
@@ -143,7 +143,7 @@ function gradientView(topics, state, change) {
   const control = (name, node) => { node.dataset.control = name; return node; };
   const controls = make('div', { class: 'controls' },
     control('topic', dropDown('Task', topics.map((one) => [one.name, one.title]), topic.name, (value) => change({ topic: value }))),
-    control('length', dropDown('Length', lengths.map((one) => [String(one), `T = ${one}`]), String(length), (value) => change({ length: value }))),
+    control('length', dropDown('Length', lengths.map((one) => [String(one), `T = ${whole(one)}`]), String(length), (value) => change({ length: value }))),
     control('quantity', dropDown('With respect to', quantities.map((one) => [one, quantityName(one)]), quantity, (value) => change({ quantity: value }))),
     control('moment', choices('At', MOMENTS.map(([name, text]) => [name, text, !held.some(([one]) => one === name)]), moment, (value) => change({ moment: value }))));
   return [controls, ...gradientFigures(topic, groups, { length, quantity, moment })];
@@ -163,7 +163,7 @@ function gradientFigures(topic, groups, { length, quantity, moment }) {
   const steps = [...new Set(shown.flatMap((group) => group.summaries[moment].steps))].sort((a, b) => a - b);
   const when = steps.length === 1 ? `training step ${whole(steps[0])}` : `training steps ${whole(steps[0])}–${whole(steps[steps.length - 1])}`;
   const seeds = Math.max(0, ...shown.map((group) => group.summaries[moment].n));
-  const title = `${topic.title}, T = ${length}: gradient of the ${quantityName(quantity)}`;
+  const title = `${topic.title}, T = ${whole(length)}: gradient of the ${quantityName(quantity)}`;
   const credit = first.credit || [];
   const holder = make('div', {});
   const drawing = lines.length ? profileChart(lines, { reach: first.reach, credit, width: wide(document.getElementById('gradients')), name: title })

@@ -13,7 +13,7 @@ function follow(focus) {
   cells.route();
   gradients(into('gradients'));
   if (lost) into('compare').append(make('p', { class: 'warning' }, `${plural(lost, 'key')} of the address ${lost === 1 ? 'is' : 'are'} not on this page.`));
-  if (!asked || !SECTIONS[place]) return;
+  if (!asked || !Object.hasOwn(SECTIONS, place)) return;
   document.getElementById(place).scrollIntoView();
   if (focus) document.getElementById(`${place}-title`).focus({ preventScroll: true });
 }

@@ -51,13 +51,14 @@ function dots(points, label, { small = false, open = false } = {}) {
 // bars: [x, low, high].
 function bars(found, label) {
   return (frame) => draw('g', { class: `look-${look(label).index}` }, found.map(([x, low, high]) =>
-    draw('line', { class: 'interval', x1: frame.x(x), x2: frame.x(x), y1: frame.y(low), y2: frame.y(high) })));
+    draw('line', { class: 'interval', x1: frame.x(x), x2: frame.x(x), y1: Math.min(frame.bottom, frame.y(low)), y2: Math.min(frame.bottom, frame.y(high)) })));
 }
 
-// A letter at a place, in the model's colour: ▼, ▲ beyond an edge, ✕ no value.
-function letters(points, label) {
+// A letter at a place, in the model's colour: ▼, ▲ beyond an edge, ✕ no value. shift: sideways, so that models don't hide
+// each other.
+function letters(points, label, shift = 0) {
   return (frame) => draw('g', { class: `look-${look(label).index}` }, points.map(([x, where, text, title]) =>
-    draw('text', { class: 'letter', x: frame.x(x), y: where === 'top' ? frame.top + 8 : frame.bottom - 2, 'text-anchor': 'middle' },
+    draw('text', { class: 'letter', x: frame.x(x) + shift, y: where === 'top' ? frame.top + 8 : frame.bottom - 2, 'text-anchor': 'middle' },
       text, title ? draw('title', {}, title) : null)));
 }
 

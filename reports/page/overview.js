@@ -8,7 +8,7 @@ function verdict(group) {
   if (word.includes('/')) return { sign: '◐', text: word, kind: 'mixed' };
   const sign = MARKS[word] || '✕';
   const kind = MARKS[word] ? word.replace(' ', '-') : 'failed';
-  const text = word === 'solved' ? `solved at ${group.solved_text}` : word === 'budget-limited' ? 'not within budget' : word;
+  const text = word === 'solved' ? `solved at ${group.solved_text}` : word;
   return { sign, text, kind };
 }
 
@@ -18,15 +18,15 @@ function square(group) {
   const step = group.skill === undefined ? 'none' : Math.max(0, Math.min(10, Math.round(group.skill * 10)));
   const unanswered = group.failed && kind !== 'failed' ? `✕ ${group.failed} failed` : '';
   const diverged = group.diverged && kind !== 'diverged' ? `∞ ${group.diverged} diverged` : '';
-  const unsolved = group.solved === 0 && kind === 'learning' ? 'not solved within budget' : '';
-  const details = [unsolved, unanswered, diverged, group.difference].filter(Boolean);
-  const said = [groupName(group), `${metricOf(group)} ${group.score_text}`, `skill ${number(group.skill)}`, text, ...details,
-    `n = ${group.n}`, 'show its cells'].join(', ');
+  const unsolved = group.solved === 0 && kind !== 'failed' && kind !== 'untrained';
+  const details = [unanswered, diverged, group.difference].filter(Boolean);
+  const said = [groupName(group), `${metricOf(group)} ${group.score_text}`, `skill ${number(group.skill)}`, group.equals_chance ? 'merely equals chance' : '', text, ...details,
+    unsolved ? `not solved within its budget of ${whole(group.budget)} steps` : '', `n = ${group.n}`, 'show its cells'].filter(Boolean).join(', ');
   return make('a', {
     class: `square skill-${step} is-${kind}${unsolved ? ' is-unsolved' : ''}`, 'aria-label': said, title: said,
     href: `#cells=${asParameters({ topic: topic.name, model: group.model, length: group.length })}`,
   }, make('span', { class: 'sign', 'aria-hidden': 'true' }, sign),
-  make('b', {}, group.score_text), make('span', {}, text), details.map((detail) => make('small', {}, detail)),
+  make('b', {}, group.score_text, group.equals_chance && !['at-chance', 'budget-limited'].includes(kind) ? ' =' : ''), make('span', {}, text), details.map((detail) => make('small', {}, detail)),
   make('small', {}, `n = ${group.n}`));
 }
 
@@ -54,11 +54,11 @@ function key() {
   const scaleBar = make('span', { class: 'scale', role: 'img', 'aria-label': 'colour scale of skill, 0 to 1' },
     Array.from({ length: 11 }, (_, step) => make('i', { class: `skill-${step}` })));
   const kinds = [['solved', '✓ solved'], ['learning', '↗ learning (skill ≥ 0.05)'], ['at-chance', '= at chance'],
-    ['budget-limited', '… at chance within a budget of under 1,000 steps'], ['failed', '✕ failed, ∞ diverged']];
+    ['budget-limited', '… budget-limited: at chance after fewer than 1,000 steps'], ['failed', '✕ failed, ∞ diverged'], ['unsolved', 'corner: not solved within its budget of steps']];
   return make('div', { class: 'key' },
     make('p', {}, 'Colour: skill, 0 (chance) ', scaleBar, ' 1 (perfect, or the best reference score)'),
     make('p', {}, kinds.map(([kind, text]) => make('span', { class: `chip is-${kind}` }, text))),
-    make('p', { class: 'quiet' }, 'Number: test score in the unit beside the task’s name. n: seeds with an answer. Corner: not solved within its budget of steps. '
+    make('p', { class: 'quiet' }, 'Number: test score in the unit beside the task’s name; = beside it: merely equals chance. n: seeds with an answer. '
       + 'T*: longest length that most seeds solved, as they did all shorter ones. Choose a square to see its cells.'));
 }
 

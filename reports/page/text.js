@@ -44,10 +44,10 @@ function metricOf(thing) {
 
 function cellName(cell) {
   const group = data.groups[cell.group];
-  return `${data.topics[group.topic].title} · ${group.label} · T = ${group.length} · seed ${cell.seed} · rate ${rate(cell.learning_rate)}`;
+  return `${data.topics[group.topic].title} · ${group.label} · T = ${whole(group.length)} · seed ${cell.seed} · rate ${rate(cell.learning_rate)}`;
 }
 
 function groupName(group) {
   const extra = group.difference ? ` · ${group.difference}` : '';
-  return `${data.topics[group.topic].title} · ${group.label} · T = ${group.length}${extra}`;
+  return `${data.topics[group.topic].title} · ${group.label} · T = ${whole(group.length)}${extra}`;
 }

@@ -225,6 +225,7 @@ class FakeRun:
 
     def finish(self, exit_code: int) -> None:
         self.exit_codes.append(exit_code)
+        self.wandb.ids.discard(self.given["id"])
         self.wandb.fails("finish", self.given["mode"])
 
 
@@ -243,7 +244,7 @@ class FakeWandb:
             raise ConnectionError("no answer\nand much more")
 
     def init(self, **given: Any) -> FakeRun:
-        assert given["id"] not in self.ids, "W&B takes an id once, even where it then fails"
+        assert given["id"] not in self.ids, "W&B keeps an id until its run is finished, even where it never began"
         self.ids.add(given["id"])
         self.fails("init", given["mode"])
         self.runs.append(FakeRun(self, **given))
@@ -340,6 +341,18 @@ def test_a_folder_that_cannot_be_made_is_said(monkeypatch: pytest.MonkeyPatch, t
     tracking.replay(made, a_result())
     (line,) = made.close()
     assert "The W&B mirror ends here (FileExistsError" in line
+
+
+def test_a_full_disk_is_said_and_its_run_not_taken_for_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tracking.shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
+    wandb = FakeWandb()
+    made = mirror(monkeypatch, tmp_path, wandb, "offline")
+    for seed in range(2):
+        tracking.replay(made, a_result(a_cell(seed=seed)))
+    (line,) = made.close()
+    assert "The W&B mirror ends here (OSError: [Errno 28] No space left on device)" in line
+    assert len(wandb.runs) == 1
+    assert not tracking.is_mirrored(made.plan, a_result())
 
 
 def test_a_silent_server_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

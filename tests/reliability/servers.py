@@ -113,6 +113,7 @@ def measured(model: str, seed: int, arguments: argparse.Namespace, observer: Any
     from bench import trial
     from bench.runner import plan
     from bench.sweep import Entry, Surroundings, Sweep
+    from tests.performance.report import clock
 
     sweep = Sweep(
         tasks=(Entry("adding"),),
@@ -121,9 +122,9 @@ def measured(model: str, seed: int, arguments: argparse.Namespace, observer: Any
         seeds=(seed,),
         steps=arguments.steps,
     )
-    begun = time.monotonic()
+    begun = clock()
     finished = trial.run((plan(sweep)[0].cell, None), Surroundings(), observer=observer)
-    return time.monotonic() - begun, finished.result.status
+    return clock() - begun, finished.result.status
 
 
 if __name__ == "__main__":

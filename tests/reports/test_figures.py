@@ -302,3 +302,14 @@ def test_a_diverged_cell_with_infinite_gradients_is_drawn():
 def test_axis_of_powers_has_few_ticks():
     axis = _drawing.power_axis("norm", -16, 6).to_dict()
     assert axis["values"] == [-16, -12, -8, -4, 0, 4]
+
+
+def test_a_missing_cell_leaves_an_empty_panel_that_says_so():
+    results = [
+        make_measured("adding", "gru", 10),
+        make_measured("adding", "rnn", 10),
+        make_measured("adding", "gru", 100),
+    ]
+    made = drawn(results)
+    for name in ("adding-gradient-norm", "adding-gradient-through-training"):
+        assert "rnn, T = 100: no record" in json.dumps(made[name]["concat"]), name
