@@ -106,7 +106,7 @@ def _start(store: Path, cells: int) -> subprocess.Popen[str]:
 
 
 def _wait_for_a_record(store: Path, run: subprocess.Popen[str], known: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(list((store / "cells").glob("[!.]*.json"))) <= known and run.poll() is None:
         assert time.monotonic() < deadline, "the runner stores nothing"
         time.sleep(0.005)

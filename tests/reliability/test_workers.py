@@ -58,7 +58,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, dict[s
     log = folder / "log"
     names = ("Stuck", "Segfaults", "Grows", "NotANumber", "Lacks", "Raises", "Counted")
     models = ",".join(f"{MODELS}:{name}:log={log}" for name in names)
-    with start(folder, "--models", models, "--steps", "10", "--timeout", "3") as run:
+    with start(folder, "--models", models, "--steps", "10", "--timeout", "5") as run:
         output = run.communicate(timeout=240)[0]
     found = {result.cell.model.split(":")[1]: result for result in Store(folder / "results").results()}
     return run.returncode, output, found, Counter(log.read_text().split())
@@ -162,7 +162,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_cell(monkeypatch: pytest.Monke
         for finished in engine.run(jobs):
             outcomes.append(finished.result)
             if len(outcomes) % 20 == 10:
-                victim = next(worker for worker in engine._processes if worker.job is not None)
+                victim = engine._processes[kills % 3]  # busy or, by chance, between two cells
                 os.kill(victim.process.pid or 0, signal.SIGKILL)
                 kills += 1
     assert kills == 6
@@ -173,7 +173,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_cell(monkeypatch: pytest.Monke
 def test_workers_stuck_in_native_code_die_with_their_parent(tmp_path: Path) -> None:
     models = f"{MODELS}:Stuck:log={tmp_path / 'log'}"
     with start(tmp_path / "run", "--models", models, "--seeds", "0,1", "--workers", "2") as run:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while not (tmp_path / "log").exists() or len((tmp_path / "log").read_text().split()) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -188,10 +188,10 @@ def test_workers_stuck_in_native_code_die_with_their_parent(tmp_path: Path) -> N
 
 
 def test_a_killed_sweep_resumes_with_what_is_missing(tmp_path: Path) -> None:
-    """Rows 2 and 9: real cells; kill −9, then Ctrl-C, then to the end; the table is an uninterrupted run's, to the bit."""
+    """Rows 2 and 9: kill −9, then Ctrl-C, then to the end. The table is an uninterrupted run's, bit for bit."""
     arguments = ("--models", "rnn", "--seeds", "0,1,2,3,4,5,6,7", "--steps", "150")
     with start(tmp_path / "whole", *arguments, "--workers", "1") as run:
-        whole_output = run.communicate(timeout=120)[0]
+        whole_output = run.communicate(timeout=240)[0]
     assert run.returncode == 0, whole_output
     store = tmp_path / "broken" / "results" / "cells"
     for end in (signal.SIGKILL, signal.SIGINT):
@@ -201,14 +201,14 @@ def test_a_killed_sweep_resumes_with_what_is_missing(tmp_path: Path) -> None:
                 time.sleep(0.02)
             workers = children(run.pid)
             run.send_signal(end)
-            output = run.communicate(timeout=60)[0]
+            output = run.communicate(timeout=240)[0]
         assert deaths(workers) is not None
         assert "Traceback" not in output
         assert run.returncode == (-signal.SIGKILL if end == signal.SIGKILL else 130), output
     stored = len(list(store.glob("*.json")))
     assert 4 <= stored < 8
     with start(tmp_path / "broken", *arguments, "--workers", "2") as run:
-        output = run.communicate(timeout=120)[0]
+        output = run.communicate(timeout=240)[0]
     assert run.returncode == 0, output
     measured = [line for line in output.splitlines() if line.startswith("[")]
     assert len(measured) == 8 - stored, "nothing stored is run again"

@@ -1,0 +1,39 @@
+"""Make the gallery again from a store: `python docs/gallery/make.py STORE`, after `python -m reports STORE`."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.store import Store
+from reports import table
+from reports._view import asked_order
+
+HERE = Path(__file__).parent
+FIGURES = (
+    "copying-gradient-input",
+    "copying-gradient-through-training",
+    "adding-gradient-norm",
+    "running_average-memory",
+    "copying-gates",
+    "copying-attention",
+)
+
+
+def main(path: str) -> None:
+    """The overview table as a picture, and the chosen figures."""
+    store = Store(path)
+    results = store.results()
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    table.print_text(results, asked_order(store), "overview", console)
+    console.save_svg(str(HERE / "table.svg"), title="python -m reports.table results --by overview")
+    for name in FIGURES:
+        shutil.copy(Path(path) / "report" / "figures" / f"{name}.svg", HERE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
