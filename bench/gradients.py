@@ -6,7 +6,9 @@ s = z_y − logsumexp_{j≠y} z_j for classes. For every quantity q (the embedde
     g_q(k) = median over the batch of ‖ ∂s_b / ∂q_{b, t*−k} ‖₂        k = 0 … K
 
 It is the gradient of the answer, not of the loss: ∂ℓ = w · ∂s, and a perfect model's loss gradient is 0/0. The mean |w|
-is kept beside it. All derivatives are total (through every later step), in float64, on the step-by-step unroll.
+is kept beside it. All derivatives are total (through every later step), in float64, on the step-by-step unroll, also
+where training cuts its own gradient. Of a model that carries a state, the last `FOLLOWED` steps are unrolled, from the
+state that the steps before them leave: memory and time stay bounded at any length, and K is less than t*.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from models.base import SequenceModel
 from tasks.base import Batch, Features, Objective, Replacement, Task
 
 SEQUENCES = 8
+FOLLOWED = 10_000  # steps back from an answer, at most
 SUMMARISED = 256  # distances that summaries use, at most (beside those of true credit): 32,640 pairs
 KEPT = 128  # distances that are stored, at most
 FEW_CREDITED = 32  # more credited distances than this are no landmarks
@@ -53,7 +56,8 @@ class Profile:
 class Flow:
     """Gradient flow of one model at one moment. loss_weight: mean |w|. credit_alignment: overlap with the task's true
     credit in [0, 1], None where the task has none. reach: steps of the task's longest true dependency. credit: the
-    task's true credit at each of `distances`, mean over the batch, its largest value 1; empty where it has none."""
+    task's true credit at each of `distances`, mean over the batch, its largest value 1; empty where it has none.
+    start: the first step of the sequences that was unrolled; above 0 no alignment is stated, for not all is seen."""
 
     distances: list[int]
     profiles: dict[str, Profile]
@@ -61,23 +65,27 @@ class Flow:
     credit_alignment: float | None
     reach: int | None = None
     credit: list[float] = field(default_factory=list)
+    start: int = 0
 
 
 def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
     """Gradient flow of `model` on a few sequences of `task`; the model is left as it was."""
     steps = task.answer_steps(batch)
+    reach = int(steps.max()) if task.reach is None else task.reach
     with as_probe(model):
         outputs, targets, norms, value_gradient = _backward(model, batch, steps)
         weight = _loss_weight(task.spec.objective, outputs, targets)
-        alignment = _alignment(model, task, batch, steps, value_gradient)
-    longest = int(steps.max())
+        start = batch.read.size(1) - value_gradient.size(1)
+        alignment = None if start else _alignment(model, task, batch, steps, value_gradient)
     credit = task.credit(batch)
+    if start:
+        steps, credit = steps - start, None if credit is None else credit[:, start:]
+    longest = int(steps.max())
     landmarks = credited_distances(credit, steps)
-    reach = longest if task.reach is None else task.reach
     summarised = spread(longest, SUMMARISED, landmarks)
     kept = spread(longest, KEPT, landmarks)
     profiles = {name: _profile(series, steps, kept, summarised, reach) for name, series in norms.items()}
-    return Flow(kept, profiles, weight, alignment, reach, _credit_profile(credit, steps, kept))
+    return Flow(kept, profiles, weight, alignment, reach, _credit_profile(credit, steps, kept), start)
 
 
 # -- the derivative ---------------------------------------------------------------------------------------------------
@@ -103,11 +111,18 @@ def as_probe(model: SequenceModel) -> Iterator[None]:
 
 
 def _backward(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-    """Outputs and targets at the answered steps, ‖∂s/∂q‖ (batch, time) per quantity, and ∂s/∂input itself."""
-    x = embedded(model, batch.inputs).requires_grad_()
-    read = answered(batch.read, steps)
+    """Outputs and targets at the answered steps, ‖∂s/∂q‖ (batch, time) per quantity, and ∂s/∂input itself; time is that
+    of the unrolled steps, the last ones."""
     targets = batch.targets[target_rows(batch.read, steps)]
-    features, series = model.unrolled(x, read)
+    x, read = embedded(model, batch.inputs), answered(batch.read, steps)
+    start = max(0, int(steps.min()) + 1 - FOLLOWED)
+    state = model.carried(x[:, :start]) if start else None
+    if state is None:
+        x.requires_grad_()
+        features, series = model.unrolled(x, read)
+    else:
+        x = x[:, start:].clone().requires_grad_()
+        features, series = model.unrolled_from(state, x, read[:, start:])
     outputs = model.head(features)
     total = model.spec.objective.answer(outputs, _as_double(targets)).sum()
     wanted = {"input": [x]} | {name: _listed(tensors) for name, tensors in series.items()}

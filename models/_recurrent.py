@@ -1,8 +1,16 @@
 """Mechanics shared by the recurrent models: initialisation, stacks of layers, both directions, the step-by-step unroll.
 
 A model file writes one `Layer`: its equations for one step (`step`), for all steps by the quickest exact path
-(`forward`) and its gates. Both paths read the same weights and are tested to agree, gradients included: training takes
-the quick one, the gradient probe the step-by-step one, because only there every h_t is a node of the graph.
+(`forward`; `carry_on` from a given state) and its gates. All paths read the same weights and are tested to agree,
+gradients included: training takes the quick one, the gradient probe the step-by-step one, because only there every h_t
+is a node of the graph.
+
+Long sequences run in stretches, the state carried on, so that memory holds what one stretch needs for its own steps and
+nothing but the outputs of the others. Without gradients that is always so. In training it is truncated back-propagation
+(`--bptt K`; Williams & Peng 1990, Neural Computation 2(4)): the gradient is cut between stretches of K steps, counted
+from the last step that is read. The last answer's gradient reaches K steps, an earlier one's at most as many; credit
+beyond that is not learned. Each stretch is run again when its gradient is taken (Chen et al. 2016, arXiv:1604.06174),
+but a stretch where nothing is read is run once, without gradients: none would reach it.
 """
 
 from __future__ import annotations
@@ -15,6 +23,10 @@ from typing import Any, ClassVar, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+# Steps that run at once where no gradient is taken: the 8 arrays of a gru of width 71, 8 sequences, take 180 MB.
+STRETCH = 10_000
 
 Fill = Callable[[Tensor], object]  # fills a weight block in place
 State = tuple[Tensor, ...]  # what a layer carries from step to step: the hidden state first; an lstm's cell second
@@ -39,6 +51,12 @@ class Layer(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, time, width) -> hidden states (batch, time, hidden), by the quickest exact path."""
 
+    def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `forward`, but from `state`: the hidden states, and the state after the last step. A layer with a quicker
+        path than step by step overrides it."""
+        states = self.unroll(x, state)
+        return torch.stack([hidden for hidden, *_ in states], dim=1), states[-1]
+
     @abstractmethod
     def drive(self, x: Tensor) -> Tensor:
         """What the inputs add to the gates, before any state: x (…, width) -> (…, gates · hidden)."""
@@ -56,9 +74,9 @@ class Layer(nn.Module, ABC):
         """The state before the first step, for inputs x (batch, …)."""
         return tuple(x.new_zeros(x.size(0), self.hidden) for _ in self.carried)
 
-    def unroll(self, x: Tensor) -> list[State]:
-        """The state after each step, each a node of the graph."""
-        state = self.zero_state(x)
+    def unroll(self, x: Tensor, state: State | None = None) -> list[State]:
+        """The state after each step, each a node of the graph. state: before the first step, None: zero."""
+        state = self.zero_state(x) if state is None else state
         states: list[State] = []
         for drive in self.drive(x).unbind(1):  # indexing drive[:, t] instead would cost O(time²) in backward
             state = self.step(drive, state)
@@ -86,6 +104,7 @@ class Stack(nn.Module):
         self, layer: Callable[[int, int], Layer], width: int, hidden: int, layers: int = 1, bidirectional: bool = False
     ) -> None:
         super().__init__()
+        self.stretch: int | None = None
         self.directions = 2 if bidirectional else 1
         self.hidden = hidden
         self.features = self.directions * hidden
@@ -99,30 +118,89 @@ class Stack(nn.Module):
         """The layers, each in its one or two directions."""
         return [[cast("Layer", cell) for cell in cast("nn.ModuleList", layer)] for layer in self.layers]
 
-    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+    def truncate(self, steps: int) -> None:
+        """From now on, training cuts the gradient every `steps` steps (see the module's docstring).
+
+        Raises:
+            ValueError: the stack runs in both directions.
+        """
+        if self.directions == 2:
+            raise ValueError(
+                f"--bptt {steps} needs a state that is carried on in one direction: leave it out, or bidirectional=true"
+            )
+        self.stretch = steps
+
+    def forward(self, x: Tensor, present: Tensor | None = None, span: slice | None = None) -> Tensor:
         """x (batch, time, width) -> (batch, time, features).
 
         present: (batch, time), false on right padding; needed where both directions are read. Outputs on padding are
-        not meant to be read.
+        not meant to be read. span: the steps that are read, None: all. Where the sequence runs in stretches, the
+        outputs are those of `span` only.
         """
+        stretch = self.stretch if torch.is_grad_enabled() else STRETCH
+        if stretch is not None and self.directions == 1 and x.size(1) > stretch:
+            return self._in_stretches(x, slice(0, x.size(1)) if span is None else span, stretch)
         order = _reversal(present) if present is not None and self.directions == 2 else None
         for ahead, *back in self.cells:
             outputs = [ahead(x)] + [_reorder(cell(_reorder(x, order)), order) for cell in back]
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
         return x
 
-    def unrolled(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, dict[str, list[Tensor]]]:
+    def _in_stretches(self, x: Tensor, span: slice, stretch: int) -> Tensor:
+        """Outputs at the steps of `span`, (batch, span, features); the last stretch is whole, the first may not be."""
+        first = span.stop % stretch
+        sizes = [first] * (first > 0) + [stretch] * (span.stop // stretch)
+        state = self.zero_state(x)
+        outputs: list[Tensor] = []
+        end = 0
+        for part in x[:, : span.stop].split(sizes, dim=1):  # indexing stretches would cost O(time²) in backward
+            end += part.size(1)
+            if end <= span.start:
+                with torch.no_grad():
+                    state = self.carry_on(part, state)[1]
+                continue
+            if torch.is_grad_enabled():
+                states, state = checkpoint(self.carry_on, part, state, use_reentrant=False, preserve_rng_state=False)
+            else:
+                states, state = self.carry_on(part, state)
+            state = [tuple(each.detach() for each in layer) for layer in state]
+            outputs.append(states)
+        return torch.cat(outputs, dim=1)[:, span.start - span.stop :]
+
+    def carry_on(self, x: Tensor, state: Sequence[State]) -> tuple[Tensor, list[State]]:
+        """From one state per layer: x (batch, time, width) -> (batch, time, features), and the states after the last
+        step. For a stack in one direction."""
+        after: list[State] = []
+        for (cell,), before in zip(self.cells, state, strict=True):
+            x, last = cell.carry_on(x, before)
+            after.append(last)
+        return x, after
+
+    def carried(self, x: Tensor) -> list[State] | None:
+        """The states, one per layer, that x (batch, time, width) leaves; None of a stack in both directions."""
+        if self.directions == 2:
+            return None
+        state = self.zero_state(x)
+        with torch.no_grad():
+            for part in x.split(STRETCH, dim=1):
+                state = self.carry_on(part, state)[1]
+        return state
+
+    def unrolled(
+        self, x: Tensor, present: Tensor | None = None, state: Sequence[State] | None = None
+    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
         """The same outputs, step by step, and every state: name -> one graph tensor (batch, hidden) per step.
 
         Names: `hidden`, `cell`; with the layer's number where there are several (`hidden.0`), and `.reverse` from right
-        to left.
+        to left. state: of each layer before the first step, of a stack in one direction; None: zero.
         """
         series: dict[str, list[Tensor]] = {}
         for depth, directions in enumerate(self.cells):
             outputs = []
             for cell, suffix in zip(directions, self._suffixes(depth), strict=False):
                 reverse = present is not None and cell is not directions[0]
-                states = cell.unroll_reversed(x, present) if reverse and present is not None else cell.unroll(x)
+                before = None if state is None else state[depth]
+                states = cell.unroll_reversed(x, present) if reverse and present is not None else cell.unroll(x, before)
                 for name, values in zip(cell.carried, zip(*states, strict=True), strict=True):
                     series[name + suffix] = list(values)
                 outputs.append(torch.stack([state[0] for state in states], dim=1))

@@ -158,6 +158,27 @@ class SequenceModel(LightningModule, ABC):
         """
         return self.encode(x, read), {}
 
+    def unrolled_from(self, state: Any, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+        """`unrolled`, but from a state that `carried` gave. A model that carries no state has none to go on from."""
+        raise NotImplementedError(f"{type(self).__name__} carries no state")
+
+    def carried(self, x: Tensor) -> Any:
+        """The state that x (batch, time, width) leaves behind, without a graph, as `stepper` has it: a list of tuples
+        of (batch, size). None: the model carries no such state. Memory is bounded, however long x is."""
+        return None
+
+    def truncate(self, steps: int) -> None:
+        """From now on, train by truncated back-propagation: the state is carried on, the gradient cut every `steps`
+        steps. `unrolled` stays whole.
+
+        Raises:
+            ValueError: the model carries no state from step to step in one direction.
+        """
+        raise ValueError(
+            f"--bptt {steps} is for models that carry a state from step to step in one direction; "
+            f"{type(self).__name__} does not. Leave --bptt out, or leave this model out."
+        )
+
     def stepper(self) -> tuple[Callable[..., Any], Callable[[Tensor], Any]] | None:
         """For Jacobians between neighbouring steps, of a recurrent model: a function (x_t, state) -> state, and the
         state before the first step as a function of x; a state is a list of tuples of (batch, size). Default: None."""

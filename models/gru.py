@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -11,13 +10,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from models._recurrent import Layer, Stack, State, check_choice, check_layout, initialise
-from models.base import SequenceModel
+from models._stacked import Stacked
 from tasks.base import Spec
 
 RESET = ("after", "before")
 
 
-class GRU(SequenceModel):
+class GRU(Stacked):
     """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078; Chung et al. 2014, arXiv:1412.3555; deck 001).
 
     `reset=before`, the deck's and Chung's equations: the reset gate acts before the recurrent product.
@@ -52,7 +51,6 @@ class GRU(SequenceModel):
 
     version = 1
     documented_learning_rate = 1e-2
-    body: Stack
 
     def __init__(
         self,
@@ -71,18 +69,8 @@ class GRU(SequenceModel):
             lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
         )
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.present(x)), read)
-
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
-        states, series = self.body.unrolled(x, self.present(x))
-        return self.pick(states, read), series
-
     def gates(self, x: Tensor) -> dict[str, Tensor]:
         return self.body.gates(x, self.present(x))
-
-    def stepper(self) -> Any:
-        return self.body.stepper()
 
     def state_size(self, length: int) -> int:
         """n per layer and direction, at every length."""
@@ -101,8 +89,17 @@ class ResetAfter(Layer):
             states: Tensor = self.kernel(x)[0]
             return states
         weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, self.kernel.bias_ih_l0, self.kernel.bias_hh_l0)
-        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights)
+        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, None)
         return steps.transpose(0, 1)
+
+    def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        (before,) = state
+        if x.device.type != "cpu":
+            states, last = self.kernel(x, before[None])
+            return states, (last[0],)
+        weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, self.kernel.bias_ih_l0, self.kernel.bias_hh_l0)
+        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, before)
+        return steps.transpose(0, 1), (steps[-1],)
 
     def drive(self, x: Tensor) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0)
@@ -150,7 +147,7 @@ class ResetBefore(Layer):
 
 
 class _AllSteps(torch.autograd.Function):
-    """All steps of the fused form on a CPU: (time, batch, width) -> (time, batch, hidden).
+    """All steps of the fused form on a CPU: (time, batch, width) -> (time, batch, hidden). initial: h_0, None: zero.
 
     As in `models.rnn`: few small calls per step, the weights' gradient in one matrix product over all steps. torch's
     own CPU loop, which records some thirty operations per step, is 1.4 to 2.5 times slower at 100 to 1,000 steps.
@@ -158,14 +155,16 @@ class _AllSteps(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, u: Tensor, bias: Tensor, recurrent_bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor, u: Tensor, bias: Tensor, recurrent_bias: Tensor, initial: Tensor | None
+    ) -> Tensor:
         n = u.size(1)
         drive = F.linear(x, w, bias)
         gates = drive + recurrent_bias  # becomes r, z and q = U h + b′, block by block
         gates[..., 2 * n :] = recurrent_bias[2 * n :]
         candidate, h = torch.empty_like(drive[..., :n]), torch.empty_like(drive[..., :n])
         across = u.t().contiguous()
-        before = h.new_zeros(h.shape[1:])
+        before = h.new_zeros(h.shape[1:]) if initial is None else initial
         views = (gates, gates[..., : 2 * n], *gates.chunk(3, dim=-1), drive[..., 2 * n :], candidate, h)
         for all_t, rz_t, r_t, z_t, q_t, drive_t, candidate_t, h_t in zip(*(v.unbind(0) for v in views), strict=True):
             all_t.addmm_(before, across)
@@ -173,15 +172,17 @@ class _AllSteps(torch.autograd.Function):
             torch.addcmul(drive_t, r_t, q_t, out=candidate_t).tanh_()
             torch.lerp(candidate_t, before, z_t, out=h_t)
             before = h_t
-        ctx.save_for_backward(x, w, u, gates, candidate, h)
+        ctx.save_for_backward(x, w, u, gates, candidate, h, initial)
         return h
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
-        x, w, u, gates, candidate, h = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        x, w, u, gates, candidate, h, initial = ctx.saved_tensors
         r, z, q = gates.chunk(3, dim=-1)
         before = F.pad(h[:-1], (0, 0, 0, 0, 1, 0))
+        if initial is not None:
+            before[0] = initial
         inner = (1 - z) * (1 - candidate * candidate)  # ∂h_t/∂(argument of tanh)
         # ∂h_t/∂(arguments of r, z) and ∂h_t/∂q; times the total gradient of h_t, step by step from the last
         delta = torch.stack([inner * q * r * (1 - r), (before - candidate) * z * (1 - z), inner * r], dim=2)
@@ -192,10 +193,11 @@ class _AllSteps(torch.autograd.Function):
             deltas[t].mul_(wide[t])
             if t > 0:
                 totals[t - 1].addcmul_(totals[t], zs[t]).addmm_(rows[t], u)
+        d_initial = None if initial is None else torch.addmm(totals[0] * zs[0], rows[0], u)
         flat = delta.view(-1, u.size(0))
         du = (before.flatten(0, 1).t() @ flat).t()
         recurrent_bias = flat.sum(0)
         torch.mul(total, inner, out=delta[:, :, 2])  # inputs reach the candidate without passing r
         dx = (flat @ w).view(x.shape) if ctx.needs_input_grad[0] else None
         dw = (x.flatten(0, 1).t() @ flat).t()
-        return dx, dw, du, flat.sum(0), recurrent_bias
+        return dx, dw, du, flat.sum(0), recurrent_bias, d_initial

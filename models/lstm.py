@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models._recurrent import Layer, Stack, State, check_layout, initialise
-from models.base import SequenceModel
+from models._stacked import Stacked
 from tasks.base import Spec
 
 
-class LSTM(SequenceModel):
+class LSTM(Stacked):
     """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000; decks 000 to 004).
 
         i_t = σ(W_i x_t + U_i h_{t−1} + b_i)        f_t = σ(W_f x_t + U_f h_{t−1} + b_f)
@@ -40,7 +39,6 @@ class LSTM(SequenceModel):
 
     version = 1
     documented_learning_rate = 1e-2
-    body: Stack
 
     def __init__(
         self,
@@ -58,18 +56,8 @@ class LSTM(SequenceModel):
             lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
         )
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.present(x)), read)
-
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
-        states, series = self.body.unrolled(x, self.present(x))
-        return self.pick(states, read), series
-
     def gates(self, x: Tensor) -> dict[str, Tensor]:
         return self.body.gates(x, self.present(x))
-
-    def stepper(self) -> Any:
-        return self.body.stepper()
 
     def state_size(self, length: int) -> int:
         """2n (h and c) per layer and direction, at every length."""
@@ -90,6 +78,10 @@ class MemoryCell(Layer):
     def forward(self, x: Tensor) -> Tensor:
         states: Tensor = self.kernel(x)[0]
         return states
+
+    def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        states, last = self.kernel(x, tuple(each[None] for each in state))
+        return states, tuple(each[0] for each in last)
 
     def drive(self, x: Tensor) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from models._recurrent import Fill, Layer, Stack, State, check_choice, check_layout, initialise
-from models.base import SequenceModel
+from models._stacked import Stacked
 from tasks.base import Spec
 
 
@@ -41,7 +41,7 @@ RECURRENT = ("orthogonal", "uniform", "identity")
 INPUT = ("uniform", "xavier")
 
 
-class RNN(SequenceModel):
+class RNN(Stacked):
     """Elman network (Elman 1990, "Finding structure in time"; decks 000, 002 and 004).
 
         h_t = φ(W x_t + U h_{t−1} + b),    h_0 = 0
@@ -67,7 +67,6 @@ class RNN(SequenceModel):
 
     version = 1
     documented_learning_rate = 3e-3
-    body: Stack
 
     def __init__(
         self,
@@ -96,16 +95,6 @@ class RNN(SequenceModel):
         self.assemble(
             lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
         )
-
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.present(x)), read)
-
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
-        states, series = self.body.unrolled(x, self.present(x))
-        return self.pick(states, read), series
-
-    def stepper(self) -> Any:
-        return self.body.stepper()
 
     def state_size(self, length: int) -> int:
         """n per layer and direction, at every length."""
@@ -138,8 +127,18 @@ class Elman(Layer):
             return states
         bias = self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0
         weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, bias)
-        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, self.activation)
+        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, None, self.activation)
         return steps.transpose(0, 1)
+
+    def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        (before,) = state
+        if x.device.type != "cpu" and self.activation in IN_TORCH:
+            states, last = self.kernel(x, before[None])
+            return states, (last[0],)
+        bias = self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0
+        weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, bias)
+        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, before, self.activation)
+        return steps.transpose(0, 1), (steps[-1],)
 
     def drive(self, x: Tensor) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)
@@ -149,29 +148,31 @@ class Elman(Layer):
 
 
 class _AllSteps(torch.autograd.Function):
-    """All steps of a layer on a CPU: (time, batch, width) -> (time, batch, hidden).
+    """All steps of a layer on a CPU: (time, batch, width) -> (time, batch, hidden). before: h_0, None: zero.
 
     Two small calls per step and direction, and the weights' gradient in one matrix product over all steps; torch's own
     CPU loop adds it up step by step (1.2 to 2 times slower at 100 to 1,000 steps).
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, u: Tensor, bias: Tensor, activation: str) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor, u: Tensor, bias: Tensor, before: Tensor | None, activation: str
+    ) -> Tensor:
         _, apply, _, scale = ACTIVATIONS[activation]
         h = F.linear(x, scale * w, scale * bias)
         across = scale * u.t().contiguous()
         steps = h.unbind(0)
-        apply(steps[0])
-        for before, now in pairwise(steps):
-            apply(now.addmm_(before, across))
-        ctx.save_for_backward(x, w, u, h)
+        apply(steps[0] if before is None else steps[0].addmm_(before, across))
+        for last, now in pairwise(steps):
+            apply(now.addmm_(last, across))
+        ctx.save_for_backward(x, w, u, h, before)
         ctx.activation = activation
         return h
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, None]:
-        x, w, u, h = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor | None, None]:
+        x, w, u, h, before = ctx.saved_tensors
         delta = ACTIVATIONS[ctx.activation].slope(h)  # becomes ∂/∂(argument of φ), from the last step back
         steps, grads = delta.unbind(0), grad.unbind(0)
         steps[-1].mul_(grads[-1])
@@ -184,4 +185,6 @@ class _AllSteps(torch.autograd.Function):
         # (inputs' · rows)' rather than rows' · inputs: the same numbers, up to six times quicker for narrow inputs
         dw = (x.flatten(0, 1).t() @ rows).t()
         du = (h[:-1].flatten(0, 1).t() @ delta[1:].flatten(0, 1)).t()
-        return dx, dw, du, rows.sum(0), None
+        if before is None:
+            return dx, dw, du, rows.sum(0), None, None
+        return dx, dw, du + steps[0].t() @ before, rows.sum(0), steps[0] @ u, None
