@@ -37,6 +37,8 @@ class Recorder(Callback):
         self.validation: list[tuple[int, float]] = []
         self.flows: list[GradientFlow] = []
         self.jacobians: list[Jacobian] = []
+        self.notes: list[str] = []
+        self.said: list[str] = []  # lines for people, no part of the record
         self._probed: Batch | None = None
         self._losses: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
@@ -80,7 +82,13 @@ class Recorder(Callback):
         self.enter("probe")
         if self._probed is None:
             self._probed = self.task.probe_batch(gradients.SEQUENCES)
-        self.flows.append(flow_record(self.steps, gradients.measure(model, self.task, self._probed)))
+        flow = gradients.measure(model, self.task, self._probed)
+        self.flows.append(flow_record(self.steps, flow))
+        if flow.start and not self.notes:
+            self.notes.append(
+                f"gradient flow was followed back {flow.distances[-1]} steps from the answer, not to the first step "
+                f"(and Jacobians along the last {jacobians.ALONG} steps); verdicts extend its rate over the whole reach"
+            )
         if self.observer is not None:
             self.observer.probed(self.flows[-1])
         self.enter(before)
@@ -159,6 +167,47 @@ class Recorder(Callback):
             trainer.should_stop = True
         self.enter("data")
 
+    # -- across processes ---------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that was seen so far, as tensors and plain containers."""
+        self.enter(self._part)
+        return {
+            "started": self.started.isoformat(),
+            "steps": self.steps,
+            "tokens": self.tokens,
+            "validation": self.validation,
+            "flows": [flow.model_dump_json() for flow in self.flows],
+            "jacobians": [jacobian.model_dump_json() for jacobian in self.jacobians],
+            "notes": self.notes,
+            "losses": torch.tensor(_concatenated(self._losses)),
+            "norms": torch.tensor(_concatenated(self._norms)),
+            "parameter_norms": {step: norms.cpu() for step, norms in self._parameter_norms.items()},
+            "spent": self._spent,
+        }
+
+    def restore(self, state: dict[str, Any], model: SequenceModel) -> None:
+        """Go on from a state; the observer hears again what it holds. Time that was lost in between does not count."""
+        self.started = datetime.fromisoformat(state["started"])
+        self.steps, self.tokens = state["steps"], state["tokens"]
+        self.validation = [(step, score) for step, score in state["validation"]]
+        self.flows = [GradientFlow.model_validate_json(text) for text in state["flows"]]
+        self.jacobians = [Jacobian.model_validate_json(text) for text in state["jacobians"]]
+        self.notes = list(state["notes"])
+        self._losses, self._norms = [state["losses"]], [state["norms"]]
+        self._parameter_norms = dict(state["parameter_norms"])
+        for part, spent in state["spent"].items():
+            self._spent[part] += spent
+            self._begun -= spent
+        if self.observer is None:
+            return
+        outputs = {"first_step": 0, "losses": state["losses"], "gradient_norms": state["norms"]}
+        self._tell(self.observer, model, outputs | {"parameter_norms": self._parameter_norms})
+        for step, score in self.validation:
+            self.observer.validated(step, rounded(score))
+        for flow in self.flows:
+            self.observer.probed(flow)
+
     # -- what was seen ------------------------------------------------------------------------------------------------
 
     @property
@@ -171,7 +220,7 @@ class Recorder(Callback):
         norms = _concatenated(self._norms)
         every = -(-len(self._parameter_norms) // 40) or 1
         kept = dict(list(self._parameter_norms.items())[::every])
-        columns = torch.stack(list(kept.values())).T.tolist() if kept and parameter_names else []
+        columns = torch.stack([row.cpu() for row in kept.values()]).T.tolist() if kept and parameter_names else []
         limit = math.inf if self.recipe.clip is None else self.recipe.clip
         return Curves(
             validation=tuple((step, rounded(score)) for step, score in self.validation),
@@ -221,4 +270,4 @@ def _listed(values: torch.Tensor) -> list[float | None]:
 
 
 def _concatenated(parts: list[torch.Tensor]) -> list[float]:
-    return [float(value) for value in torch.cat(parts).tolist()] if parts else []
+    return [float(value) for part in parts for value in part.tolist()]

@@ -199,7 +199,8 @@ class Result(Frozen):
 
 @dataclass(frozen=True)
 class Finished:
-    """A result and, where training ended, the final weights (safetensors)."""
+    """A result and, where training ended, the final weights (safetensors). said: lines for people about how it ran."""
 
     result: Result
     weights: bytes | None = None
+    said: tuple[str, ...] = ()

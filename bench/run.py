@@ -19,11 +19,12 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.catalog import CatalogError
-from bench.sweep import Entry, Frozen, Surroundings, Sweep
+from bench.sweep import Checkpointing, Entry, Frozen, Surroundings, Sweep
 
 if TYPE_CHECKING:
     from bench.console import Console
     from bench.engines.base import Engine
+    from bench.store import Store
 
 app = App(
     name="python -m bench.run",
@@ -33,6 +34,7 @@ app = App(
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
 class Settings(Frozen):
@@ -47,6 +49,7 @@ class Settings(Frozen):
     shard: str | None = None
     data: str | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None
+    checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     retry_failed: bool = False
     wandb: Literal["auto", "online", "offline", "off"] = "auto"
 
@@ -64,6 +67,8 @@ class Settings(Frozen):
     def _together(self) -> Self:
         if self.address is not None and self.engine != "ray":
             raise ValueError("--address is where a Ray cluster answers: add --engine ray, or leave it out")
+        if self.checkpoint_every and self.address is not None:
+            raise ValueError("--checkpoint-every and --address exclude each other: checkpoints stay on this machine")
         if self.cells_per_gpu is not None and self.accelerator == "cpu":
             raise ValueError("--cells-per-gpu and --accelerator cpu exclude each other: leave one of them out")
         if self.cells_per_gpu is not None and self.workers is not None:
@@ -97,6 +102,7 @@ def run(
     parameters: Annotated[int | None, Parameter(help="Parameters of every model's body (16000).")] = None,
     hidden: Annotated[int | None, Parameter(help="Equal hidden size instead of equal parameters.")] = None,
     clip: Annotated[str | None, Parameter(help="Largest gradient norm (1.0), or none.")] = None,
+    bptt: Annotated[int | None, Parameter(help="Cut the gradient every N steps of a sequence (never).")] = None,
     engine: Annotated[str | None, Parameter(help="local: this machine (the default); ray: a cluster.")] = None,
     address: Annotated[str | None, Parameter(help="The Ray cluster's HOST:PORT, or auto.")] = None,
     workers: Annotated[int | None, Parameter(help="Worker processes (default: one per core).")] = None,
@@ -106,6 +112,9 @@ def run(
     store: Annotated[str | None, Parameter(help="Folder of results (results).")] = None,
     data: Annotated[str | None, Parameter(help="Folder of corpora (default: BENCH_DATA, the cache, download).")] = None,
     timeout: Annotated[float | None, Parameter(help="Seconds a cell may take.")] = None,
+    checkpoint_every: Annotated[
+        float | None, Parameter(help="Seconds after which a long cell can go on if it dies (300); 0: never.")
+    ] = None,
     retry_failed: Annotated[bool | None, Parameter(help="Run failed cells again.", negative="")] = None,
     wandb: Annotated[str | None, Parameter(help="Mirror to W&B: auto (the default), online, offline or off.")] = None,
     config: Annotated[Path | None, Parameter(help="A TOML file with the same fields; flags win over it.")] = None,
@@ -269,6 +278,12 @@ def _engine(settings: Settings, surroundings: Surroundings, console: Console) ->
     )
 
 
+def _checkpoints(settings: Settings, store: Store) -> Checkpointing | None:
+    """None with --checkpoint-every 0, and on other machines, which need not share the store's disk."""
+    every = CHECKPOINT_EVERY if settings.checkpoint_every is None else settings.checkpoint_every
+    return Checkpointing(store.checkpoints, every) if every and settings.address is None else None
+
+
 def _preview(sweep: Sweep, settings: Settings) -> int:
     from bench.console import Console, Estimate, duration
     from bench.runner import plan, share
@@ -294,7 +309,11 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
     console = Console()
     # Other machines cannot write to this one's folder of runs: what a cluster measures is mirrored from its records.
     afterwards = mirroring is not None and settings.address is not None
-    surroundings = Surroundings(accelerator=settings.accelerator, mirroring=None if afterwards else mirroring)
+    surroundings = Surroundings(
+        accelerator=settings.accelerator,
+        mirroring=None if afterwards else mirroring,
+        checkpoints=_checkpoints(settings, store),
+    )
     engine = _engine(settings, surroundings, console)
     resolve = _resolver(settings)
     outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)

@@ -4,6 +4,7 @@
     failures/<key>-<attempt>.json    everything else, so that an answer is never rewritten
     weights/<key>.safetensors        final weights, linked before the record that holds their sha256
     sweeps/<hash>.json               what was asked, written before anything runs
+    checkpoints/<key>.pt             how far a long cell came, until its answer is here (`bench.checkpoint`)
     corrupt/                         files whose checksum did not hold, moved aside
 
 A record is one line: `{"checksum":"<sha256 of the rest>",…}`. It is written to a temporary file, synced, linked to its
@@ -91,7 +92,10 @@ class Store:
             if result.status in ANSWERS:
                 # Two writers of one cell may hold different weights (of two devices, say): one after the other.
                 with self.files.lock(self.path / "cells"):
-                    return self._publish_answer(result, weights)
+                    published = self._publish_answer(result, weights)
+                with contextlib.suppress(OSError):  # most have none; one that stays is removed by the next sweep
+                    self.files.unlink(self.checkpoints / f"{result.cell.key}.pt")
+                return published
             attempt = 1
             while True:
                 numbered = result.model_copy(update={"attempt": attempt})
@@ -194,8 +198,15 @@ class Store:
         return [path for path in sorted((self.path / "weights").glob("[!.]*")) if not self.has(path.stem)]
 
     def leftovers(self) -> list[Path]:
-        """Temporary files of writers that are dead."""
-        return [path for folder in FOLDERS for path in leftovers(self.path / folder)]
+        """Temporary files of writers that are dead, and checkpoints of cells that have their answer."""
+        outdated = [path for path in sorted(self.checkpoints.glob("[!.]*.pt")) if self.has(path.stem)]
+        folders = (*(self.path / folder for folder in FOLDERS), self.checkpoints)
+        return [path for folder in folders for path in leftovers(folder)] + outdated
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what unfinished cells wrote, absolute; there may be none."""
+        return self.path.resolve() / "checkpoints"
 
     def _weights(self, key: str) -> Path:
         return self.path / "weights" / f"{key}.safetensors"

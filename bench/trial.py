@@ -13,6 +13,7 @@ import resource
 import subprocess
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from typing import Any
 import safetensors.torch
 import torch
 from lightning import Trainer
+from lightning.pytorch.callbacks import Callback
 
-from bench import catalog, tracking
+from bench import catalog, checkpoint, tracking
 from bench.recorder import Recorder
 from bench.result import Finished, Provenance, Result, Size, Status
 from bench.sweep import Cell, Entry, Job, Recipe, Source, Surroundings
@@ -64,6 +66,8 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
         **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
         **model_card.values(model_entry.options),
     )
+    if recipe.bptt is not None:
+        model.truncate(recipe.bptt)
     return task, model
 
 
@@ -96,11 +100,11 @@ def run(
     report: called after every block of optimisation steps with (step, steps). observer: hears what happens meanwhile.
     """
     recorder = Recorder(job[0].recipe, report, observer)
-    if observer is None:
-        return _attempt(job, surroundings, recorder)
-    observer.begins(job[0])
-    finished = _attempt(job, surroundings, recorder)
-    observer.ends(finished.result)
+    if observer is not None:
+        observer.begins(job[0])
+    finished = replace(_attempt(job, surroundings, recorder), said=tuple(recorder.said))
+    if observer is not None:
+        observer.ends(finished.result)
     return finished
 
 
@@ -146,9 +150,11 @@ def _measure(job: Job, surroundings: Surroundings, recorder: Recorder) -> Finish
     cell, recipe = job[0], job[0].recipe
     _reset_peak_memory()
     task, model = prepare(job, recorder)
-    recorder.inspect(model)
+    keeper = checkpoint.Keeper(cell, surroundings.checkpoints, _origin(recorder, surroundings), recorder)
+    if not keeper.resume(task, model):
+        recorder.inspect(model)
     if recipe.steps:
-        _train(trainer(recipe, surroundings.accelerator, recorder), task, model, recorder)
+        _train(trainer(recipe, surroundings.accelerator, recorder, keeper), task, model, recorder)
     answered = recipe.steps > 0 and not recorder.diverged
     score = recorder.score(model) if answered else None
     if answered:
@@ -185,7 +191,7 @@ def _measure(job: Job, surroundings: Surroundings, recorder: Recorder) -> Finish
         steps_per_second=recorder.steps_per_second,
         peak_memory_mb=_peak_memory_mb(model.device),
         sample=sample,
-        notes=tuple(model.notes),
+        notes=(*model.notes, *recorder.notes),
         provenance=provenance(recorder.started, surroundings),
         weights_sha256=hashlib.sha256(weights).hexdigest(),
     )
@@ -216,7 +222,7 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
             loop.test(model, datamodule=task, verbose=False)
 
 
-def trainer(recipe: Recipe, accelerator: str, recorder: Recorder) -> Trainer:
+def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Callback) -> Trainer:
     """Lightning's loop for one cell: nothing on disk, no bar, no logger; what is to be kept, `recorder` keeps."""
     assert recorder.task is not None
     with quiet():
@@ -233,7 +239,7 @@ def trainer(recipe: Recipe, accelerator: str, recorder: Recorder) -> Trainer:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[recorder],
+            callbacks=[*callbacks, recorder],
         )
 
 
@@ -254,6 +260,12 @@ def provenance(started: datetime, surroundings: Surroundings) -> Provenance:
         git_commit=commit,
         git_dirty=dirty,
     )
+
+
+def _origin(recorder: Recorder, surroundings: Surroundings) -> dict[str, Any]:
+    """What must be the same where a cell goes on, for its numbers to be those of one process."""
+    here = provenance(recorder.started, surroundings)
+    return here.model_dump(exclude={"started", "git_commit", "git_dirty"}) | {"suite": checkpoint.suite()}
 
 
 @functools.cache

@@ -193,6 +193,7 @@ class Task(LightningDataModule, ABC):
         self.folder = folder
         self.block = 1
         self.steps: int | None = None
+        self.first_step = 0
         self.floors: dict[str, float] = {}
 
     @abstractmethod
@@ -247,7 +248,8 @@ class Task(LightningDataModule, ABC):
         return score <= self.solved_threshold
 
     def train_dataloader(self) -> DataLoader[Batch | Block]:
-        """Plain batches, or blocks of `self.block` batches where that is above 1: `self.steps` of them, or endless."""
+        """Plain batches, or blocks of `self.block` batches where that is above 1: those of the steps from
+        `self.first_step` to `self.steps`, or endless."""
         return _loader(_Stream(self))
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -278,14 +280,14 @@ def effective_context(points: Sequence[tuple[int, float]], tolerance: float) -> 
 
 
 class _Stream(IterableDataset[Batch | Block]):
-    """Training batches 0, 1, 2 … of a task."""
+    """Training batches of a task, in the order of steps."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
 
     def __iter__(self) -> Iterator[Batch | Block]:
         task = self.task
-        steps = itertools.count() if task.steps is None else range(task.steps)
+        steps = itertools.count(task.first_step) if task.steps is None else range(task.first_step, task.steps)
         if task.block == 1:
             yield from map(task.training_batch, steps)
             return

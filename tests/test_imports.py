@@ -43,7 +43,11 @@ TABLE: list[tuple[str, str]] = [
     ("bench.jacobians", "tasks.base models.base bench.gradients"),
     ("bench.inspection", f"tasks.base models.base bench.result {INSIDE}"),
     ("bench.recorder", f"tasks.base models.base {NOUNS} {INSIDE} bench.inspection bench.tracking"),
-    ("bench.trial", f"tasks.base models.base {NOUNS} {INSIDE} bench.catalog bench.recorder bench.tracking"),
+    ("bench.checkpoint", "tasks.base models.base bench.sweep bench.files bench.recorder"),
+    (
+        "bench.trial",
+        f"tasks.base models.base {NOUNS} {INSIDE} bench.catalog bench.checkpoint bench.recorder bench.tracking",
+    ),
     # the mirror, and what is shown
     ("bench.login", NOUNS),
     ("bench.mirrored", f"{NOUNS} bench.columns"),

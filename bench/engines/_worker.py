@@ -238,7 +238,7 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
         else:
             pipe.send(("began", content[0].recipe.steps))
             finished = trial.run(content, surroundings, _Reporter(pipe), observer)
-            for line in observer.notes() if observer else []:
+            for line in [*finished.said, *(observer.notes() if observer else [])]:
                 pipe.send(("note", line))
             pipe.send(("finished", finished))
 

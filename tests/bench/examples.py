@@ -142,6 +142,16 @@ class AddsUp(SequenceModel):
         return self.pick((x[..., :1] * x[..., 1:]).cumsum(1), read) + 0 * self.body.weight.sum()  # type: ignore[operator]
 
 
+class Drops(Mean):
+    """Forgets half of what it encodes, at random, while it trains."""
+
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, **common)
+
+    def encode(self, x: Tensor, read: Tensor) -> Tensor:
+        return nn.functional.dropout(super().encode(x, read), training=self.training)
+
+
 class NoModel:
     """Not a sequence model at all."""
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.sweep import BUDGETS, Cell, Entry, Sweep, Versions, canonical_json
+from bench.sweep import BUDGETS, Cell, Entry, Recipe, Sweep, Versions, canonical_json
 from tests.bench.factories import SHAKESPEARE, a_cell, a_recipe
 
 # -- Entry -------------------------------------------------------------------------------------------------------------
@@ -230,6 +230,19 @@ KEYS: list[tuple[Cell, str]] = [
 @pytest.mark.parametrize(("cell", "key"), KEYS)
 def test_keys_are_what_they_always_were(cell: Cell, key: str) -> None:
     assert cell.key == key
+
+
+def test_a_cut_gradient_is_in_the_recipe_and_a_whole_one_nowhere() -> None:
+    whole, cut = a_recipe(), a_recipe(bptt=50)
+    assert "bptt" not in whole.model_dump()
+    assert "bptt" not in whole.model_dump_json()
+    assert cut.model_dump()["bptt"] == 50
+    for recipe in (whole, cut):
+        assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert a_cell(recipe=cut).key != a_cell(recipe=a_recipe(bptt=51)).key != a_cell().key
+    assert a_sweep(bptt=50).recipe(10, None, 0.1).bptt == 50
+    assert "bptt" not in a_sweep().described()
+    assert a_sweep(bptt=50).hash != a_sweep().hash
 
 
 def test_the_canonical_text_of_a_cell() -> None:

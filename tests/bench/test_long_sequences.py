@@ -1,0 +1,100 @@
+"""What is measured inside of a model stays bounded at any length: the last steps, from the state before them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from bench import gradients, jacobians, trial
+from bench.sweep import Surroundings
+from models.gru import GRU
+from models.lstm import LSTM
+from models.rnn import RNN
+from models.transformer import Transformer
+from tasks.adding import Adding
+from tasks.base import Task
+from tasks.running_average import RunningAverage
+from tests.bench.test_trial import a_job
+
+TIME, FOLLOWED = 60, 17
+MODELS = [(RNN, {}), (GRU, {}), (GRU, {"reset": "before"}), (LSTM, {}), (LSTM, {"layers": 2})]
+ALL = pytest.mark.parametrize(("model", "options"), MODELS, ids=lambda value: getattr(value, "__name__", str(value)))
+TASKS = pytest.mark.parametrize("task", [Adding(TIME), RunningAverage(TIME)], ids=["adding", "running_average"])
+
+
+@ALL
+@TASKS
+def test_gradient_flow_of_the_last_steps_is_that_of_the_whole(
+    model: Any, options: Any, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    built = model(task.spec, hidden=5, **options)
+    batch = task.probe_batch(3)
+    whole = gradients.measure(built, task, batch)
+    monkeypatch.setattr(gradients, "FOLLOWED", FOLLOWED)
+    last = gradients.measure(built, task, batch)
+    assert (whole.start, last.start) == (0, TIME - FOLLOWED)
+    assert last.distances == list(range(FOLLOWED))
+    assert last.reach == whole.reach == TIME - 1
+    assert last.loss_weight == pytest.approx(whole.loss_weight, rel=1e-9)
+    assert whole.credit_alignment is not None
+    assert last.credit_alignment is None
+    assert last.profiles.keys() == whole.profiles.keys()
+    for name, profile in last.profiles.items():
+        of_whole = whole.profiles[name]
+        assert profile.log10_median == pytest.approx(of_whole.log10_median[:FOLLOWED], abs=1e-9), name
+        assert profile.log10_mean == pytest.approx(of_whole.log10_mean[:FOLLOWED], abs=1e-9), name
+
+
+def test_training_may_cut_its_gradient_the_probe_does_not() -> None:
+    task = RunningAverage(TIME)
+    built = LSTM(task.spec, hidden=5)
+    batch = task.probe_batch(3)
+    whole = gradients.measure(built, task, batch)
+    built.truncate(4)
+    assert gradients.measure(built, task, batch) == whole
+    assert None not in whole.profiles["input"].log10_median
+
+
+def test_a_model_that_carries_no_state_is_followed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Adding(TIME)
+    built = Transformer(task.spec, hidden=4, heads=2)
+    batch = task.probe_batch(2)
+    whole = gradients.measure(built, task, batch)
+    monkeypatch.setattr(gradients, "FOLLOWED", FOLLOWED)
+    assert gradients.measure(built, task, batch) == whole
+    assert jacobians.measure(built, batch) is None
+
+
+@ALL
+def test_jacobians_of_the_last_steps_are_those_of_the_whole(
+    model: Any, options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = RunningAverage(TIME)
+    built = model(task.spec, hidden=5, **options)
+    batch = task.probe_batch(2)
+    monkeypatch.setattr(jacobians, "DECOMPOSED", TIME)
+    whole = jacobians.measure(built, batch)
+    monkeypatch.setattr(jacobians, "ALONG", FOLLOWED)
+    last = jacobians.measure(built, batch)
+    monkeypatch.setattr(model, "carried", lambda self, x: None)
+    stepped = jacobians.measure(built, batch)
+    assert whole is not None
+    assert last is not None
+    assert stepped is not None
+    assert last.steps == list(range(TIME - FOLLOWED, TIME))
+    for name in ("lowest", "median", "highest"):
+        assert getattr(last, name) == pytest.approx(getattr(whole, name)[-FOLLOWED:], rel=1e-6, abs=1e-9)
+    assert stepped.lyapunov == pytest.approx(last.lyapunov, rel=1e-6)
+
+
+def test_the_record_says_how_far_was_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = a_job("gru", task="running_average", length=TIME, probes=3)
+    assert trial.run(job, Surroundings()).result.notes == ()
+    monkeypatch.setattr(gradients, "FOLLOWED", FOLLOWED)
+    result = trial.run(job, Surroundings()).result
+    (note,) = result.notes
+    assert note.startswith("gradient flow was followed back 16 steps from the answer, not to the first step")
+    assert [flow.distances[-1] for flow in result.gradient_flow] == [16, 16]
