@@ -194,7 +194,16 @@ def test_every_option_line_plans(workspace: Path) -> None:
 
 def test_flags_exist(workspace: Path) -> None:
     known = PIP | RAY | SLURM
-    for module in ("bench.merge", "bench.run", "reports.table"):
+    for module in (
+        "bench.doctor",
+        "bench.merge",
+        "bench.publish",
+        "bench.run",
+        "bench.status",
+        "reports",
+        "reports.gradients",
+        "reports.table",
+    ):
         known |= set(re.findall(r"--[a-z][a-z-]*", run(["-m", module, "--help"], workspace, COLUMNS="200").stdout))
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
     assert "--lengths" in mentioned
