@@ -203,8 +203,8 @@ class Budget(Frozen):
 
     Memory beyond length 1,000, where a step takes 8 sequences: one float32 array over all steps takes 32 · T · n bytes,
     at T = 100,000 and 16,000 parameters 400 MB (rnn, n = 125), 230 MB (gru, 71), 200 MB (lstm, 61). With every position
-    read, a process that trains back through all of it peaked at 3.5, 6.3 and 4.4 GB; cut every 1,000 steps (`bptt`) at
-    2.3, 2.1 and 1.6 GB, which are the features, their gradient and a copy of each; cut, and with only the last position
+    read, a process that trains back through all of it peaked at 2.0, 3.9 and 3.6 GB; cut every 1,000 steps (`bptt`) at
+    1.6, 1.6 and 1.0 GB, which are the features, their gradient and a copy of each; cut, and with only the last position
     read, at 0.45 GB. Evaluation holds the features of one batch, at most 8 sequences.
     """
 

@@ -25,8 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-# Steps that run at once where no gradient is taken: the 8 arrays of a gru of width 71, 8 sequences, take 180 MB.
-STRETCH = 10_000
+# Steps that run at once where no gradient is taken: few enough for small arrays; the default lengths run whole.
+STRETCH = 1000
 
 Fill = Callable[[Tensor], object]  # fills a weight block in place
 State = tuple[Tensor, ...]  # what a layer carries from step to step: the hidden state first; an lstm's cell second
