@@ -17,10 +17,12 @@ HERE = Path(__file__).parent
 FIGURES = (
     "copying-gradient-input",
     "copying-gradient-through-training",
-    "adding-gradient-norm",
-    "running_average-memory",
-    "copying-gates",
-    "copying-attention",
+    "running_average-gradient-norm",
+    "adding-lyapunov",
+    "memory-horizon",
+    "steps-to-solve",
+    "copying-gates-gru",
+    "copying-attention-attention",
 )
 
 
