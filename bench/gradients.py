@@ -28,6 +28,7 @@ SEQUENCES = 8
 FOLLOWED = 10_000  # steps back from an answer, at most
 SUMMARISED = 256  # distances that summaries use, at most (beside those of true credit): 32,640 pairs
 KEPT = 128  # distances that are stored, at most
+ROUNDING = 1e-13  # relative to the answer, far above what rounding adds and far below what any figure shows
 FEW_CREDITED = 32  # more credited distances than this are no landmarks
 VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach; deck 002's band [1e-6, 1e3], of a relative change
 LEAST_DISTANCES = 5
@@ -312,8 +313,9 @@ def _replacement(model: SequenceModel, batch: Batch, steps: Tensor, replaced: Se
     with torch.no_grad():
         before = objective.answer(model(batch.inputs, read), targets)
         for positions, inputs in replaced:
-            change = objective.answer(model(inputs, read), targets) - before
-            changes.scatter_(1, positions[:, None], change.abs()[:, None])
+            change = (objective.answer(model(inputs, read), targets) - before).abs()
+            change[change <= ROUNDING * (1 + before.abs())] = 0.0  # noise of float64 is no sensitivity
+            changes.scatter_(1, positions[:, None], change[:, None])
     return changes
 
 
