@@ -62,7 +62,7 @@ def test_a_publication_is_made_of_the_calls_that_are_made_to_fail(tmp_path: Path
     assert calls.index("replace") < calls.index("link"), "weights before the record"
     last = len(calls) - 1 - calls[::-1].index("sync")
     assert last < calls.index("link"), "synced before it is linked"
-    assert calls[-1] == "sync_folder"
+    assert calls[-2:] == ["sync_folder", "unlink"], "the folder is synced; then only the cell's checkpoint goes"
 
 
 def test_a_sweep_that_cannot_be_written_down_says_so(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_scanty_stores_open_and_compare(opened, store, results):
 def test_a_square_leads_to_its_cells(opened, full_path):
     one = opened(full_path)
     one.page.locator(".square[aria-label^='adding · rnn · T = 1,000']").click()
-    assert one.text("#shown") == "4 of 300 cells"
+    one.page.wait_for_function("document.querySelector('#shown').textContent === '4 of 300 cells'")
     assert set(one.column("model")) == {"rnn"}
     assert one.column("T") == ["1,000"] * 4
     assert any("out of memory" in text for text in one.column("outcome"))
