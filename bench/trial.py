@@ -255,11 +255,17 @@ def provenance(started: datetime, surroundings: Surroundings) -> Provenance:
         device=torch.cuda.get_device_name() if gpu else "cpu",
         platform=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        libraries=_libraries(),
         threads=torch.get_num_threads(),
         git_commit=commit,
         git_dirty=dirty,
     )
+
+
+@functools.cache
+def _libraries() -> dict[str, str]:
+    """Versions of what computes; looking them up reads the installed packages' own files."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def _origin(recorder: Recorder, surroundings: Surroundings) -> dict[str, Any]:
