@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.console import Console as Terminal
 
-from bench import catalog, login
+from bench import catalog, command, login
 from bench.store import Store, StoreError
 
 EXIT_WRONG = 1
-EXIT_USAGE = 2
 PYTHON = (3, 11)
 REQUIRED = (
     "torch", "lightning", "torchmetrics", "pandas", "numpy", "pydantic", "cyclopts", "rich", "pooch", "requests",
@@ -210,11 +209,7 @@ def doctor(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    try:
-        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-    except (CycloptsError, StoreError) as error:
-        print(f"bench.doctor: {error}", file=sys.stderr)
-        return EXIT_USAGE
+    return command.run(app, arguments, "bench.doctor", StoreError)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
+from bench import command
 from bench.result import Result
 from bench.store import Store, StoreError
 from bench.sweep import canonical_json
 
-EXIT_USAGE = 2
 MEASURED = ("attempt", "seconds", "steps_per_second", "peak_memory_mb", "provenance")
 
 app = App(name="python -m bench.merge", help="Join stores, such as the shards of a sweep.", version_flags=[])
@@ -157,11 +157,7 @@ def run(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; stores that cannot be joined end with one message and exit code 2."""
-    try:
-        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-    except (CycloptsError, StoreError) as error:
-        print(f"bench.merge: {error}", file=sys.stderr)
-        return EXIT_USAGE
+    return command.run(app, arguments, "bench.merge", StoreError)
 
 
 if __name__ == "__main__":

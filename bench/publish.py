@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
-from bench import tracking
+from bench import command, tracking
 from bench.login import LoginError, Wish, described, mirroring, resolve
 from bench.result import ANSWERS, Result
 from bench.store import Store, StoreError
 from bench.sweep import TASKS, Cell, Mirroring, canonical_json
 
 app = App(name="python -m bench.publish", help="Mirror stored results to W&B, training nothing.", version_flags=[])
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED = 1
 PATIENCE = 3600.0  # somebody waits for it, and each run has its own limits
 
 Runs = Callable[[Mirroring], Iterable[Any]]
@@ -167,11 +167,7 @@ def _save_workspace(store: Path | None, project: str | None, entity: str | None)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    try:
-        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-    except (CycloptsError, PublishError, LoginError, StoreError) as error:
-        print(f"bench.publish: {error}", file=sys.stderr)
-        return EXIT_USAGE
+    return command.run(app, arguments, "bench.publish", PublishError, LoginError, StoreError)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from pydantic import ValidationError
 from rich.console import Console as Terminal
 
+from bench import command
 from bench.console import Estimate, duration
 from bench.presence import Runner, runners
 from bench.result import ANSWERS, Result
@@ -24,7 +25,6 @@ from bench.store import Store, StoreError
 from bench.sweep import Cell
 
 EXIT_WRONG = 1
-EXIT_USAGE = 2
 SHOWN = 10  # failed cells in full
 
 app = App(name="python -m bench.status", help="What of a store's sweeps is done, failed, missing.", version_flags=[])
@@ -155,11 +155,7 @@ def _described(sweep: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    try:
-        return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-    except (CycloptsError, StoreError) as error:
-        print(f"bench.status: {error}", file=sys.stderr)
-        return EXIT_USAGE
+    return command.run(app, arguments, "bench.status", StoreError)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App
 
+from bench import command
 from bench.result import Result
 from bench.store import Store, StoreError
 from reports import gradients, table
@@ -79,12 +80,7 @@ def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
-    try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, UsageError, StoreError) as error:
-        print(f"{app.name[0]}: {str(error).strip()}", file=sys.stderr)
-        return 2
-    return 0
+    return command.run(app, arguments, app.name[0], UsageError, StoreError)
 
 
 if __name__ == "__main__":

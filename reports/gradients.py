@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 
+from bench import command
 from bench.result import GradientFlow, GradientProfile, Result
 from bench.store import Store, StoreError
 from reports import _formats
@@ -201,12 +202,7 @@ def _quantities(results: Sequence[Result], text: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
-    try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, UsageError, StoreError) as error:
-        print(f"{app.name[0]}: {str(error).strip()}", file=sys.stderr)
-        return 2
-    return 0
+    return command.run(app, arguments, app.name[0], UsageError, StoreError)
 
 
 if __name__ == "__main__":

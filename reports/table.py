@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.text import Text
 
+from bench import command
 from bench.result import Result
 from bench.store import Store, StoreError
 from reports import _blocks, _csv, _formats, _layout, summary
@@ -175,12 +176,7 @@ def table(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage or no store; one message, never a traceback."""
-    try:
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, UsageError, StoreError) as error:
-        print(f"{app.name[0]}: {str(error).strip()}", file=sys.stderr)
-        return 2
-    return 0
+    return command.run(app, arguments, app.name[0], UsageError, StoreError)
 
 
 if __name__ == "__main__":

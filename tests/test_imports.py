@@ -23,6 +23,8 @@ TABLE: list[tuple[str, str]] = [
     # nouns: they know nothing but each other
     ("bench.sweep", ""),
     ("bench.catalog", ""),
+    ("bench.command", ""),
+    ("bench.sources", ""),
     ("bench.result", "bench.sweep"),
     ("bench.columns", "bench.result"),
     # the store
@@ -43,7 +45,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.jacobians", "tasks.base models.base bench.gradients"),
     ("bench.inspection", f"tasks.base models.base bench.result {INSIDE}"),
     ("bench.recorder", f"tasks.base models.base {NOUNS} {INSIDE} bench.inspection bench.tracking"),
-    ("bench.checkpoint", "tasks.base models.base bench.sweep bench.files bench.recorder"),
+    ("bench.checkpoint", "tasks.base models.base bench.sweep bench.files bench.recorder bench.sources"),
     (
         "bench.trial",
         f"tasks.base models.base {NOUNS} {INSIDE} bench.catalog bench.checkpoint bench.recorder bench.tracking",
@@ -59,22 +61,28 @@ TABLE: list[tuple[str, str]] = [
     ("bench.engines.base", NOUNS),
     ("bench.engines.local", f"{NOUNS} bench.engines.base bench.engines.placement bench.engines._worker"),
     ("bench.engines._worker", f"{NOUNS} bench.engines.placement bench.trial"),
-    ("bench.engines.*", f"{NOUNS} {ENGINE} bench.engines._*"),  # on each node of a cluster, the local engine
+    (
+        "bench.engines.*",
+        f"{NOUNS} {ENGINE} bench.engines._* bench.sources",
+    ),  # each node of a cluster: the local one
     ("bench.presence", "bench.files"),
     (
         "bench.runner",
         f"{NOUNS} bench.store bench.catalog bench.console bench.presence bench.engines bench.engines.[!_]*",
     ),
-    ("bench.status", f"{NOUNS} bench.store bench.presence bench.console"),  # its estimate of the time left
-    ("bench.doctor", f"{NOUNS} bench.store bench.catalog bench.tracking bench.login tasks._corpus"),
-    ("bench.merge", f"{NOUNS} bench.store"),
-    ("bench.publish", f"{NOUNS} bench.store bench.tracking bench.mirrored bench.login bench.workspace"),
+    (
+        "bench.status",
+        f"{NOUNS} bench.command bench.store bench.presence bench.console",
+    ),  # estimates the time left
+    ("bench.doctor", f"{NOUNS} bench.command bench.store bench.catalog bench.tracking bench.login tasks._corpus"),
+    ("bench.merge", f"{NOUNS} bench.command bench.store"),
+    ("bench.publish", f"{NOUNS} bench.command bench.store bench.tracking bench.mirrored bench.login bench.workspace"),
     ("bench.workspace", "bench.mirrored"),
     # reports read the store, and nothing else
     ("reports", ""),
     ("reports.__main__", ANYTHING),
     ("reports.summary", f"{NOUNS} bench.store reports._*"),
-    ("reports.*", f"{NOUNS} bench.store reports.summary reports._*"),
+    ("reports.*", f"{NOUNS} bench.command bench.store reports.summary reports._*"),
     # composition roots
     ("bench.run", ANYTHING),
     ("bench.paper", ANYTHING),
