@@ -25,7 +25,15 @@ NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK,
 NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF})
 NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 
-HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+def _host() -> str:
+    """Where process numbers mean the same: the host and, in a container, its own numbering of processes."""
+    numbering = Path("/proc/self/ns/pid")
+    own = os.readlink(numbering) if numbering.is_symlink() else ""
+    return hashlib.sha256(f"{platform.node()} {own}".encode()).hexdigest()[:8]
+
+
+HOST = _host()
 _TEMPORARY = re.compile(r"^\..+~(?P<host>[0-9a-f]{8})~(?P<process>\d+)~[0-9a-f]{8}$")
 
 
@@ -69,6 +77,19 @@ class Files:
         """All of a file."""
         return path.read_bytes()
 
+    def touch(self, path: Path) -> None:
+        """Make a file, which must exist, as new as the file system's clock says."""
+        os.utime(path)
+
+    def modified(self, path: Path) -> float:
+        """When a file was last written or touched, by the file system's clock. It is opened, since network file systems
+        answer from a cache else."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.fstat(descriptor).st_mtime
+        finally:
+            os.close(descriptor)
+
     def sync_folder(self, path: Path) -> None:
         """Bring a folder's names to the disk."""
         descriptor = os.open(path, os.O_RDONLY)
@@ -105,6 +126,11 @@ class Files:
         with self._temporary(final, content) as temporary:
             self.replace(temporary, final)
         self.sync_folder(final.parent)
+
+    def now(self, folder: Path) -> float:
+        """The time by the clock of a folder's file system, as `modified` gives it."""
+        with self._temporary(folder / "clock", b"") as path:
+            return self.modified(path)
 
     @contextlib.contextmanager
     def _temporary(self, final: Path, content: bytes) -> Iterator[Path]:

@@ -208,7 +208,7 @@ def _entry(entry: Entry) -> str:
 
 
 def _resolver(settings: Settings) -> Any:
-    from bench.runner import Request, Resolved
+    from bench.plan import Request, Resolved
     from bench.sweep import DataIdentity, Source
     from tasks import _corpus
 
@@ -286,7 +286,7 @@ def _checkpoints(settings: Settings, store: Store) -> Checkpointing | None:
 
 def _preview(sweep: Sweep, settings: Settings) -> int:
     from bench.console import Console, Estimate, duration
-    from bench.runner import plan, share
+    from bench.plan import plan, share
 
     cells = [planned.cell for planned in share(plan(sweep), settings.part)]
     console, estimate = Console(), Estimate()

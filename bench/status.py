@@ -19,7 +19,7 @@ from rich.console import Console as Terminal
 
 from bench import command
 from bench.console import Estimate, duration
-from bench.presence import Runner, runners
+from bench.leases import Runner, runners
 from bench.result import ANSWERS, Result
 from bench.store import Store, StoreError
 from bench.sweep import Cell
@@ -124,8 +124,7 @@ def status(
     whole = progress(everything, results)
     say(f"{store}: {whole.text}{_left(whole, at_work)}")
     for runner in at_work:
-        doubt = "" if runner.sure else " (another host; it may have ended)"
-        say(f"running: process {runner.process} on {runner.host}, {runner.workers} workers{doubt}")
+        say(f"running: process {runner.process} on {runner.host}, {runner.workers} workers, cells: {runner.leases}")
     for result in whole.failures[:SHOWN]:
         say(f"failed: {result.cell.label}  {result.status}  {(result.error or '').partition(chr(10))[0]}")
     if len(whole.failures) > SHOWN:
@@ -144,7 +143,7 @@ def _left(whole: Progress, at_work: list[Runner]) -> str:
     workers = sum(runner.workers for runner in at_work)
     if not workers:
         return f", none running; about {duration(whole.left)} left on one worker"
-    running = min(workers, len(whole.missing))
+    running = sum(runner.leases for runner in at_work)
     return f" ({running} of them running); about {duration(whole.left / workers)} left"
 
 

@@ -5,6 +5,7 @@
     weights/<key>.safetensors        final weights, linked before the record that holds their sha256
     sweeps/<hash>.json               what was asked, written before anything runs
     checkpoints/<key>.pt             how far a long cell came, until its answer is here (`bench.checkpoint`)
+    running/, leases/                who is at work, and at what (`bench.leases`)
     corrupt/                         files whose checksum did not hold, moved aside
 
 A record is one line: `{"checksum":"<sha256 of the rest>",…}`. It is written to a temporary file, synced, linked to its
@@ -62,7 +63,7 @@ class Store:
         self.corrupt: list[Path] = []
         self.hard_links: bool | None = None
         if create:
-            with self._writing():
+            with self.writing():
                 for folder in FOLDERS:
                     self.files.make_folder(self.path / folder)
                 self.hard_links = self.files.has_links(self.path / "cells")
@@ -72,7 +73,7 @@ class Store:
             )
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Says what the operating system's errors mean here."""
         try:
             yield
@@ -88,7 +89,7 @@ class Store:
 
     def publish(self, result: Result, weights: bytes | None = None) -> bool:
         """Store a result; False where an answer for this cell is there already (it stays as it is)."""
-        with self._writing():
+        with self.writing():
             if result.status in ANSWERS:
                 # Two writers of one cell may hold different weights (of two devices, say): one after the other.
                 with self.files.lock(self.path / "cells"):
@@ -96,7 +97,7 @@ class Store:
                 with contextlib.suppress(OSError):  # most have none; one that stays is removed by the next sweep
                     self.files.unlink(self.checkpoints / f"{result.cell.key}.pt")
                 return published
-            attempt = 1
+            attempt = self.tried(result.cell.key) + 1
             while True:
                 numbered = result.model_copy(update={"attempt": attempt})
                 name = f"{result.cell.key}-{attempt}.json"
@@ -116,7 +117,7 @@ class Store:
 
     def record_sweep(self, name: str, content: dict[str, Any]) -> None:
         """Write down what was asked, before anything runs."""
-        with self._writing():
+        with self.writing():
             self.files.put(self.path / "sweeps" / f"{name}.json", seal(content))
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -144,6 +145,13 @@ class Store:
             if not self.has(key) and (key not in last or last[key].attempt < result.attempt):
                 last[key] = result
         return last
+
+    def tried(self, key: str) -> int:
+        """How often this cell failed."""
+        attempt = 0
+        while (self.path / "failures" / f"{key}-{attempt + 1}.json").exists():
+            attempt += 1
+        return attempt
 
     def attempts(self) -> Iterator[Result]:
         """Every stored failure, also of cells that have an answer. Corrupt ones are skipped and listed in `corrupt`."""
@@ -198,9 +206,10 @@ class Store:
         return [path for path in sorted((self.path / "weights").glob("[!.]*")) if not self.has(path.stem)]
 
     def leftovers(self) -> list[Path]:
-        """Temporary files of writers that are dead, and checkpoints of cells that have their answer."""
-        outdated = [path for path in sorted(self.checkpoints.glob("[!.]*.pt")) if self.has(path.stem)]
-        folders = (*(self.path / folder for folder in FOLDERS), self.checkpoints)
+        """Temporary files of writers that are dead; checkpoints of and leases on cells that have their answer."""
+        unfinished = [*self.checkpoints.glob("[!.]*.pt"), *(self.path / "leases").glob("[!.]*")]
+        outdated = [path for path in sorted(unfinished) if self.has(path.stem)]
+        folders = (*(self.path / folder for folder in (*FOLDERS, "running", "leases")), self.checkpoints)
         return [path for folder in folders for path in leftovers(folder)] + outdated
 
     @property
@@ -250,7 +259,7 @@ class Store:
             for _ in self._read(folder):
                 pass
         self.sweeps()
-        with self._writing():
+        with self.writing():
             moved = [path.name for path in self.corrupt if self._move_aside(path)]
             for path in self.leftovers():
                 with contextlib.suppress(FileNotFoundError):

@@ -65,14 +65,16 @@ TABLE: list[tuple[str, str]] = [
         "bench.engines.*",
         f"{NOUNS} {ENGINE} bench.engines._* bench.sources",
     ),  # each node of a cluster: the local one
-    ("bench.presence", "bench.files"),
+    ("bench.leases", "bench.files bench.store"),
+    ("bench.plan", f"{NOUNS} bench.catalog bench.console bench.engines.placement"),
+    ("bench.missing", f"{NOUNS} bench.store bench.console bench.leases bench.plan bench.engines.placement"),
     (
         "bench.runner",
-        f"{NOUNS} bench.store bench.catalog bench.console bench.presence bench.engines bench.engines.[!_]*",
+        f"{NOUNS} bench.store bench.catalog bench.console bench.leases bench.missing bench.plan bench.engines.base",
     ),
     (
         "bench.status",
-        f"{NOUNS} bench.command bench.store bench.presence bench.console",
+        f"{NOUNS} bench.command bench.store bench.leases bench.console",
     ),  # estimates the time left
     ("bench.doctor", f"{NOUNS} bench.command bench.store bench.catalog bench.tracking bench.login tasks._corpus"),
     ("bench.merge", f"{NOUNS} bench.command bench.store"),

@@ -338,7 +338,7 @@ def test_looking_loads_no_heavy_library(arguments: list[str], elsewhere: Path) -
 
 
 def test_a_rerun_with_nothing_to_do_loads_no_heavy_library(elsewhere: Path) -> None:
-    from bench.runner import plan
+    from bench.plan import plan
     from bench.store import Store
     from tests.bench.factories import a_result
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from bench import runner
 from bench.catalog import CatalogError, card
 from bench.console import Console
 from bench.engines.local import LocalEngine
+from bench.leases import EXPIRY, Leases
+from bench.plan import Request, Resolved, plan
 from bench.result import Finished, Result
-from bench.runner import Outcome, Request, Resolved, plan
+from bench.runner import Outcome
 from bench.store import Store
 from bench.sweep import Cell, DataIdentity, Job, Source, Surroundings, Sweep, canonical_json
 from tests.bench.factories import a_failure, a_result
@@ -312,6 +315,71 @@ def test_a_file_of_ones_own_is_known_by_its_content_not_by_its_place(bench: Benc
     assert len(engine.ran) == 1, "the same text under another name is the same cell"
     bench.execute(engine, tasks="char_lm:evaluation=blocks:corpus=other.txt", models="rnn", lengths="10")
     assert len(engine.ran) == 2
+
+
+# -- several runners on one store -------------------------------------------------------------------------------------
+
+
+def test_cells_of_another_runner_are_left_to_it_until_they_are_stored(bench: Bench) -> None:
+    theirs = [planned.cell for planned in plan(a_sweep())][1:3]
+    with Leases(bench.store, "ab", 2) as other:
+        for cell in theirs:
+            assert other.take(cell.key)
+
+        def answer(cell: Cell) -> Result:
+            if cell == theirs[1]:
+                raise AssertionError("measured twice")
+            if cell.length == 20:  # the last of our own: the other one is done meanwhile, with one of its cells
+                bench.store.publish(a_result(theirs[0], steps=7))
+                bench.store.publish(a_failure(theirs[1]))
+                for held in theirs:
+                    other.release(held.key)
+            return a_result(cell)
+
+        engine = FakeEngine(answer)
+        outcome = bench.execute(engine)
+    assert engine.labels == ["adding / rnn / T10", "adding / lstm / T20"]
+    assert len(outcome.results) == 4
+    assert outcome.exit_code == 1, "what failed there is not tried again here"
+    assert [failure.attempt for failure in bench.store.failures().values()] == [1]
+
+
+def test_cells_of_a_runner_that_died_are_measured_here(bench: Bench) -> None:
+    cell = plan(a_sweep())[0].cell
+    other = Leases(bench.store, "ab", 1)
+    with other:
+        assert other.take(cell.key)
+
+        def answer(measured: Cell) -> Result:
+            if measured.length == 20 and measured.model == "lstm":
+                other._ended.set()  # it is killed: nothing is given back
+                stale = time.time() - EXPIRY - 1
+                os.utime(other._own, (stale, stale))
+            return a_result(measured)
+
+        engine = FakeEngine(answer)
+        outcome = bench.execute(engine)
+        assert [cell for cell, _ in engine.ran][-1] == cell
+        assert len(engine.ran) == len(outcome.results) == 4
+        assert outcome.exit_code == 0
+        assert any("1 cell is left, with other runners; this one ends when they end" in line for line in bench.lines)
+    assert not list((bench.store.path / "leases").iterdir())
+
+
+def test_failed_cells_that_run_again_run_in_one_of_two_runners(bench: Bench) -> None:
+    bench.execute(FakeEngine(failing))
+    failed = plan(a_sweep())[1].cell
+    assert failed.model == "lstm"
+
+    def answer(cell: Cell) -> Result:
+        if cell.length == 10:  # meanwhile another runner, with the same command, fails at the other one
+            bench.store.publish(a_failure(plan(a_sweep())[3].cell))
+        return a_result(cell)
+
+    engine = FakeEngine(answer)
+    outcome = bench.execute(engine, retry_failed=True)
+    assert [cell for cell, _ in engine.ran] == [failed]
+    assert outcome.exit_code == 1
 
 
 # -- interrupts --------------------------------------------------------------------------------------------------------

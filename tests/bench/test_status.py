@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import presence
-from bench.presence import announce, runners
-from bench.runner import plan
+from bench.leases import Leases
+from bench.plan import plan
 from bench.status import main
 from bench.store import Store
 from bench.sweep import Cell, DataIdentity, Sweep
@@ -54,11 +53,13 @@ def test_done_failed_missing_and_running(store: Store, capsys: pytest.CaptureFix
     store.publish(a_failure(adding[1], status="timeout", error="stopped after 9 s\nhere"))
     store.publish(a_result(known(text_cells[0]), status="diverged", score=None))
     store.publish(a_result(adding[0].model_copy(update={"seed": 77})))
-    with announce(store.path, SWEEP.hash, 3):
+    with Leases(store, SWEEP.hash, 3) as leases:
+        leases.take(known(text_cells[1]).key)
         code, text = shown(store, capsys)
     assert code == 1
     assert "4 cells: 2 done (1 diverged, 1 ok), 1 failed (1 timeout), 1 missing (1 of them running); about" in text
     assert f"running: process {os.getpid()} on " in text
+    assert ", 3 workers, cells: 1\n" in text
     assert "timeout  stopped after 9 s\n" in text
     assert "--retry-failed" in text
     store.publish(a_result(adding[1]))
@@ -96,21 +97,3 @@ def test_status_needs_no_torch(store: Store) -> None:
     said = f"import sys, bench.status; bench.status.main([{str(store.path)!r}])"
     code = f"{said}; assert not {{'torch', 'pandas'}} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
-
-
-def test_dead_runners_are_not_shown_and_forgotten(store: Store) -> None:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    folder = store.path / "running"
-    folder.mkdir()
-    content = '{"sweep": "ab", "host": "h", "process": %d, "workers": 2, "started": 0.0}'
-    dead = folder / f"{presence.HOST}-{child.pid}.json"
-    dead.write_text(content % child.pid)
-    (folder / "00000000-7.json").write_text(content % 7)
-    (folder / "torn.json").write_text("{")
-    assert [(runner.process, runner.sure) for runner in runners(store.path)] == [(7, False)]
-    presence.forget_the_dead(store.path)
-    assert not dead.exists()
-    with announce(store.path, "cd", 4):
-        assert {runner.workers for runner in runners(store.path)} == {2, 4}
-    assert {runner.workers for runner in runners(store.path)} == {2}

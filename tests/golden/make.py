@@ -34,7 +34,7 @@ def expected(store: Store) -> list[dict[str, object]]:
 
 def main() -> None:
     """Two answers, one diverged cell, one failed cell, and the sweep that asked for them."""
-    from bench.runner import plan
+    from bench.plan import plan
     from tests.bench.factories import a_failure
 
     torch.set_num_threads(1)

@@ -50,7 +50,7 @@ def main() -> None:
 
 def cell(model: str, length: int, steps: int) -> Cell:
     """The cell that both sides train."""
-    from bench.runner import plan
+    from bench.plan import plan
     from bench.sweep import Entry, Sweep
 
     sweep = Sweep(tasks=(Entry("adding"),), models=(Entry(model),), lengths=(length,), steps=steps)

@@ -54,7 +54,7 @@ def measured(task: str, model: str, length: int) -> Seconds:
     """The seconds of a cell that runs its whole step budget (it may not stop when solved)."""
     from bench import trial
     from bench.recorder import Recorder
-    from bench.runner import plan
+    from bench.plan import plan
     from bench.sweep import Entry, Sweep
 
     (planned,) = plan(Sweep(tasks=(Entry(task),), models=(Entry(model),), lengths=(length,)))

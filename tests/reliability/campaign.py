@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.reliability import damage, runners
+from tests.reliability import damage, resumes, runners, several
 from tests.reliability.runners import ROOT
 
 LIBRARIES = ("torch", "lightning", "pydantic", "safetensors", "pytest")
+KILLED = ("lost", "duplicate", "changed", "torn", "weights_of_another", "blocked")
 Row = tuple[str, str, str, str, bool]  # number, promise, test, figure, holds
 
 # Rows whose full test is the one of the normal run.
@@ -43,10 +44,10 @@ def publishers(folder: Path, kills: int, seed: int) -> list[Row]:
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     rows = []
     for kind, tally in json.loads(run.stdout).items():
-        bad = {name: tally[name] for name in ("lost", "duplicate", "changed", "torn", "weights_of_another")}
+        bad = {name: tally[name] for name in KILLED}
         figure = f"{tally['kills']} kills, {tally['records']} records: " + _counts(bad)
-        what = "3 runners on one store, 200 cells, killed at random times"
-        test = what if kind == "random" else "a publisher killed before and after each of its calls"
+        what = "3 publishers on one store, 200 cells, killed at random times"
+        test = what if kind == "random" else "a runner (lease, result, lease) killed before and after each of its calls"
         rows.append(("1", "exactly one result per cell", test, figure, not any(bad.values())))
     return rows
 
@@ -60,6 +61,34 @@ def whole_runners(folder: Path, kills: int, seed: int) -> list[Row]:
     )
     test = "parent or worker processes killed at random times, fake trials; the same command again"
     return [("2", "resume does only what is missing", test, figure, seen.clean)]
+
+
+def several_runners(folder: Path, kills: int, seed: int) -> list[Row]:
+    """Rows 1 and 5: three whole runners on one store."""
+    rows = []
+    for count, what in (
+        (0, "nobody killed"),
+        (kills, "runners or workers killed at random times, half of them on hosts of their own"),
+    ):
+        seen = several.campaign(folder / str(count), kills=count, cells=200, seed=seed)
+        names = ("lost", "duplicate", "changed", "late", "blocked", "left")
+        figure = f"{seen.kills} kills, {seen.executions} executions of {seen.cells} cells: "
+        figure += _counts({name: getattr(seen, name) for name in names})
+        test = f"3 runners on one store, 200 cells a sweep, fake trials; {what}"
+        rows.append(("1, 5", "one result per cell, work done once, no lease blocks", test, figure, seen.clean))
+    return rows
+
+
+def long_cells(folder: Path, kills: int, seed: int) -> list[Row]:
+    """Rows 1, 2 and 9 with checkpoints in the middle of cells."""
+    rows = []
+    for count in (1, 3):
+        seen = resumes.campaign(folder / str(count), kills, count, seed)
+        bad = {name: getattr(seen, name) for name in ("lost", "changed", "failures", "left")}
+        figure = f"{seen.kills} kills, {seen.resumptions} cells went on in the middle: {_counts(bad)}"
+        test = f"real cells with checkpoints, {count} runner{'s' * (count > 1)} on one store, runners or workers killed"
+        rows.append(("1, 2, 9", "resumed cells end bit-equal to undisturbed ones", test, figure, seen.clean))
+    return rows
 
 
 def failing_calls(folder: Path) -> list[Row]:
@@ -118,6 +147,8 @@ def main() -> int:
         parts: list[Callable[[], list[Row]]] = [
             lambda: publishers(folder / "publishers", arguments.kills, arguments.seed),
             lambda: whole_runners(folder / "runners", max(10, arguments.kills // 5), arguments.seed),
+            lambda: several_runners(folder / "several", arguments.kills, arguments.seed),
+            lambda: long_cells(folder / "long", max(6, arguments.kills // 5), arguments.seed),
             lambda: failing_calls(folder / "failing"),
             damaged_records,
             normal_tests,

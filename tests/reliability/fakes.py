@@ -5,27 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bench import runner
+from bench import files, leases, runner
 from bench.console import Console
 from bench.engines import _worker
 from bench.engines.local import LocalEngine
-from bench.result import Finished
+from bench.result import Finished, Result
 from bench.store import Store
-from bench.sweep import Surroundings, Sweep
+from bench.sweep import Checkpointing, Surroundings, Sweep
 from tests.bench.factories import a_result
 
 CELL_SECONDS = 0.01
+LOG = "executions"  # in the store's folder: what was begun and published, a line each
 
 
-def serve(pipe: Connection, *_: Any) -> None:
-    """As the real one, with a result that is a function of the cell."""
+def serve(pipe: Connection, surroundings: Surroundings) -> None:
+    """As the real one, with a result that is a function of the cell. Where checkpoints are asked for, what is begun is
+    written down beside them."""
     _worker._die_with_parent()
+    store = surroundings.checkpoints.folder.parent if surroundings.checkpoints else None
     pipe.send(("ready", None))
     while True:
         try:
@@ -38,10 +42,30 @@ def serve(pipe: Connection, *_: Any) -> None:
             pipe.send(("checked", []))
         else:
             pipe.send(("began", content[0].recipe.steps))
+            if store is not None:
+                stored = (store / "cells" / f"{content[0].key}.json").exists()
+                log(store, "late" if stored else "began", content[0].key)
             time.sleep(CELL_SECONDS)
             weights = content[0].key.encode() * 100
             digest = hashlib.sha256(weights).hexdigest()
             pipe.send(("finished", Finished(a_result(content[0], weights_sha256=digest), weights)))
+
+
+def log(store: Path, what: str, key: str) -> None:
+    """One line, whole, also where several processes write."""
+    descriptor = os.open(store / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(descriptor, f"{what} {key}\n".encode())
+    os.close(descriptor)
+
+
+class LoggingStore(Store):
+    """Says which results it took."""
+
+    def publish(self, result: Result, weights: bytes | None = None) -> bool:
+        taken = super().publish(result, weights)
+        if taken:
+            log(self.path, "published", result.cell.key)
+        return taken
 
 
 def cannot_import(pipe: Connection, *_: Any) -> None:
@@ -59,19 +83,28 @@ def sweep_of(cells: int) -> Sweep:
     return Sweep(tasks="adding", models="rnn", lengths="10", seeds=tuple(range(cells)), budget="smoke")
 
 
-def execute(folder: Path, cells: int, workers: int = 2) -> runner.Outcome:
+def execute(store: Store, cells: int, workers: int = 2, surroundings: Surroundings | None = None) -> runner.Outcome:
     """A sweep of `cells` cells with fake trials in real processes."""
     _worker.serve = serve
     console = Console()
-    engine = LocalEngine(Surroundings(), workers=workers, report=console.working, say=console.note)
-    return runner.execute(sweep_of(cells), Store(folder, create=True), engine, console, lambda *_: None)
+    engine = LocalEngine(surroundings or Surroundings(), workers=workers, report=console.working, say=console.note)
+    return runner.execute(sweep_of(cells), store, engine, console, lambda *_: None)
 
 
 def main() -> None:
-    """`FOLDER CELLS`: run; the last line says what this process had to measure and what it holds at the end."""
+    """`FOLDER CELLS [HOST]`: run; the last line says what the store holds at the end. HOST: be one of several runners,
+    on a host of this name, where leases lapse soon."""
     folder, cells = Path(sys.argv[1]), int(sys.argv[2])
-    outcome = execute(folder, cells)
+    if len(sys.argv) > 3:
+        files.HOST = leases.HOST = sys.argv[3]
+        leases.BEAT, leases.EXPIRY = 0.1, 1.5
+        store = LoggingStore(folder, create=True)
+        surroundings = Surroundings(checkpoints=Checkpointing(store.checkpoints, 1.0))
+        outcome = execute(store, cells, surroundings=surroundings)
+    else:
+        outcome = execute(Store(folder, create=True), cells)
     print(json.dumps({"exit_code": outcome.exit_code, "results": len(outcome.results)}))
+    sys.exit(outcome.exit_code)
 
 
 if __name__ == "__main__":

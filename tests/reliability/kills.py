@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.leases import Leases
 from bench.result import Result
 from bench.sealed import decode
 from bench.store import Store
@@ -25,7 +26,8 @@ from tests.reliability.faults import CountingFiles, DyingFiles
 
 @dataclass
 class Tally:
-    """What was seen, over `kills` kills. executions: publications begun and not killed."""
+    """What was seen, over `kills` kills. executions: publications begun and not killed. blocked: leases that the next
+    runner did not get."""
 
     kills: int = 0
     records: int = 0
@@ -35,11 +37,13 @@ class Tally:
     changed: int = 0
     torn: int = 0
     weights_of_another: int = 0
+    blocked: int = 0
     seconds: float = 0.0
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.duplicate or self.changed or self.torn or self.weights_of_another)
+        bad = (self.lost, self.duplicate, self.changed, self.torn, self.weights_of_another, self.blocked)
+        return not any(bad)
 
 
 def an_answer(seed: int, writer: int) -> tuple[Result, bytes]:
@@ -150,9 +154,18 @@ class Herd:
             self.tally.weights_of_another += hashlib.sha256(weights).hexdigest() != result.weights_sha256
 
 
+def runner(store: Store, result: Result, weights: bytes | None) -> tuple[bool, bool]:
+    """What a runner does with one cell: whether it got the lease, and whether its result was taken."""
+    with Leases(store, "ab", 1) as leases:
+        got = leases.take(result.cell.key)
+        taken = store.publish(result, weights)
+        leases.release(result.cell.key)
+    return got, taken
+
+
 def at_every_call(folder: Path) -> Tally:
-    """A publisher of an answer, then of a failure, is killed before and after each of its calls; then another one takes
-    its place."""
+    """A runner with an answer, then one with a failure, is killed before and after each of its calls; then another one
+    takes its place."""
     tally = Tally()
     started = time.perf_counter()
     Store(folder, create=True)
@@ -160,13 +173,13 @@ def at_every_call(folder: Path) -> Tally:
     for late in (False, True):
         for result_of in (an_answer, _a_failure):
             counting = CountingFiles()
-            result, weights = result_of(1_000_000 + late, 0)
-            Store(folder, files=counting).publish(result, weights)
+            runner(Store(folder, files=counting), *result_of(1_000_000 + late, 0))
             for k in range(len(counting.calls)):
                 seed += 1
                 _killed_at(folder, k, late, result_of(seed, 1), tally)
                 again, weights = result_of(seed, 2)
-                taken = Store(folder).publish(again, weights)
+                got, taken = runner(Store(folder), again, weights)
+                tally.blocked += not got
                 store = Store(folder)
                 found = store.answer(again.cell.key) or store.failures().get(again.cell.key)
                 tally.lost += found is None
@@ -187,7 +200,7 @@ def _a_failure(seed: int, writer: int) -> tuple[Result, None]:
 def _killed_at(folder: Path, k: int, late: bool, finished: tuple[Result, bytes | None], tally: Tally) -> None:
     child = os.fork()
     if not child:
-        Store(folder, files=DyingFiles(k, late=late)).publish(*finished)
+        runner(Store(folder, files=DyingFiles(k, late=late)), *finished)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     tally.kills += os.WIFSIGNALED(status)

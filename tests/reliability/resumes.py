@@ -1,16 +1,15 @@
-"""Long cells whose runner is killed again and again: `python -m tests.reliability.resumes [KILLS]`.
+"""Long cells whose runners are killed again and again: `python -m tests.reliability.resumes [KILLS [RUNNERS]]`.
 
-One command with checkpoints every tenth of a second is ended by kill −9, parent or worker, at random times, until it
-gets through; its records must be those of a run that nobody disturbed, but for time and memory.
+One command with checkpoints every tenth of a second, given RUNNERS times at once on one store, is ended by kill −9,
+parent or worker, at random times, and given again until all come through; the records must be those of a run that
+nobody disturbed, but for time and memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,30 +19,34 @@ from pathlib import Path
 from typing import Any
 
 from bench.store import Store
-from tests.reliability.runners import ROOT, children, running
+from tests.reliability.runners import ROOT, children, kill
 
 ASKED = "--tasks adding --models rnn,gru,lstm --lengths 60 --seeds 0,1 --steps 3000 --batch-size 8 --hidden 24"
+WORKERS = 2
+KILLS_PER_SWEEP = 6
 MEASURED = {"seconds", "steps_per_second", "peak_memory_mb", "provenance"}
 
 
 @dataclass
 class Resumed:
-    """resumptions: cells that went on in the middle. changed: records or weights that are not the undisturbed run's."""
+    """resumptions: cells that went on in the middle. changed: records or weights that are not the undisturbed run's.
+    failures: failed cells, and runners that ended with another exit code than 0. left: checkpoints, corrupt files and
+    runners' marks at the end."""
 
     kills: int = 0
     resumptions: int = 0
     lost: int = 0
     changed: int = 0
     failures: int = 0
-    checkpoints_left: int = 0
+    left: int = 0
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.changed or self.failures or self.checkpoints_left)
+        return not (self.lost or self.changed or self.failures or self.left)
 
 
-def start(store: Path, every: float) -> subprocess.Popen[str]:
-    options = f"{ASKED} --workers 2 --accelerator cpu --wandb off --checkpoint-every {every} --store {store}"
+def start(store: Path, every: float, workers: int = 2) -> subprocess.Popen[str]:
+    options = f"{ASKED} --workers {workers} --accelerator cpu --wandb off --checkpoint-every {every} --store {store}"
     command = [sys.executable, "-m", "bench.run", *options.split()]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -58,49 +61,64 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def campaign(folder: Path, kills: int, seed: int = 0) -> Resumed:
+def campaign(folder: Path, kills: int, runners: int = 1, seed: int = 0) -> Resumed:
+    """Sweeps, undisturbed by others but by six kills each, until there were `kills`."""
     chance, seen = random.Random(seed), Resumed()
     start(folder / "undisturbed", 0).communicate()
     expected = records(folder / "undisturbed")
     while seen.kills < kills:
         store = folder / f"killed-{seen.kills}"
-        while not through(store, chance, seen, disturbed=seen.kills < kills):
-            pass
+        through(store, min(kills, seen.kills + KILLS_PER_SWEEP), runners, chance, seen)
         got = records(store)
         seen.lost += len(expected) - len(got)
         seen.changed += sum(got.get(name) != record for name, record in expected.items())
         seen.failures += len(list((store / "failures").glob("[!.]*")))
-        seen.checkpoints_left += len(list((store / "checkpoints").glob("[!.]*")))
+        seen.left += sum(len(list((store / name).glob("[!.]*"))) for name in ("checkpoints", "running", "corrupt"))
     return seen
 
 
-def through(store: Path, chance: random.Random, seen: Resumed, *, disturbed: bool) -> bool:
-    """Start the command and perhaps kill it; whether it came to its end."""
-    with start(store, 0.1) as run:
-        if disturbed:
-            disturb(run, store, chance, seen)
-        seen.resumptions += run.communicate()[0].count("goes on from step")
-        return run.returncode == 0
+def through(store: Path, kills: int, runners: int, chance: random.Random, seen: Resumed) -> None:
+    """One sweep to its end, with kills until there were so many; every runner that is killed is started again."""
+    workers = max(1, WORKERS // runners)
+    herd = [start(store, 0.1, workers) for _ in range(runners)]
+    while seen.kills < kills and not all(run.poll() is not None for run in herd):
+        wait_for_a_checkpoint(store, herd)
+        time.sleep(chance.uniform(0, 1.5))
+        index = chance.randrange(runners)
+        if herd[index].poll() is None:
+            disturb(herd[index], chance, seen)
+            end(herd[index], seen)
+            herd[index] = start(store, 0.1, workers)
+    for run in herd:
+        seen.failures += end(run, seen) != 0
 
 
-def disturb(run: subprocess.Popen[str], store: Path, chance: random.Random, seen: Resumed) -> None:
-    """Kill the command, or one of its workers and then the command, once some cell has a checkpoint of this run."""
+def end(run: subprocess.Popen[str], seen: Resumed) -> int:
+    """The exit code of a command that ends or was killed."""
+    seen.resumptions += run.communicate()[0].count("goes on from step")
+    return run.returncode
+
+
+def wait_for_a_checkpoint(store: Path, herd: list[subprocess.Popen[str]]) -> None:
+    """Until some cell has one that is younger than this call, or nobody is left to write it."""
     begun = time.time()
-    while run.poll() is None and not any(written > begun for written in times(store / "checkpoints")):
+    while any(run.poll() is None for run in herd) and not any(written > begun for written in times(store)):
         time.sleep(0.02)
-    time.sleep(chance.uniform(0, 3))
+
+
+def disturb(run: subprocess.Popen[str], chance: random.Random, seen: Resumed) -> None:
+    """Kill a runner, or one of its workers and then the runner."""
     workers = children(run.pid)[1:]  # the first child is multiprocessing's own tracker
-    for process in ([chance.choice(workers)] if workers and chance.random() < 0.5 else []) + [run.pid]:
-        if running(process):
-            os.kill(process, signal.SIGKILL)
-            seen.kills += 1
-            time.sleep(chance.uniform(0, 5))
+    if workers and chance.random() < 0.5:
+        kill(chance.choice(workers), seen)
+        time.sleep(chance.uniform(0, 4))
+    kill(run.pid, seen)
 
 
-def times(folder: Path) -> list[float]:
+def times(store: Path) -> list[float]:
     """When the checkpoints that are there were written."""
     found = []
-    for path in folder.glob("[!.]*.pt"):
+    for path in (store / "checkpoints").glob("[!.]*.pt"):
         with contextlib.suppress(FileNotFoundError):
             found.append(path.stat().st_mtime)
     return found
@@ -108,6 +126,6 @@ def times(folder: Path) -> list[float]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        tally = campaign(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+        tally = campaign(Path(place), *(map(int, sys.argv[1:] or ["20"])))
     print(json.dumps(asdict(tally)))
     sys.exit(not tally.clean)

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from bench.store import Store
 from tests.reliability.fakes import sweep_of
@@ -17,6 +18,10 @@ from tests.reliability.fakes import sweep_of
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 STAGES = ("a parent", "a worker")
+
+
+class Kills(Protocol):
+    kills: int
 
 
 @dataclass
@@ -75,7 +80,7 @@ def killed_and_resumed(folder: Path, *, kills: int, cells: int, seed: int) -> Re
         before.clear()
         Store(store, create=True)
         while seen.kills < kills:
-            known = _records(store)
+            known = records(store)
             seen.changed += sum(known.get(name) != content for name, content in before.items())
             before |= known
             if len(known) == cells:
@@ -85,10 +90,10 @@ def killed_and_resumed(folder: Path, *, kills: int, cells: int, seed: int) -> Re
                 time.sleep(chance.uniform(0, 0.3))
                 workers = children(run.pid)
                 if chance.random() < 0.5 and len(workers) > 1:  # the first child is multiprocessing's own tracker
-                    _kill(workers[-1], seen)
+                    kill(workers[-1], seen)
                     time.sleep(chance.uniform(0, 0.3))
                 workers = children(run.pid)
-                _kill(run.pid, seen)
+                kill(run.pid, seen)
                 lines = run.communicate()[0].splitlines()
                 death = deaths(workers)
                 seen.orphans += death is None
@@ -112,18 +117,20 @@ def _wait_for_a_record(store: Path, run: subprocess.Popen[str], known: int) -> N
         time.sleep(0.005)
 
 
-def _kill(process: int, seen: Resumed) -> None:
+def kill(process: int, seen: Kills) -> None:
+    """Kill a process that runs, and count it."""
     if running(process):
         os.kill(process, signal.SIGKILL)
         seen.kills += 1
 
 
-def _records(store: Path) -> dict[str, bytes]:
+def records(store: Path) -> dict[str, bytes]:
+    """The files of a store's answers."""
     return {path.name: path.read_bytes() for path in (store / "cells").glob("[!.]*.json")}
 
 
 def _hold(store: Path, cells: int, before: dict[str, bytes], seen: Resumed) -> None:
-    known = _records(store)
+    known = records(store)
     seen.changed += sum(known.get(name) != content for name, content in before.items())
     opened = Store(store)
     seen.lost += len(sweep_of(cells).seeds or ()) - len(list(opened.answers()))

@@ -111,7 +111,7 @@ def scene(arguments: argparse.Namespace, server: Server) -> dict[str, Any]:
 def measured(model: str, seed: int, arguments: argparse.Namespace, observer: Any) -> tuple[float, str]:
     """Seconds of one cell, and what became of it."""
     from bench import trial
-    from bench.runner import plan
+    from bench.plan import plan
     from bench.sweep import Entry, Surroundings, Sweep
     from tests.performance.report import clock
 

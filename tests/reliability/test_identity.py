@@ -13,6 +13,7 @@ from rich.console import Console as Terminal
 
 from bench import runner
 from bench.console import Console
+from bench.plan import plan
 from bench.result import SCHEMA, Result
 from bench.sealed import encode
 from bench.store import Store
@@ -65,7 +66,7 @@ def test_a_new_version_is_measured_anew(tmp_path: Path, monkeypatch: pytest.Monk
 
     assert len(execute().ran) == 1
     assert len(execute().ran) == 0
-    plain = runner.plan(sweep)[0]
+    plain = plan(sweep)[0]
     changed = plain.cell.model_copy(update={"versions": Versions(task=plain.cell.versions.task, model=99)})
     monkeypatch.setattr(runner, "plan", lambda sweep: [dataclasses.replace(plain, cell=changed)])
     assert len(execute().ran) == 1

@@ -67,7 +67,7 @@ def test_what_was_logged_before_a_kill_stays(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path\n"
         "from bench import trial\n"
-        "from bench.runner import plan\n"
+        "from bench.plan import plan\n"
         "from bench.sweep import Entry, Mirroring, Surroundings, Sweep\n"
         "model = Entry('tests.bench.examples:Crawls')\n"
         "sweep = Sweep(tasks=(Entry('adding'),), models=(model,), lengths=(10,), steps=5000)\n"

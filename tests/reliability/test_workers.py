@@ -21,8 +21,8 @@ from bench.console import Console
 from bench.engines import _worker
 from bench.engines.local import EngineError, LocalEngine
 from bench.files import Files
+from bench.plan import Request, Resolved, plan
 from bench.result import Result
-from bench.runner import Request, Resolved
 from bench.store import Store
 from bench.sweep import DataIdentity, Source, Surroundings, Sweep
 from tests.bench.test_runner import FakeEngine
@@ -141,7 +141,7 @@ def a_fake_engine(monkeypatch: pytest.MonkeyPatch, serve: Any, **options: Any) -
     ("serve", "reason"), [(fakes.cannot_import, "ImportError: libfast.so"), (fakes.dies_starting, "exit code 7")]
 )
 def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch, serve: Any, reason: str) -> None:
-    jobs = [(planned.cell, None) for planned in runner.plan(fakes.sweep_of(3))]
+    jobs = [(planned.cell, None) for planned in plan(fakes.sweep_of(3))]
     said: list[str] = []
     with (
         a_fake_engine(monkeypatch, serve, say=said.append) as engine,
@@ -155,7 +155,7 @@ def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_killed_worker_costs_one_attempt_of_one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 6: many kills, fake trials, real processes; the rest is in tests/bench/engines."""
-    jobs = [(planned.cell, None) for planned in runner.plan(fakes.sweep_of(120))]
+    jobs = [(planned.cell, None) for planned in plan(fakes.sweep_of(120))]
     kills = 0
     with a_fake_engine(monkeypatch, fakes.serve, workers=3) as engine:
         outcomes = []

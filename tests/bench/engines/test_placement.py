@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench.console import Estimate
 from bench.engines.placement import Queue, Slot, makespan, ordered, place, shard, slots
-from bench.runner import plan
+from bench.plan import plan
 from bench.sweep import Sweep
 
 GPUS = range(1, 9)

@@ -29,7 +29,7 @@ def main(folder: Path) -> dict[str, Any]:
     from ray.cluster_utils import Cluster
 
     from bench.engines.cluster import ClusterEngine
-    from bench.runner import plan
+    from bench.plan import plan
     from bench.store import Store
     from bench.sweep import Cell, Surroundings, Sweep
 
