@@ -82,13 +82,13 @@ def through(store: Path, kills: int, runners: int, chance: random.Random, seen: 
     workers = max(1, WORKERS // runners)
     herd = [start(store, 0.1, workers) for _ in range(runners)]
     while seen.kills < kills and not all(run.poll() is not None for run in herd):
-        wait_for_a_checkpoint(store, herd)
+        at_work = runner_with_a_checkpoint(store, herd)
         time.sleep(chance.uniform(0, 1.5))
-        index = chance.randrange(runners)
-        if herd[index].poll() is None:
-            disturb(herd[index], chance, seen)
-            end(herd[index], seen)
-            herd[index] = start(store, 0.1, workers)
+        for index, run in enumerate(herd):
+            if run.pid == at_work and run.poll() is None:
+                disturb(run, chance, seen)
+                end(run, seen)
+                herd[index] = start(store, 0.1, workers)
     for run in herd:
         seen.failures += end(run, seen) != 0
 
@@ -99,11 +99,16 @@ def end(run: subprocess.Popen[str], seen: Resumed) -> int:
     return run.returncode
 
 
-def wait_for_a_checkpoint(store: Path, herd: list[subprocess.Popen[str]]) -> None:
-    """Until some cell has one that is younger than this call, or nobody is left to write it."""
+def runner_with_a_checkpoint(store: Path, herd: list[subprocess.Popen[str]]) -> int | None:
+    """The process whose cell has a checkpoint that is younger than this call; None: nobody is left to write it."""
     begun = time.time()
-    while any(run.poll() is None for run in herd) and not any(written > begun for written in times(store)):
+    while any(run.poll() is None for run in herd):
+        for path in (store / "checkpoints").glob("[!.]*.pt"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime > begun:
+                    return int((store / "leases" / path.stem).read_text().split("-")[1])
         time.sleep(0.02)
+    return None
 
 
 def disturb(run: subprocess.Popen[str], chance: random.Random, seen: Resumed) -> None:
@@ -113,15 +118,6 @@ def disturb(run: subprocess.Popen[str], chance: random.Random, seen: Resumed) ->
         kill(chance.choice(workers), seen)
         time.sleep(chance.uniform(0, 4))
     kill(run.pid, seen)
-
-
-def times(store: Path) -> list[float]:
-    """When the checkpoints that are there were written."""
-    found = []
-    for path in (store / "checkpoints").glob("[!.]*.pt"):
-        with contextlib.suppress(FileNotFoundError):
-            found.append(path.stat().st_mtime)
-    return found
 
 
 if __name__ == "__main__":
