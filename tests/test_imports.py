@@ -25,6 +25,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.catalog", ""),
     ("bench.command", ""),
     ("bench.sources", ""),
+    ("bench.settings", "bench.sweep"),
     ("bench.result", "bench.sweep"),
     ("bench.columns", "bench.result"),
     # the store

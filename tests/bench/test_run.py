@@ -12,7 +12,8 @@ import pytest
 
 import bench
 from bench import run
-from bench.run import Settings, configured, main
+from bench.run import main
+from bench.settings import Settings, configured
 from bench.sweep import Entry, Sweep
 
 ROOT = Path(__file__).parents[2]

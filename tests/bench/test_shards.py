@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.plan import plan, share
-from bench.run import Settings, main
+from bench.run import main
+from bench.settings import Settings
 from bench.sweep import Sweep
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
