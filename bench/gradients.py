@@ -29,6 +29,7 @@ FOLLOWED = 10_000  # steps back from an answer, at most
 SUMMARISED = 256  # distances that summaries use, at most (beside those of true credit): 32,640 pairs
 KEPT = 128  # distances that are stored, at most
 ROUNDING = 1e-13  # relative to the answer, far above what rounding adds and far below what any figure shows
+TOGETHER = 32_768  # positions of replaced sequences in one pass, at most
 FEW_CREDITED = 32  # more credited distances than this are no landmarks
 VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach; deck 002's band [1e-6, 1e3], of a relative change
 LEAST_DISTANCES = 5
@@ -308,15 +309,24 @@ def _replacement(model: SequenceModel, batch: Batch, steps: Tensor, replaced: Se
     """|Δs| (batch, time) when the token at each candidate position is replaced by another legal one."""
     read = answered(batch.read, steps)
     targets = batch.targets[target_rows(batch.read, steps)]
-    objective = model.spec.objective
     changes = torch.zeros(batch.read.shape, dtype=torch.float64)
     with torch.no_grad():
-        before = objective.answer(model(batch.inputs, read), targets)
-        for positions, inputs in replaced:
-            change = (objective.answer(model(inputs, read), targets) - before).abs()
-            change[change <= ROUNDING * (1 + before.abs())] = 0.0  # noise of float64 is no sensitivity
-            changes.scatter_(1, positions[:, None], change[:, None])
+        before = model.spec.objective.answer(model(batch.inputs, read), targets)
+        for some in _together(replaced, batch.read.numel()):
+            answers = model(torch.cat([inputs for _, inputs in some]), torch.cat([read] * len(some)))
+            after = model.spec.objective.answer(answers, torch.cat([targets] * len(some)))
+            for (positions, _), own in zip(some, after.split(len(before)), strict=True):
+                change = (own - before).abs()
+                change[change <= ROUNDING * (1 + before.abs())] = 0.0  # noise of float64 is no sensitivity
+                changes.scatter_(1, positions[:, None], change[:, None])
     return changes
+
+
+def _together(replaced: Sequence[Replacement], size: int) -> Iterator[Sequence[Replacement]]:
+    """As many at a time as have `TOGETHER` positions, of which each has `size`: few sequences keep a core waiting."""
+    count = max(1, TOGETHER // size)
+    for first in range(0, len(replaced), count):
+        yield replaced[first : first + count]
 
 
 def overlap(sensitivity: Tensor, credit: Tensor) -> float:

@@ -195,6 +195,22 @@ def test_an_oracles_credit_alignment_is_one(name: str) -> None:
     assert flow.loss_weight == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("model", ["gru after", "attention", "transformer"])
+@pytest.mark.parametrize("task", [TASKS["copying, loss=all"], TASKS["ner"]], ids=["copying", "ner"])
+def test_replaced_tokens_are_measured_alike_one_by_one_and_together(
+    model: str, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    built, batch = MODELS[model](task.spec), task.probe_batch(8)
+    found = []
+    for together in (1, 3 * batch.read.numel(), gradients.TOGETHER):
+        monkeypatch.setattr(gradients, "TOGETHER", together)
+        found.append(measure(built, task, batch).credit_alignment)
+    assert found[0] is not None
+    assert 0 < found[0] < 1
+    assert found == pytest.approx([found[0]] * 3, rel=1e-9)
+
+
 @pytest.mark.parametrize("window", [1, 7, 29, 30])
 def test_a_windows_alignment_is_one_minus_its_error_at_the_last_step(window: int) -> None:
     """running_average: the squared weights out of sight over all of them, (q^K − q^T)/(1 − q^T) with q = α²."""
