@@ -14,6 +14,7 @@ import functools
 import hashlib
 import io
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def unpack(file: bytes) -> dict[str, Any]:
     if file[:_HEADER] != MARK + hashlib.sha256(body).hexdigest().encode() + b"\n":
         raise CheckpointError("it is cut or altered")
     try:
-        content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch's, of what it finds odd before it refuses: one message is enough
+            warnings.simplefilter("ignore")
+            content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile file may raise anything at all
         raise CheckpointError(f"it holds what no checkpoint holds ({type(error).__name__})") from None
     if not isinstance(content, dict) or content.keys() != PARTS:

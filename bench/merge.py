@@ -48,7 +48,7 @@ class Merged:
         Raises:
             MergeError: it holds what is corrupt, of another schema, or contradicts what is here.
         """
-        for answer in store.answers():
+        for answer in _read(store, store.answers()):
             self._same_schema(store, answer)
             if answer.weights_sha256 is not None:
                 store.weights(answer.cell.key)  # raises where they are not the record's
@@ -57,7 +57,7 @@ class Merged:
             if differing:
                 raise MergeError(_conflict(before, (store, answer), differing))
         counts: Counter[str] = Counter()
-        for failure in sorted(store.attempts(), key=lambda failure: failure.attempt):
+        for failure in sorted(_read(store, store.attempts()), key=lambda failure: failure.attempt):
             self._same_schema(store, failure)
             text = canonical_json(failure.model_dump(mode="json", exclude={"attempt"}))
             counts[text] += 1
@@ -79,6 +79,14 @@ class Merged:
                 f"{first.path} holds records of schema {one}, {second.path} of schema {other}: stores are joined only "
                 f"where all records have the same one. Measure the older cells again with this version."
             )
+
+
+def _read(store: Store, results: Iterator[Result]) -> Iterator[Result]:
+    """The results, or which store it is that holds one that cannot be read."""
+    try:
+        yield from results
+    except StoreError as error:
+        raise MergeError(f"{store.path} cannot be joined: {error}") from None
 
 
 def _differences(one: Result, other: Result) -> Iterator[str]:
@@ -125,7 +133,10 @@ def merge(sources: list[Store], target: Path) -> tuple[Merged, int]:
         merged.add(held)
     for store in sources:
         merged.add(store)
-    into = Store(target, create=True)
+    try:
+        into = Store(target, create=True)
+    except StoreError as error:  # which names the flag of the command that measures
+        raise MergeError(str(error).replace("--store", "--into")) from None
     for name, sweep in merged.sweeps.items():
         if sweep != there.sweeps.get(name):
             into.record_sweep(name, sweep)

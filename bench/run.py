@@ -127,6 +127,8 @@ def _workers(settings: Settings) -> int:
 def _engine(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
     if settings.engine == "ray":
         from bench.engines.cluster import ClusterEngine
+        from bench.engines.corpora import Corpora
+        from tasks import _corpus
 
         return ClusterEngine(
             surroundings,
@@ -136,6 +138,7 @@ def _engine(settings: Settings, surroundings: Surroundings, console: Console) ->
             timeout=settings.timeout,
             report=console.working,
             say=console.note,
+            corpora=Corpora(_corpus.pack, _corpus.cache),
         )
     from bench.engines.local import LocalEngine
 

@@ -154,18 +154,22 @@ class Stack(nn.Module):
         outputs: list[Tensor] = []
         end = 0
         for part in x[:, : span.stop].split(sizes, dim=1):  # indexing stretches would cost O(time²) in backward
-            end += part.size(1)
+            begin, end = end, end + part.size(1)
             if end <= span.start:
                 with torch.no_grad():
                     state = self.carry_on(part, state)[1]
                 continue
             if torch.is_grad_enabled():
                 states, state = checkpoint(self.carry_on, part, state, use_reentrant=False, preserve_rng_state=False)
-            else:
+                outputs.append(states)
+            else:  # into one array: its pieces, kept in the heap until the end, would not be reused when they are freed
                 states, state = self.carry_on(part, state)
+                if not outputs:
+                    outputs.append(states.new_empty(x.size(0), span.stop - begin, self.features))
+                outputs[0][:, begin - span.stop :][:, : end - begin] = states
             state = [tuple(each.detach() for each in layer) for layer in state]
-            outputs.append(states)
-        return torch.cat(outputs, dim=1)[:, span.start - span.stop :]
+        whole = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        return whole[:, span.start - span.stop :]
 
     def carry_on(self, x: Tensor, state: Sequence[State]) -> tuple[Tensor, list[State]]:
         """From one state per layer: x (batch, time, width) -> (batch, time, features), and the states after the last

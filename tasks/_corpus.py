@@ -21,7 +21,7 @@ from pathlib import Path
 from tasks._download import CorpusError, fetch
 from tasks._known import EMBEDDED, KNOWN, Known
 
-__all__ = ["EMBEDDED", "KNOWN", "Corpus", "CorpusError", "cache", "files", "resolve", "text"]
+__all__ = ["EMBEDDED", "KNOWN", "Corpus", "CorpusError", "cache", "files", "pack", "resolve", "text"]
 
 PYTHON_CHARACTERS = 1_100_000
 GENERATED_VERSION = "generated documents, version 1"
@@ -117,6 +117,26 @@ def files(corpus: Corpus) -> list[Path]:
         raise CorpusError(f"{corpus.source} has no files")
     known = KNOWN.get(corpus.source)
     return known.paths(corpus.folder) if known and corpus.folder else [Path(corpus.source)]
+
+
+def pack(source: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
+    """What another machine needs to find a corpus, given the `source` and `folder` of the `Corpus`: what it is called
+    there, and its files by their names below a folder. There, `resolve` finds a known name in that folder, and a text
+    as the file of this name. The interpreter's library goes along as text: other machines may have another version.
+
+    Raises:
+        CorpusError, OSError: the corpus is not to be found any more.
+    """
+    if source == "python":
+        return "python.txt", {"python.txt": _standard_library().encode()}
+    if source in EMBEDDED:
+        return source, {}
+    known = KNOWN.get(source)
+    if known is None:
+        return Path(source).name, {Path(source).name: Path(source).read_bytes()}
+    if folder is None:
+        raise CorpusError(f"{source}: the folder it was found in is not known")
+    return source, {f"{known.folder}/{name}": (folder / known.folder / name).read_bytes() for name in known.files}
 
 
 def _holds(known: Known, folder: Path) -> bool:

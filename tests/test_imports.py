@@ -62,9 +62,10 @@ TABLE: list[tuple[str, str]] = [
     ("bench.engines.base", NOUNS),
     ("bench.engines.local", f"{NOUNS} bench.engines.base bench.engines.placement bench.engines._worker"),
     ("bench.engines._worker", f"{NOUNS} bench.engines.placement bench.trial"),
+    ("bench.engines.corpora", f"{NOUNS} bench.engines.base bench.files"),
     (
         "bench.engines.*",
-        f"{NOUNS} {ENGINE} bench.engines._* bench.sources",
+        f"{NOUNS} {ENGINE} bench.engines.corpora bench.engines._* bench.sources",
     ),  # each node of a cluster: the local one
     ("bench.leases", "bench.files bench.store"),
     ("bench.plan", f"{NOUNS} bench.catalog bench.console bench.engines.placement"),

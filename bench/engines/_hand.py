@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.engines._connection import fingerprint
+from bench.engines.base import EngineError
+from bench.engines.corpora import Parcel, Receiver
 from bench.engines.local import LocalEngine
-from bench.result import Finished
+from bench.result import Finished, Result
 from bench.sweep import Job, Surroundings
 
 WATCH = "watch"  # the actors' concurrency group that answers while a cell runs
@@ -25,7 +27,10 @@ class Hand:
     """What runs as an actor: one slot's cells, one after another, each tried once."""
 
     def __init__(self, surroundings: Surroundings, timeout: float | None) -> None:
+        import ray
+
         self.progress = (0, 0)
+        self.corpora = Receiver(ray.get)
         self.engine = LocalEngine(
             surroundings, workers=1, timeout=timeout, retried=frozenset(), report=self._note, say=lambda line: None
         )
@@ -40,14 +45,18 @@ class Hand:
         gpus = ray.get_gpu_ids()
         return Place(ray.util.get_node_ip_address(), str(gpus[0]) if gpus else None, fingerprint())
 
-    def check(self, jobs: list[Job]) -> list[str]:
-        """As the engine's."""
-        return self.engine.check(jobs)
+    def check(self, jobs: list[Job], parcels: list[Parcel | None]) -> list[str]:
+        """As the engine's. parcels: the jobs' corpora."""
+        return self.engine.check([self.corpora.received(*each) for each in zip(jobs, parcels, strict=True)])
 
-    def run(self, job: Job, attempt: int) -> Finished:
-        """The outcome of one attempt at a job's cell."""
+    def run(self, job: Job, attempt: int, parcel: Parcel | None) -> Finished:
+        """The outcome of one attempt at a job's cell. parcel: its corpus."""
         self.progress = (0, 0)
-        (finished,) = self.engine.run([job], attempt=attempt)
+        try:
+            received = self.corpora.received(job, parcel)
+        except EngineError as error:
+            return Finished(Result(cell=job[0], status="unavailable", error=str(error)))
+        (finished,) = self.engine.run([received], attempt=attempt)
         return finished
 
     def watch(self) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """Cells on the machines of a Ray cluster, or on this one through Ray.
 
 An actor per slot, each with a supervised process of its own (`bench.engines.local`), so that a crash, a timeout and a
-shortage of memory mean the same as without Ray. Cells go out from here and results with their weights come back here;
-no actor touches a store, and no disk need be shared. Ray repeats nothing: a lost actor costs its cell one attempt,
-which is counted here, and what it might still answer is never asked for.
+shortage of memory mean the same as without Ray. Cells go out from here, with their corpora where other machines are
+asked, and results with their weights come back here; no actor touches a store, and no disk need be shared. Ray repeats
+nothing: a lost actor costs its cell one attempt, which is counted here, and what it might still answer is never asked
+for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from bench.engines._connection import connect, disconnect, fingerprint
 from bench.engines._hand import WATCH, Hand, Place
 from bench.engines.base import EngineError, Report
+from bench.engines.corpora import Corpora, Parcel, Sender
 from bench.engines.local import ATTEMPTS, RETRIED, START_SECONDS, STARTS, TICK
 from bench.engines.placement import Queue, Slot, Waiting
 from bench.result import Finished, Result
@@ -39,7 +41,7 @@ class ClusterEngine:
 
     address: HOST:PORT of the cluster's head, `auto` for the one this machine belongs to, None: none, only this machine.
     workers: how many cells at a time, None: as many as there are cores (or GPUs × cells_per_gpu). timeout, report, say:
-    as for the local engine.
+    as for the local engine. corpora: what brings corpora to other machines; None: they lie at the same place on each.
 
     Attributes: executions, attempts begun; lost, those whose actor or node did not come back.
     """
@@ -54,8 +56,11 @@ class ClusterEngine:
         timeout: float | None = None,
         report: Report = lambda worker, cell, step, steps: None,
         say: Callable[[str], None] = lambda line: None,
+        corpora: Corpora | None = None,
     ) -> None:
         self.surroundings, self.address, self.timeout = surroundings, address, timeout
+        self._corpora = None if address is None else corpora
+        self._sender: Sender | None = None
         self.cells_per_gpu = cells_per_gpu
         self.report, self.say = report, say
         self.executions = self.lost = 0
@@ -97,6 +102,7 @@ class ClusterEngine:
             return
         on_this_machine = None if self._wanted is None else self._wanted * self.surroundings.threads
         self._ray = connect(self.address, cores=on_this_machine)
+        self._sender = Sender(self._corpora, self._ray.put) if self._corpora else None
         resources = self._ray.cluster_resources()
         gpus = 0 if self.surroundings.accelerator == "cpu" else int(resources.get("GPU", 0))
         if self.surroundings.accelerator == "gpu" and not gpus:
@@ -159,12 +165,15 @@ class ClusterEngine:
             self._hear_starts(deadline)
         held = next(held for held in self._hands if held.slot)
         try:
-            return list(self._ray.get(held.actor.check.remote(jobs)))
+            return list(self._ray.get(held.actor.check.remote(jobs, [self._parcel(job) for job in jobs])))
         except self._ray.exceptions.RayTaskError as error:
             raise EngineError(_first_line(error.cause)) from None
         except self._ray.exceptions.RayError:
             self._replace(held)
             return []  # an actor that is lost here would be lost in its cell, which becomes a row
+
+    def _parcel(self, job: Job) -> Parcel | None:
+        return self._sender.parcel(job[1]) if self._sender else None
 
     def _hear_starts(self, deadline: float) -> None:
         if time.monotonic() > deadline:
@@ -216,7 +225,7 @@ class ClusterEngine:
             if waiting.alone:
                 self._vacate(slot, list(by_slot.values()))
             held.waiting = waiting
-            held.outcome = held.actor.run.remote(waiting.item, waiting.attempt)
+            held.outcome = held.actor.run.remote(waiting.item, waiting.attempt, self._parcel(waiting.item))
             held.news = self._ask(held)
             self.executions += 1
             self.report(held.index, waiting.item[0], 0, waiting.item[0].recipe.steps)

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,17 @@ def test_what_is_cut_or_hostile_is_refused_and_nothing_runs(kind: str, folder: P
     assert line.endswith("starts from its first step")
     assert not mark.exists()
     assert finished.result.notes == (), "the record is that of any other run"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_refusing_is_all_that_is_said(kind: str, tmp_path: Path) -> None:
+    """torch warns of a pickle that looks odd, and asks for a report, before it refuses it."""
+    whole = pack({name: torch.zeros(2) for name in checkpoint.PARTS})
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(CheckpointError):
+            unpack(damaged(kind, whole, tmp_path / "executed"))
+    assert heard == []
 
 
 def test_every_cut_and_every_altered_byte_is_seen() -> None:

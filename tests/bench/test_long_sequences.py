@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from bench import gradients, jacobians, trial
+from bench.engines._worker import ALLOCATOR
 from bench.sweep import Surroundings
 from models.gru import GRU
 from models.lstm import LSTM
@@ -98,3 +105,34 @@ def test_the_record_says_how_far_was_looked(monkeypatch: pytest.MonkeyPatch) -> 
     (note,) = result.notes
     assert note.startswith("gradient flow was followed back 16 steps from the answer, not to the first step")
     assert [flow.distances[-1] for flow in result.gradient_flow] == [16, 16]
+
+
+# -- evaluation --------------------------------------------------------------------------------------------------------
+
+LONG = 36_000  # one array over all steps, of 8 sequences and 128 features, then takes more than the allocator keeps
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="reads what the kernel knows of a process's memory")
+def test_evaluating_long_sequences_takes_one_array_of_features_and_gives_it_back() -> None:
+    """Whole sequences at once take 2 to 9 such arrays; an allocator that keeps large ones, or pieces of one that lie
+    between other things, holds on to one after every batch."""
+    root = Path(__file__).parents[2]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.long_evaluation", str(LONG), "1"],
+        cwd=root,
+        env=own | ALLOCATOR | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(seen) == 6
+    for each in seen:
+        array = each["array"]
+        assert array > 128
+        most = array / 2 if each["task"] == "adding" else 1.5 * array
+        assert each["peak"] < most, each
+        assert max(each["kept"]) < 0.7 * array, each

@@ -165,7 +165,10 @@ def test_stores_of_different_schemas_are_refused(two: tuple[Store, Store], tmp_p
         merge([first, second], tmp_path / "C")
     new = old.model_copy(update={"schema_number": 99})
     (second.path / "cells" / f"{old.cell.key}.json").write_bytes(seal(new.model_dump(mode="json")))
-    assert said(first.path, second.path, into=tmp_path / "C") == (2, "schema 99 was written by a newer version")
+    assert said(first.path, second.path, into=tmp_path / "C") == (
+        2,
+        "B cannot be joined: a record of schema 99 was written by a newer version",
+    )
     assert not (tmp_path / "C").exists()
 
 
@@ -185,10 +188,18 @@ def test_a_failure_that_is_no_store_and_none_at_all(tmp_path: Path) -> None:
     assert said(tmp_path / "missing", into=tmp_path / "C") == (2, "no store at")
     assert said(into=tmp_path / "C") == (2, "expected one store or more, got none")
     assert not (tmp_path / "C").exists()
+    a_store(tmp_path / "A", an_answer(0))
+    (tmp_path / "file").write_text("in the way")
+    assert said(tmp_path / "file", into=tmp_path / "C") == (2, "no store at")
+    assert said(tmp_path / "A", into=tmp_path / "file") == (2, "Not a directory. Give a writable folder with --into.")
+    (tmp_path / "folder").mkdir()
+    assert said(tmp_path / "A", tmp_path / "folder", into=tmp_path / "C") == (2, "no store at")
+    assert not (tmp_path / "C").exists()
 
 
 SAID = (
-    "schema 99 was written by a newer version",
+    "B cannot be joined: a record of schema 99 was written by a newer version",
+    "Not a directory. Give a writable folder with --into.",
     "no store at",
     "expected one store or more, got none",
     "is corrupt",

@@ -227,3 +227,41 @@ def test_real_corpora(cached: Path, data_folder: Path, corpus: str) -> None:
 def test_tiny_shakespeare(cached: Path, data_folder: Path) -> None:
     content = text(find("shakespeare", data_folder))
     assert (len(content), len(set(content))) == (1_115_394, 65)
+
+
+# -- for other machines ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_packed_is_found_again_in_another_folder(cached: Path, play: Known, tmp_path: Path) -> None:
+    given, elsewhere = tmp_path / "given", tmp_path / "elsewhere"
+    put(given, "plays/play.txt", CONTENT.encode())
+    put(given, "sub/tags/a.tsv", b"a")
+    put(given, "sub/tags/b.tsv", b"b")
+    own = put(tmp_path, "own.txt", b"own text")
+    for corpus, fallback in (
+        ("shakespeare", "python"),
+        ("litbank", "generated"),
+        (str(own), "python"),
+        ("python", "python"),
+        ("generated", "generated"),
+    ):
+        found = find(corpus, given, fallback)
+        name, content = _corpus.pack(found.source, found.folder)
+        folder = elsewhere / fallback
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, body in content.items():
+            put(folder, file, body)
+        there = find(str(folder / name) if name in content else name, folder, fallback)
+        assert there.sha256 == found.sha256
+        assert len(content) == {"litbank": 2, "generated": 0}.get(corpus, 1)
+        if fallback == "python":
+            assert text(there) == text(found)
+
+
+def test_what_vanished_cannot_be_packed(cached: Path, play: Known, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        _corpus.pack(str(tmp_path / "own.txt"), None)
+    with pytest.raises(FileNotFoundError):
+        _corpus.pack("litbank", tmp_path)
+    with pytest.raises(CorpusError, match="the folder it was found in is not known"):
+        _corpus.pack("litbank", None)

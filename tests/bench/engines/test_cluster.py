@@ -5,26 +5,22 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console as Terminal
 
-from bench import merge, runner, trial
-from bench.console import Console
+from bench import trial
 from bench.engines import _connection
 from bench.engines.base import AddressError
 from bench.engines.cluster import ClusterEngine
-from bench.result import Finished
 from bench.run import main
 from bench.store import Store
-from bench.sweep import Job, Surroundings, Sweep
+from bench.sweep import Source, Surroundings
 from tests.bench.test_trial import but_for_time
 
 ROOT = Path(__file__).parents[3]
@@ -72,28 +68,8 @@ def test_a_node_that_is_removed_hard_costs_one_attempt_and_no_result(tmp_path: P
 # -- the same numbers everywhere ---------------------------------------------------------------------------------------
 
 
-class InThisProcess:
-    """An engine for the parts: cells one after another, right here."""
-
-    workers = 1
-
-    def __enter__(self) -> InThisProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def check(self, jobs: list[Job]) -> list[str]:
-        return trial.check(jobs)
-
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Finished]:
-        for job in jobs:
-            if job is not None:
-                yield trial.run(job, Surroundings(accelerator="cpu"))
-
-    def stop(self) -> None: ...
-
-
-SWEEP = {"tasks": "adding,copying", "models": "gru,lstm", "lengths": "6", "budget": "smoke", "steps": 4, "hidden": 4}
+SWEEP = "--tasks adding --models gru,lstm --lengths 6,12 --budget smoke --steps 4 --hidden 4"
+SURROUNDINGS = "--accelerator cpu --workers 1 --wandb off"
 
 
 def answers(path: Path) -> dict[str, tuple[dict[str, object], bytes]]:
@@ -103,32 +79,64 @@ def answers(path: Path) -> dict[str, tuple[dict[str, object], bytes]]:
 
 @here
 def test_local_cluster_and_merged_shards_give_the_same_bits(tmp_path: Path) -> None:
-    flags = [word for name, value in SWEEP.items() for word in (f"--{name}", str(value))]
-    common = ("-m", "bench.run", *flags, "--accelerator", "cpu", "--workers", "1", "--wandb", "off")
-    for engine in ("local", "ray"):
-        done = python(*common, "--engine", engine, "--store", str(tmp_path / engine))
+    """By the command line throughout: the sweep whole, the sweep through Ray, and the sweep in two parts that know
+    nothing of each other, joined."""
+    asked = {"local": [], "ray": ["--engine", "ray"], "part-1": ["--shard", "1/2"], "part-2": ["--shard", "2/2"]}
+    for name, flags in asked.items():
+        done = python("-m", "bench.run", *SWEEP.split(), *SURROUNDINGS.split(), *flags, "--store", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
         assert "(raylet)" not in done.stdout + done.stderr
-
-    sweep = Sweep(**SWEEP)  # type: ignore[arg-type]
-    parts = []
-    for index in (1, 2):
-        store = Store(tmp_path / f"part{index}", create=True)
-        console = Console(Terminal(file=StringIO()))
-        done_part = runner.execute(sweep, store, InThisProcess(), console, no_corpus, part=(index, 2))
-        assert (done_part.exit_code, len(done_part.keys)) == (0, 2)
-        parts.append(store)
-    merge.merge(parts, tmp_path / "joined")
+    parts = [tmp_path / "part-1", tmp_path / "part-2"]
+    first, second = (answers(part) for part in parts)
+    assert (len(first), len(second), first.keys() & second.keys()) == (2, 2, set()), "no cell twice"
+    done = python("-m", "bench.merge", *map(str, parts), "--into", str(tmp_path / "joined"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'joined'}: 4 answers (4 new), 0 failures, 1 sweeps\n"
 
     local = answers(tmp_path / "local")
     assert len(local) == 4
     assert answers(tmp_path / "ray") == local
     assert answers(tmp_path / "joined") == local
-    assert Store(tmp_path / "joined").named_sweeps() == Store(tmp_path / "local").named_sweeps()
+    for name in ("ray", "joined"):
+        assert Store(tmp_path / name).named_sweeps() == Store(tmp_path / "local").named_sweeps()
+        assert not list(Store(tmp_path / name).attempts())
 
 
-def no_corpus(request: runner.Request, download: bool) -> None:
-    raise AssertionError(request)
+# -- corpora -----------------------------------------------------------------------------------------------------------
+
+
+@here
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="makes paths that one process alone can open")
+def test_nodes_get_corpora_that_only_the_driver_has(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    words = "the of and a to in he was that it with as his on be at by I this had not are but from or have"
+    text = draw.choices(words.split(), k=4000)
+    (tmp_path / "book.txt").write_text(" ".join(text))
+    tagged = [f"{word} {'B-PER' if word in ('he', 'I') else 'O'}" for word in text[:360]]
+    documents = ["\n".join(tagged[first : first + 30]) for first in range(0, 360, 30)]
+    (tmp_path / "tags.conll").write_text("\n\n".join(documents) + "\n")
+
+    done = python("-m", "tests.bench.engines.carried", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    events = json.loads(done.stdout.splitlines()[-1])
+    assert events["code"] == 0, events["said"]
+
+    caches = [tmp_path / f"cache-{number}" / "bench-long-range" / "handed" for number in (1, 2)]
+    kept = [{path.name: path.read_bytes() for path in cache.rglob("*") if path.is_file()} for cache in caches]
+    assert all(kept), "both nodes had something to read"
+    assert set().union(*kept) == {"700", "701", "python.txt"}
+    for files in kept:
+        assert files.get("700") in (None, (tmp_path / "book.txt").read_bytes())
+        assert files.get("701") in (None, (tmp_path / "tags.conll").read_bytes())
+    assert not (tmp_path / "cache-of-the-driver" / "bench-long-range" / "handed").exists()
+
+    here_too = {"700": str(tmp_path / "book.txt"), "701": str(tmp_path / "tags.conll"), "python": "python"}
+    answers = list(Store(tmp_path / "results").answers())
+    assert len(answers) == 6
+    for answer in answers:
+        assert answer.cell.data is not None
+        again = trial.run((answer.cell, Source(here_too[answer.cell.data.name], None)), Surroundings())
+        assert but_for_time(again.result) == but_for_time(answer)
 
 
 # -- addresses that do not answer --------------------------------------------------------------------------------------
