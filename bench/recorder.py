@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning import Trainer
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
 
 from bench import gradients, jacobians
@@ -128,6 +129,9 @@ class Recorder(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch | Block, batch_idx: int
     ) -> None:
+        # The one place where a GPU is waited for: after each block of steps, so that its time counts as training, and
+        # what was seen survives whatever becomes of the GPU.
+        outputs = move_data_to_device(outputs, "cpu")
         self._losses.append(outputs["losses"])
         self._norms.append(outputs["gradient_norms"])
         self._parameter_norms |= outputs["parameter_norms"]
@@ -182,7 +186,7 @@ class Recorder(Callback):
             "notes": self.notes,
             "losses": torch.tensor(_concatenated(self._losses)),
             "norms": torch.tensor(_concatenated(self._norms)),
-            "parameter_norms": {step: norms.cpu() for step, norms in self._parameter_norms.items()},
+            "parameter_norms": dict(self._parameter_norms),
             "spent": self._spent,
         }
 
@@ -220,7 +224,7 @@ class Recorder(Callback):
         norms = _concatenated(self._norms)
         every = -(-len(self._parameter_norms) // 40) or 1
         kept = dict(list(self._parameter_norms.items())[::every])
-        columns = torch.stack([row.cpu() for row in kept.values()]).T.tolist() if kept and parameter_names else []
+        columns = torch.stack(list(kept.values())).T.tolist() if kept and parameter_names else []
         limit = math.inf if self.recipe.clip is None else self.recipe.clip
         return Curves(
             validation=tuple((step, rounded(score)) for step, score in self.validation),

@@ -34,6 +34,15 @@ from tasks.base import Task, effective_context, generator
 # it together; more would make progress reports coarse.
 BLOCK = 25
 LIBRARIES = ("torch", "lightning", "torchmetrics", "numpy")
+# torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
+# libraries, which keep memory beside torch's, are short of it in words of theirs.
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
@@ -130,8 +139,7 @@ def _attempt(job: Job, surroundings: Surroundings, recorder: Recorder) -> Finish
 
 def status_of(error: Exception) -> Status:
     """The status of a cell that raised `error`."""
-    # torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough".
-    refused = any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
+    refused = any(words in str(error) for words in OUT_OF_MEMORY)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:
         return "out_of_memory"
     if isinstance(error, OSError | ImportError | NotImplementedError):
@@ -148,7 +156,8 @@ def _lines(error: Exception) -> list[str]:
 
 def _measure(job: Job, surroundings: Surroundings, recorder: Recorder) -> Finished:
     cell, recipe = job[0], job[0].recipe
-    _reset_peak_memory()
+    gpu = on_gpu(surroundings.accelerator)
+    _reset_peak_memory(gpu)
     task, model = prepare(job, recorder)
     keeper = checkpoint.Keeper(cell, surroundings.checkpoints, _origin(recorder, surroundings), recorder)
     if not keeper.resume(task, model):
@@ -189,7 +198,7 @@ def _measure(job: Job, surroundings: Surroundings, recorder: Recorder) -> Finish
         ),
         seconds=recorder.seconds(),
         steps_per_second=recorder.steps_per_second,
-        peak_memory_mb=_peak_memory_mb(model.device),
+        peak_memory_mb=_peak_memory_mb(gpu and recipe.steps > 0),
         sample=sample,
         notes=(*model.notes, *recorder.notes),
         provenance=provenance(recorder.started, surroundings),
@@ -225,11 +234,13 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
 def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Callback) -> Trainer:
     """Lightning's loop for one cell: nothing on disk, no bar, no logger; what is to be kept, `recorder` keeps."""
     assert recorder.task is not None
+    gpu = on_gpu(accelerator)
+    _full_precision(gpu)
     with quiet():
         return Trainer(
             max_steps=recipe.steps,
             min_epochs=0,  # a solved cell may stop in its first epoch, which is its only one
-            accelerator=accelerator,
+            accelerator="cuda" if gpu else "cpu",
             devices=1,
             deterministic=True,
             val_check_interval=recipe.evaluate_every // recorder.task.block,
@@ -246,9 +257,23 @@ def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Ca
 # -- surroundings -----------------------------------------------------------------------------------------------------
 
 
+def on_gpu(accelerator: str) -> bool:
+    """Whether cells train on a GPU. CUDA's only: scores are summed in float64, which Apple's have not."""
+    return accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
+
+
+def _full_precision(gpu: bool) -> None:
+    """float32 means float32 on a GPU too: by default cuDNN's recurrent kernels round products to TF32's 10 bits."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    # Where deterministic algorithms are asked for, torch fills all new memory, which shows who reads what was never
+    # written. On a GPU that would be one more kernel for many a tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = not gpu  # type: ignore[attr-defined]
+
+
 def provenance(started: datetime, surroundings: Surroundings) -> Provenance:
     """Where a cell's numbers come from."""
-    gpu = surroundings.accelerator != "cpu" and torch.cuda.is_available()
+    gpu = on_gpu(surroundings.accelerator) and torch.cuda.is_available()
     commit, dirty = _git()
     return Provenance(
         started=started.isoformat(timespec="seconds"),
@@ -304,18 +329,19 @@ def quiet() -> Any:
         logger.setLevel(level)
 
 
-def _reset_peak_memory() -> None:
-    """Start the process's peak memory anew (Linux), so that it is this cell's and not an earlier one's."""
+def _reset_peak_memory(gpu: bool) -> None:
+    """Start the process's peak memory anew (Linux), so that it is this cell's and not an earlier one's. A process that
+    does without the GPU takes no memory of it, not even for CUDA itself."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    if torch.cuda.is_available():
+    if gpu:
         torch.cuda.reset_peak_memory_stats()
 
 
-def _peak_memory_mb(device: torch.device) -> float:
+def _peak_memory_mb(gpu: bool) -> float:
     """Peak of the GPU's memory, or of the process (Linux: since the cell began; elsewhere: since the process began)."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    if gpu:
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):

@@ -6,12 +6,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# CUDA's attention whose memory does not grow with time² wants float32 vectors of a multiple of 4 numbers; for others
+# torch silently takes the one that keeps every weight (pytorch/pytorch#110630). Zeros beside them change nothing.
+ALIGNMENT = 4
+
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """softmax(scale · query key′) value over s ≤ t: query (batch, heads, queries, size), key and value (batch, heads,
     time, size), where the queries stand at the last positions -> (batch, heads, queries, size).
 
     Four dimensions even for one head: with three, torch falls back to its slow path (91 against 57 ms at time 1000)."""
+    if query.device.type == "cuda" and query.size(-1) % ALIGNMENT:
+        size = query.size(-1)
+        query, key, value = (F.pad(each, (0, -size % ALIGNMENT)) for each in (query, key, value))
+        return causal_attention(query, key, value, scale)[..., :size]
     queries, time = query.size(-2), key.size(-2)
     if queries == time:
         return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)

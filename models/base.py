@@ -19,7 +19,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
-from tasks.base import Batch, Block, Evaluation, Features, Spec, Tokens
+from tasks.base import Batch, Block, Evaluation, Features, Spec, Tokens, original
 
 WARM_UP = 0.1
 DECAY = 0.5
@@ -244,7 +244,7 @@ class SequenceModel(LightningModule, ABC):
             loss = self.spec.objective.loss(self(part.inputs, part.read), part.targets)
             self.manual_backward(loss)
             if step % PARAMETER_NORMS_EVERY == 0:
-                parameter_norms[step] = torch.stack([_norm(p.grad) for p in parameters])
+                parameter_norms[step] = torch.stack([_norm(p) for p in parameters])
             norms.append(nn.utils.clip_grad_norm_(parameters, math.inf if self.clip is None else self.clip))
             losses.append(loss.detach())
             optimizer.step()
@@ -301,21 +301,27 @@ class Embedding(nn.Module):
 
 
 class _Reader:
-    """A mask as indices, worked out once per mask object: tasks hand over the same mask with every batch."""
+    """A mask as indices, worked out once per mask object: tasks hand over the same mask with every batch.
+
+    On a GPU each batch comes with a copy of its own; the original tells what is in it without waiting for the GPU.
+    """
 
     def __init__(self) -> None:
         self.mask: Tensor | None = None
+        self.device: torch.device | None = None
         self.span = slice(0, 0)
         self.rows: Tensor | None = None
 
     def look(self, mask: Tensor) -> _Reader:
-        if mask is not self.mask:
+        source = original(mask)
+        if source is not self.mask or mask.device != self.device:
             with torch.inference_mode(False):  # an evaluation may be the first to ask; training needs plain indices
-                steps = mask.any(0).nonzero()
+                steps = source.any(0).nonzero()
                 self.span = slice(int(steps[0]), int(steps[-1]) + 1) if len(steps) else slice(0, 0)
-                inside = mask[:, self.span]
-                self.rows = None if bool(inside.all()) else inside.flatten().nonzero().squeeze(1)
-            self.mask = mask
+                inside = source[:, self.span]
+                rows = None if bool(inside.all()) else inside.flatten().nonzero().squeeze(1)
+                self.rows = None if rows is None else rows.to(mask.device, non_blocking=True)
+            self.mask, self.device = source, mask.device
         return self
 
 
@@ -345,5 +351,6 @@ def present(inputs: Tensor) -> Tensor:
     return (inputs != 0).any(-1)
 
 
-def _norm(gradient: Tensor | None) -> Tensor:
-    return torch.zeros(()) if gradient is None else torch.linalg.vector_norm(gradient)
+def _norm(parameter: Tensor) -> Tensor:
+    """Of the parameter's gradient."""
+    return parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad)

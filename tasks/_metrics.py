@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from tasks.base import Evaluation
+from tasks.base import Evaluation, original
 
 BLOCKS = 64
 
@@ -40,7 +40,7 @@ class RatioMetric(Metric, ABC):
         self.denominators.append(denominators.double())
 
     def compute(self) -> Evaluation:
-        return ratio_of_sums(torch.cat(self.numerators), torch.cat(self.denominators), self.extras())
+        return ratio_of_sums(torch.cat(self.numerators).cpu(), torch.cat(self.denominators).cpu(), self.extras())
 
     def extras(self) -> dict[str, float]:
         """Further named figures of the same pass."""
@@ -61,5 +61,5 @@ def ratio_of_sums(numerators: Tensor, denominators: Tensor, extras: dict[str, fl
 
 def per_sequence(values: Tensor, read: Tensor) -> Tensor:
     """Sum per sequence: values (reads,) in the order of `read` (batch, time) -> (batch,)."""
-    rows = read.nonzero()[:, 0]
+    rows = original(read).nonzero()[:, 0].to(values.device, non_blocking=True)
     return torch.zeros(len(read), dtype=values.dtype, device=values.device).index_add_(0, rows, values)

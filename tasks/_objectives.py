@@ -146,5 +146,5 @@ class _RecallMetric(RatioMetric):
 
     def extras(self) -> dict[str, float]:
         sequences = sum(len(part) for part in self.denominators)
-        named = {f"recall_{i}": float(hits) / sequences for i, hits in enumerate(self.correct)}
+        named = {f"recall_{i}": float(hits) / sequences for i, hits in enumerate(self.correct.tolist())}
         return {**named, "cross_entropy": float(self.nats / self.reads)}

@@ -95,8 +95,8 @@ class SpanF1(Metric):
 
     def compute(self) -> Evaluation:
         """Score, number of gold spans, blocks; precision, recall, and recall near and far where there are groups."""
-        gold, documents, groups = torch.cat(self.targets).unbind(1)
-        return span_score(torch.cat(self.predicted), gold, documents, groups, self.lenient)
+        gold, documents, groups = torch.cat(self.targets).cpu().unbind(1)
+        return span_score(torch.cat(self.predicted).cpu(), gold, documents, groups, self.lenient)
 
 
 @final

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, final
@@ -24,6 +24,7 @@ import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.weak import WeakTensorKeyDictionary
 from torchmetrics import Metric
 
 Split = Literal["validation", "test"]
@@ -257,6 +258,31 @@ class Task(LightningDataModule, ABC):
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return _loader(self.held_out("test"))
+
+    def transfer_batch_to_device(
+        self, batch: Batch | Block, device: torch.device, dataloader_idx: int
+    ) -> Batch | Block:
+        """As Lightning would, but of a mask that moves, the original stays known (see `original`)."""
+        if isinstance(batch, Block):
+            return Block(_moved(part, device) for part in batch)
+        return _moved(batch, device)
+
+
+_originals: MutableMapping[Tensor, Tensor] = WeakTensorKeyDictionary()  # of masks on a GPU, as long as those exist
+
+
+def original(mask: Tensor) -> Tensor:
+    """The mask that this one was copied from when its batch moved to a GPU, or else this one. What hangs on a mask's
+    values is asked of the original: the host would have to wait for the GPU until it knows the copy's."""
+    return mask if mask.device.type == "cpu" else _originals.get(mask, mask)
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    early = device.type == "cuda"  # the host goes on while the copy is under way; elsewhere that is not safe
+    moved = Batch(*(part.to(device, non_blocking=early) for part in batch))
+    if moved.read is not batch.read:
+        _originals[moved.read] = batch.read
+    return moved
 
 
 def first_sequences(batches: Iterable[Batch], sequences: int) -> Batch:

@@ -109,8 +109,10 @@ class Worker:
         self.send("run", job)
 
     def done(self, status: Status) -> None:
-        """Its cell came to an end. After a shortage of memory the process is not used again."""
-        self.served = CELLS_PER_WORKER if status == "out_of_memory" else self.served + 1
+        """Its cell came to an end. After a shortage of memory the process is not used again; nor after an error on a
+        GPU, since one in a kernel leaves the process unable to use the GPU at all."""
+        spoilt = status == "out_of_memory" or (status == "error" and self.slot.device is not None)
+        self.served = CELLS_PER_WORKER if spoilt else self.served + 1
         self.job = None
 
     def last_words(self) -> str:

@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 
 from bench import trial
+from bench.plan import plan
 from bench.result import Finished, Result
-from bench.runner import plan
 from bench.sweep import Cell, Job, Surroundings, Sweep
 from tests.bench.factories import SHAKESPEARE
 

@@ -1,7 +1,8 @@
 """What the suite's training loop costs beside the loop a user would write: `python -m tests.performance.harness`.
 
 Both train the same model on the same batches, one thread each. The plain loop draws one batch per step, zeroes, goes
-forward and backward, clips, and steps torch's default Adam; it logs nothing. The suite's side is a cell's own training
+forward and backward, clips, and steps torch's default Adam; it logs nothing. On a GPU (`tests.performance.gpu`) it has
+torch's own defaults, so that cuDNN may round and need not be deterministic. The suite's side is a cell's own training
 (Lightning, blocks of steps, curves, gradient norms per step and per parameter). The two alternate; a figure is the
 median ratio of the pairs.
 """
@@ -9,16 +10,14 @@ median ratio of the pairs.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
-from statistics import median
 
-from bench.engines.local import ALLOCATOR
 from bench.sweep import Cell
+from tests.performance.report import Figure, as_a_worker, heading
 
 STEPS = {10: 500, 100: 100, 1000: 20}
 TARGETS = {10: 1.00, 100: 1.00, 1000: 1.03}
+NAME = "suite / plain loop, per step"
 MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
 
 
@@ -30,22 +29,24 @@ def main() -> None:
     parser.add_argument("--lengths", default="10,100,1000")
     arguments = parser.parse_args()
 
-    import torch
-
-    from tests.performance.report import Figure, heading
-
-    torch.set_num_threads(1)
     print(heading("tests.performance.harness"), flush=True)
     for length in map(int, arguments.lengths.split(",")):
         for model in arguments.models.split(","):
-            suite(model, length, 50), plain(model, length, 50)  # warm-up
-            ratios = []
-            for pair in range(arguments.pairs):
-                first, second = (suite, plain) if pair % 2 else (plain, suite)
-                seconds = {run: run(model, length, STEPS[length]) for run in (first, second)}
-                ratios.append(seconds[suite] / seconds[plain])
-            name = f"{model} {length}: suite / plain loop, per step"
-            print(Figure(name, median(ratios), TARGETS[length], "", (min(ratios), max(ratios))), flush=True)
+            found = ratios(model, length, STEPS[length], arguments.pairs)
+            print(Figure.median(f"{model} {length}: {NAME}", found, TARGETS[length]), flush=True)
+
+
+def ratios(model: str, length: int, steps: int, pairs: int, device: str = "cpu") -> list[float]:
+    """Seconds per step of the suite over those of the plain loop, for each of some alternating pairs. device: cpu or
+    cuda."""
+    for run in (suite, plain):  # warm-up
+        run(model, length, min(50, steps), device)
+    found = []
+    for pair in range(pairs):
+        first, second = (suite, plain) if pair % 2 else (plain, suite)
+        seconds = {run: run(model, length, steps, device) for run in (first, second)}
+        found.append(seconds[suite] / seconds[plain])
+    return found
 
 
 def cell(model: str, length: int, steps: int) -> Cell:
@@ -59,7 +60,7 @@ def cell(model: str, length: int, steps: int) -> Cell:
     return planned.cell.model_copy(update={"recipe": recipe})
 
 
-def suite(model: str, length: int, steps: int) -> float:
+def suite(model: str, length: int, steps: int, device: str = "cpu") -> float:
     """Seconds per step of a cell's training, drawing its data included."""
     from bench import trial
     from bench.recorder import Recorder
@@ -68,33 +69,39 @@ def suite(model: str, length: int, steps: int) -> float:
     recorder = Recorder(measured.recipe, lambda step, steps: None)
     task, module = trial.prepare((measured, None), recorder)
     with trial.quiet():
-        trial.trainer(measured.recipe, "cpu", recorder).fit(module, datamodule=task)
+        trial.trainer(measured.recipe, "cpu" if device == "cpu" else "gpu", recorder).fit(module, datamodule=task)
     spent = recorder.seconds()
     return (spent.train + spent.data) / steps
 
 
-def plain(model: str, length: int, steps: int) -> float:
+def plain(model: str, length: int, steps: int, device: str = "cpu") -> float:
     """Seconds per step of the loop one would write by hand."""
     import torch
 
     from bench import trial
+    from tasks.base import Batch
 
+    on_gpu = device == "cuda"
+    if on_gpu:
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.allow_tf32 = True
     task, module = trial.build(cell(model, length, steps), None)
+    module.to(device)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     begun = time.perf_counter()
     for step in range(steps):
-        batch = task.training_batch(step)
+        batch = task.transfer_batch_to_device(task.training_batch(step), torch.device(device), 0)
+        assert isinstance(batch, Batch)
         optimizer.zero_grad()
         loss = task.spec.objective.loss(module(batch.inputs, batch.read), batch.targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()
+    if on_gpu:
+        torch.cuda.synchronize()
     return (time.perf_counter() - begun) / steps
 
 
 if __name__ == "__main__":
-    if any(name not in os.environ for name in ALLOCATOR):  # as a worker runs; read once, when a process starts
-        os.execve(
-            sys.executable, [sys.executable, "-m", "tests.performance.harness", *sys.argv[1:]], os.environ | ALLOCATOR
-        )
+    as_a_worker("tests.performance.harness")
     main()

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.engines.local import ALLOCATOR
+from tests.performance.report import Figure, as_a_worker, clock, heading
 
 LENGTH = 100
 STEPS = 300
@@ -37,11 +37,6 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["WANDB_MODE"] = "offline"
 
-    import torch
-
-    from tests.performance.report import heading
-
-    torch.set_num_threads(1)
     print(heading("tests.performance.mirror"), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         costs(Path(folder), arguments)
@@ -53,7 +48,6 @@ def costs(folder: Path, arguments: argparse.Namespace) -> None:
     """The first start of W&B in a process, then the cost in training, model by model."""
     from bench import tracking
     from bench.sweep import Mirroring
-    from tests.performance.report import Figure
 
     begun = time.perf_counter()
     observer = tracking.Mirror(Mirroring("offline", "p", folder))
@@ -80,7 +74,6 @@ def training(model: str, observer: Any) -> float:
     from bench import trial
     from bench.recorder import Recorder
     from tests.performance.harness import cell
-    from tests.performance.report import clock
 
     measured = cell(model, LENGTH, STEPS)
     recorder = Recorder(measured.recipe, lambda step, steps: None, observer)
@@ -134,8 +127,6 @@ def telling(model: str, observer: Any) -> float:
 
 def servers() -> None:
     """Cells beside a server that does not answer as it should, with the time limits that users have."""
-    from tests.performance.report import Figure
-
     command = [sys.executable, "-m", "tests.reliability.servers", "--length", "100", "--steps", "150", "--cells", "7"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     for line in done.stdout.splitlines():
@@ -146,8 +137,5 @@ def servers() -> None:
 
 
 if __name__ == "__main__":
-    if any(name not in os.environ for name in ALLOCATOR):  # as a worker runs; read once, when a process starts
-        os.execve(
-            sys.executable, [sys.executable, "-m", "tests.performance.mirror", *sys.argv[1:]], os.environ | ALLOCATOR
-        )
+    as_a_worker("tests.performance.mirror")
     main()

@@ -9,14 +9,13 @@ cell's share is bounded). Jacobians are timed apart. `--atlas` times `--steps 0`
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 import time
 
-from bench.engines.local import ALLOCATOR
 from bench.result import Seconds
+from tests.performance.report import Figure, as_a_worker, heading
 
 MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
 SHARE = 0.05
@@ -30,11 +29,6 @@ def main() -> None:
     parser.add_argument("--atlas", action="store_true")
     arguments = parser.parse_args()
 
-    import torch
-
-    from tests.performance.report import Figure, heading
-
-    torch.set_num_threads(1)
     print(heading("tests.performance.probe"), flush=True)
     if arguments.atlas:
         print(Figure("atlas: --steps 0, 75 cells, default workers", atlas(), ATLAS_SECONDS, " s"), flush=True)
@@ -53,8 +47,8 @@ def main() -> None:
 def measured(task: str, model: str, length: int) -> Seconds:
     """The seconds of a cell that runs its whole step budget (it may not stop when solved)."""
     from bench import trial
-    from bench.recorder import Recorder
     from bench.plan import plan
+    from bench.recorder import Recorder
     from bench.sweep import Entry, Sweep
 
     (planned,) = plan(Sweep(tasks=(Entry(task),), models=(Entry(model),), lengths=(length,)))
@@ -83,8 +77,5 @@ def atlas() -> float:
 
 
 if __name__ == "__main__":
-    if any(name not in os.environ for name in ALLOCATOR):  # as a worker runs; read once, when a process starts
-        os.execve(
-            sys.executable, [sys.executable, "-m", "tests.performance.probe", *sys.argv[1:]], os.environ | ALLOCATOR
-        )
+    as_a_worker("tests.performance.probe")
     main()

@@ -6,7 +6,6 @@ import importlib.metadata
 from pathlib import Path
 
 import pytest
-import torch
 
 from bench.engines.devices import visible
 from bench.engines.local import LocalEngine
@@ -66,18 +65,3 @@ def test_each_worker_sees_its_own_gpu_and_a_starved_cell_runs_again(tmp_path: Pa
     assert sorted(seen[0] + seen[1]) == ["GPU-a", "GPU-b"]
     assert len(seen[2]) == 2, "once beside others, once alone"
     assert set(seen[2]) <= {"GPU-a", "GPU-b"}
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT TESTED ON A GPU: none can be seen")
-def test_cells_share_a_gpu_and_agree_with_the_cpu(tmp_path: Path) -> None:
-    scores = []
-    for accelerator, devices in (("cpu", []), ("gpu", visible()[:1])):
-        with LocalEngine(Surroundings(accelerator=accelerator), workers=2, devices=devices) as engine:  # type: ignore[arg-type]
-            found = {
-                finished.result.cell.key: finished.result
-                for finished in engine.run([a_job("lstm", steps=20, seeds=n) for n in range(4)])
-            }
-        scores.append({key: result.score.score for key, result in found.items() if result.score})
-    assert scores[0].keys() == scores[1].keys()
-    for key, score in scores[0].items():
-        assert scores[1][key] == pytest.approx(score, rel=1e-3)
