@@ -161,6 +161,7 @@ class Keeper(Callback):
 
 
 @functools.cache
-def suite() -> str:
-    """Of this suite's sources, 12 hexadecimal digits: a cell is never measured half by one version, half by another."""
-    return sources()[:12]
+def suite(*classes: type) -> str:
+    """Of the sources of this suite and of `classes`, 12 hexadecimal digits: a cell is never measured half by one
+    version, half by another."""
+    return sources(*classes)[:12]

@@ -27,10 +27,12 @@ NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL
 
 
 def _host() -> str:
-    """Where process numbers mean the same: the host and, in a container, its own numbering of processes."""
-    numbering = Path("/proc/self/ns/pid")
-    own = os.readlink(numbering) if numbering.is_symlink() else ""
-    return hashlib.sha256(f"{platform.node()} {own}".encode()).hexdigest()[:8]
+    """Where process numbers mean the same: the host since it was started and, in a container, its own numbering."""
+    boot, numbering = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):  # not on Linux
+        parts += [boot.read_text(), os.readlink(numbering)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]
 
 
 HOST = _host()
@@ -82,13 +84,16 @@ class Files:
         os.utime(path)
 
     def modified(self, path: Path) -> float:
-        """When a file was last written or touched, by the file system's clock. It is opened, since network file systems
-        answer from a cache else."""
+        """When a file was last written or touched, by the file system's clock. It is opened, as in `refresh`."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
             return os.fstat(descriptor).st_mtime
         finally:
             os.close(descriptor)
+
+    def refresh(self, path: Path) -> None:
+        """See a folder's names as they are now: network file systems answer from a cache until it is opened."""
+        os.close(os.open(path, os.O_RDONLY))
 
     def sync_folder(self, path: Path) -> None:
         """Bring a folder's names to the disk."""
@@ -153,8 +158,10 @@ class Files:
     @contextlib.contextmanager
     def lock(self, path: Path) -> Iterator[bool]:
         """Keep other writers out of a folder. The system lifts the lock with its process, so none is ever stale. Gives
-        False where there are no locks, or where a writer that was stopped holds this one: nobody waits for ever."""
-        descriptor = os.open(path, os.O_RDONLY)
+        False where there are no locks, or where a writer that was stopped holds this one: nobody waits for ever.
+
+        What is locked is a file beside the folder: on NFS a lock on a folder holds on its own host only."""
+        descriptor = os.open(path.parent / f".{path.name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             yield self._acquire(descriptor)
         finally:

@@ -12,7 +12,9 @@ one result does not depend on them: the first one published stays, also where a 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import math
 import os
 import platform
 import re
@@ -29,6 +31,7 @@ from bench.store import Store
 
 BEAT = 10.0  # seconds between two touches
 EXPIRY = 60.0  # seconds without one, after which a runner is taken for dead
+GONE = frozenset({errno.ENOENT, errno.ESTALE})  # also in the words of a network file system that had the file open
 _NAME = re.compile(r"(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}")
 
 
@@ -66,6 +69,7 @@ class Leases:
             }
         ).encode()
         self._held: set[str] = set()
+        self._now, self._read = 0.0, -math.inf  # the file system's clock, and when it was read
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
 
@@ -87,26 +91,33 @@ class Leases:
 
     def take(self, key: str) -> bool:
         """Whether this runner may measure a cell: no other that lives does."""
-        path, content = self._leases / key, self.name.encode()
+        path = self._leases / key
         with self.store.writing():
-            taken = self.files.publish(path, content)
-            if not taken:
-                with self.files.lock(path.parent):  # of two that find a lease lapsed, the second finds it renewed
-                    holder, now = _holder(self.files, path), self.files.now(path.parent)
-                    taken = holder == self.name or not _lives(holder, self._own.parent, self.files, now)
-                    if taken:
-                        self.files.put(path, content)
-        if taken:
-            self._held.add(key)
-        return taken
+            if self._others(path):
+                return False
+            with self.files.lock(self._leases):  # of two that find it free or lapsed, the second finds it taken
+                if self._others(path):
+                    return False
+                self.files.put(path, self.name.encode())
+        self._held.add(key)
+        return True
 
     def release(self, key: str) -> None:
         """Give a lease back: the cell's result is stored, or it will not be measured."""
         self._held.discard(key)
         path = self._leases / key
-        with contextlib.suppress(OSError):  # it lapses by itself
+        with contextlib.suppress(OSError), self.files.lock(self._leases):  # it lapses by itself
             if _holder(self.files, path) == self.name:  # not where it went to another, this runner being suspended
                 self.files.unlink(path)
+
+    def _others(self, path: Path) -> bool:
+        """Whether a lease is another runner's that lives. The clock is read once a second at most: that is a file."""
+        holder = _holder(self.files, path)
+        if holder in (None, self.name):
+            return False
+        if time.monotonic() - self._read >= 1.0:
+            self._now, self._read = self.files.now(self._leases), time.monotonic()
+        return _lives(holder, self._own.parent, self.files, self._now)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
@@ -141,18 +152,23 @@ def _holder(files: Files, path: Path) -> str | None:
     """The name of the runner that holds a lease, or what the file holds instead; None where there is none."""
     try:
         return files.read(path).decode("utf-8", "replace")
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
         return None
 
 
 def _lives(name: str | None, running: Path, files: Files, now: float) -> bool:
-    """Whether there is a runner of this name, and it lives."""
+    """Whether there is a runner of this name, and it lives. One that was last seen in the future is as good as one that
+    was long ago: somebody set a clock."""
     parts = _NAME.fullmatch(name or "")
     if parts is None or (parts["host"] == HOST and not alive(int(parts["process"]))):
         return False
     try:
-        return now - files.modified(running / f"{parts[0]}.json") < EXPIRY
-    except FileNotFoundError:
+        return abs(now - files.modified(running / f"{parts[0]}.json")) < EXPIRY
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
         return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from bench.console import Console, described
@@ -39,6 +39,7 @@ class Missing:
         self.store, self.console, self.sweep = store, console, sweep
         self.stored = 0
         self.keys: list[str] = []
+        self._known: set[str] = set()
         self._mine = mine
         failures = store.failures()
         self._tried = {key: failure.attempt for key, failure in failures.items()}
@@ -74,6 +75,9 @@ class Missing:
             if item not in self._mine:
                 continue
             key = job[0].key
+            if key in self._known:  # two paths to one text, say
+                continue
+            self._known.add(key)
             self.keys.append(key)
             if self.store.has(key) or key in self._failed:
                 self.stored += 1
@@ -116,7 +120,7 @@ class Missing:
     def empty(self) -> bool:
         """Whether nothing is left to run. Where nothing but fetching is to be done, this waits for it."""
         while not self._jobs and self._later:
-            wait(self._fetching.values())
+            wait(self._fetching.values(), return_when=FIRST_COMPLETED)
             self._jobs, rows = self._arrived()
             self.stored += len(rows)
             for row in rows:
@@ -141,13 +145,16 @@ class Missing:
         while True:
             for job in jobs:
                 elsewhere = self._unsettled(elsewhere)  # what others did meanwhile shows soon
-                if self._unsettled([job]):
-                    if not leases.take(job[0].key):
-                        elsewhere.append(job)
-                    elif self._unsettled([job]):  # it may have been stored between these lines
-                        yield job
-                    else:
-                        leases.release(job[0].key)
+                if not self._unsettled([job]):
+                    continue
+                if not leases.take(job[0].key):
+                    elsewhere.append(job)
+                    continue
+                self.store.refresh()
+                if self._unsettled([job]):  # it may have been stored between these lines
+                    yield job
+                else:
+                    leases.release(job[0].key)
             elsewhere = self._unsettled(elsewhere)
             if not elsewhere and not self._later:
                 return
@@ -177,11 +184,19 @@ class Missing:
     def _cost(self, job: Job) -> float:
         return self.console.estimate.seconds(job[0])
 
-    def results(self) -> list[Result]:
-        """What the store holds of this sweep's cells."""
+    def stored_results(self) -> dict[str, Result | None]:
+        """What the store holds of this sweep's cells, by key. Of a cell whose corpus could not be had here, that is
+        what runners found that had it."""
         failures = self.store.failures()
-        found = (self.store.answer(key) or failures.get(key) for key in self.keys)
-        return [result for result in found if result is not None]
+        found: dict[str, Result | None] = {}
+        for key in self.keys:
+            result = self.store.answer(key) or failures.get(key)
+            if result is None:
+                found[key] = None
+                continue
+            for each in self.store.instead(result) or [result]:
+                found[each.cell.key] = each
+        return found
 
 
 def _asked(item: Planned, job: Job | None) -> dict[str, Any]:

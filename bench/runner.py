@@ -61,11 +61,12 @@ def execute(
         planned, frozenset(share(planned, part)), store, console, resolve, sweep, retry_failed=retry_failed
     )
     forget_the_dead(store)
-    if missing.empty():
-        return Outcome(missing.keys, missing.results(), interrupted=False)
-    with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
-        _measure(missing, store, engine, console, leases)
-    return Outcome(missing.keys, missing.results(), interrupted=bool(interrupted))
+    interrupted: list[int] = []
+    if not missing.empty():
+        with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
+            _measure(missing, store, engine, console, leases)
+    found = missing.stored_results()
+    return Outcome(list(found), [result for result in found.values() if result], interrupted=bool(interrupted))
 
 
 def _measure(missing: Missing, store: Store, engine: Engine, console: Console, leases: Leases) -> None:

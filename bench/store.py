@@ -147,11 +147,14 @@ class Store:
         return last
 
     def tried(self, key: str) -> int:
-        """How often this cell failed."""
-        attempt = 0
-        while (self.path / "failures" / f"{key}-{attempt + 1}.json").exists():
-            attempt += 1
-        return attempt
+        """The number of this cell's last failed attempt; 0: none is stored."""
+        names = (path.stem for path in (self.path / "failures").glob(f"{key}-*.json"))
+        return max((int(number) for name in names if (number := name.rpartition("-")[2]).isdecimal()), default=0)
+
+    def refresh(self) -> None:
+        """See what other hosts stored up to now."""
+        for folder in ("cells", "failures"):
+            self.files.refresh(self.path / folder)
 
     def attempts(self) -> Iterator[Result]:
         """Every stored failure, also of cells that have an answer. Corrupt ones are skipped and listed in `corrupt`."""
@@ -171,6 +174,12 @@ class Store:
                 done.add(_without_data(answer.cell))
             yield answer
         yield from (failure for failure in failures if _without_data(failure.cell) not in done)
+
+    def instead(self, result: Result) -> list[Result]:
+        """The answers to a cell of which `result` only says that its corpus could not be had."""
+        if result.status != "unavailable" or result.cell.data is not None:
+            return []
+        return [answer for answer in self.answers() if _without_data(answer.cell) == result.cell]
 
     def sweeps(self) -> list[dict[str, Any]]:
         """Everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`."""
@@ -260,12 +269,22 @@ class Store:
                 pass
         self.sweeps()
         with self.writing():
-            moved = [path.name for path in self.corrupt if self._move_aside(path)]
+            with self.files.lock(self.path / "cells"):  # another runner may have moved one, and stored it anew
+                moved = [path.name for path in self.corrupt if self._is_corrupt(path) and self._move_aside(path)]
             for path in self.leftovers():
                 with contextlib.suppress(FileNotFoundError):
                     self.files.unlink(path)
         self.corrupt = []
         return moved
+
+    def _is_corrupt(self, path: Path) -> bool:
+        try:
+            unseal(self._text(path)) if path.parent.name == "sweeps" else self._read_record(path)
+        except FileNotFoundError:
+            return False
+        except CorruptRecordError:
+            return True
+        return False
 
     def _move_aside(self, path: Path) -> bool:
         """False where another runner was faster."""

@@ -159,7 +159,9 @@ def _measure(job: Job, surroundings: Surroundings, recorder: Recorder) -> Finish
     gpu = on_gpu(surroundings.accelerator)
     _reset_peak_memory(gpu)
     task, model = prepare(job, recorder)
-    keeper = checkpoint.Keeper(cell, surroundings.checkpoints, _origin(recorder, surroundings), recorder)
+    keeper = checkpoint.Keeper(
+        cell, surroundings.checkpoints, _origin(recorder, surroundings, type(task), type(model)), recorder
+    )
     if not keeper.resume(task, model):
         recorder.inspect(model)
     if recipe.steps:
@@ -293,10 +295,10 @@ def _libraries() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-def _origin(recorder: Recorder, surroundings: Surroundings) -> dict[str, Any]:
+def _origin(recorder: Recorder, surroundings: Surroundings, *classes: type) -> dict[str, Any]:
     """What must be the same where a cell goes on, for its numbers to be those of one process."""
     here = provenance(recorder.started, surroundings)
-    return here.model_dump(exclude={"started", "git_commit", "git_dirty"}) | {"suite": checkpoint.suite()}
+    return here.model_dump(exclude={"started", "git_commit", "git_dirty"}) | {"suite": checkpoint.suite(*classes)}
 
 
 @functools.cache

@@ -67,7 +67,7 @@ class ClusterEngine:
         self._wanted = workers
         self._ray: Any = None
         self._hands: list[_Held] = []
-        self._failures = 0  # of actors in a row that did not start
+        self._failures = 0  # of actors or their processes in a row that did not start
         self._asked = 0.0
         self._stopping = False
 
@@ -148,7 +148,6 @@ class ClusterEngine:
                 f"node {place.node} has another version of this suite or of torch than this machine: expected "
                 f"{fingerprint()}, got {place.suite}. Install the same on every node."
             )
-        self._failures = 0
         held.slot = Slot(held.index, None if place.gpu is None else f"{place.node}/{place.gpu}")
 
     # -- cells --------------------------------------------------------------------------------------------------------
@@ -296,6 +295,8 @@ class ClusterEngine:
             self.lost += 1
             finished = self._crashed(waiting, error)
             self._replace(held)
+        else:
+            self._failures = 0
         status = finished.result.status
         if status in RETRIED and waiting.attempt < ATTEMPTS:
             if not self._stopping:  # else the cell stays missing, and has all its attempts when the sweep resumes

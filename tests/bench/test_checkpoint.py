@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import os
 import pickle
@@ -19,6 +20,7 @@ from bench.checkpoint import MARK, CheckpointError, pack, unpack
 from bench.engines.local import LocalEngine
 from bench.files import Files
 from bench.result import Finished, GradientFlow, Result
+from bench.sources import sources
 from bench.store import Store
 from bench.sweep import Cell, Checkpointing, Job, Surroundings
 from tests.bench.test_trial import EXAMPLES, a_job, but_for_time
@@ -277,7 +279,7 @@ def test_a_checkpoint_of_something_else_is_passed_over(of: str, folder: Path, mo
         path.rename(folder / f"{other[0].key}.pt")
         job = other
     elif of == "another suite":
-        monkeypatch.setattr(checkpoint, "suite", lambda: "changed")
+        monkeypatch.setattr(checkpoint, "suite", lambda *classes: "changed")
     elif of == "another block":
         monkeypatch.setattr(checkpoint.Keeper, "_find", _with_block(checkpoint.Keeper._find, 7))
     else:
@@ -286,6 +288,16 @@ def test_a_checkpoint_of_something_else_is_passed_over(of: str, folder: Path, mo
     seen: list[int] = []
     finished = trial.run(job, here(folder), lambda now, steps: seen.append(now))
     assert (finished.result.status, finished.said, seen[0]) == ("ok", (), 20)
+
+
+def test_a_model_of_ones_own_is_part_of_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "my_own_model.py"
+    path.write_text("class Mine:\n    rate = 1\n")
+    mine = importlib.import_module("my_own_model").Mine
+    before = sources(mine)
+    path.write_text("class Mine:\n    rate = 2\n")
+    assert len({before, sources(mine), sources()}) == 3
 
 
 def _with_block(find: Any, block: int) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +90,7 @@ def test_of_many_that_ask_at_once_one_has_it(store: Store) -> None:
     [
         (ELSEWHERE, EXPIRY - 5, False),
         (ELSEWHERE, EXPIRY + 1, True),
+        (ELSEWHERE, -EXPIRY - 1, True),  # seen in the future: somebody set the server's clock
         (f"{HOST}-{os.getppid()}-00000000", EXPIRY - 5, False),
         (f"{HOST}-{os.getppid()}-00000000", EXPIRY + 1, True),  # its number went to another process, or it is stopped
         ("dead here", 0.0, True),
@@ -104,6 +107,30 @@ def test_a_lease_lapses_with_its_runner(store: Store, own: Leases, runner: str, 
     assert own.take("k") is lapsed
     own.release("k")
     assert (store.path / "leases" / "k").exists() is not lapsed
+
+
+def test_what_could_not_be_given_back_is_still_ones_own(store: Store, own: Leases) -> None:
+    assert own.take("k")
+    own._held.clear()
+    with Leases(store, "ab", 1) as other:
+        assert not other.take("k")
+    assert own.take("k")
+
+
+@pytest.mark.parametrize("of", ["leases", "running"])
+def test_a_file_that_a_network_file_system_lost_is_gone(
+    store: Store, own: Leases, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    def stale(self: Files, path: Path) -> Any:
+        if path.parent.name == of and path.stem != own.name:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return {"leases": Path.read_bytes, "running": lambda path: path.stat().st_mtime}[of](path)
+
+    leave(store, ELSEWHERE, "k")
+    assert not own.take("k")
+    monkeypatch.setattr(Files, {"leases": "read", "running": "modified"}[of], stale)
+    assert own.take("k")
+    assert os.getpid() in {runner.process for runner in runners(store.path)}, "looking does not fail either"
 
 
 def test_a_lease_without_its_runner_has_lapsed(store: Store, own: Leases) -> None:

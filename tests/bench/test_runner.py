@@ -70,9 +70,10 @@ class Bench:
 
     def execute(self, engine: LocalEngine, **options: Any) -> Outcome:
         """A sweep of adding with two models at two lengths, unless other fields are given."""
-        retry = options.pop("retry_failed", False)
+        retry, part = options.pop("retry_failed", False), options.pop("part", None)
         console = Console(Terminal(file=self.text, width=200))
-        return runner.execute(a_sweep(**options), self.store, engine, console, self.resolve, retry_failed=retry)
+        sweep = a_sweep(**options)
+        return runner.execute(sweep, self.store, engine, console, self.resolve, retry_failed=retry, part=part)
 
     @property
     def lines(self) -> list[str]:
@@ -380,6 +381,61 @@ def test_failed_cells_that_run_again_run_in_one_of_two_runners(bench: Bench) -> 
     outcome = bench.execute(engine, retry_failed=True)
     assert [cell for cell, _ in engine.ran] == [failed]
     assert outcome.exit_code == 1
+
+
+def test_two_names_of_one_text_are_one_cell(bench: Bench) -> None:
+    """Two paths to the same content have the same key: measured once, counted once."""
+    for name in ("/a/book.txt", "/b/book.txt"):
+        bench.here[name] = Resolved(DataIdentity(name="book.txt", sha256="cd" * 32), Source(name, None))
+    engine = FakeEngine()
+    tasks = ({"name": "char_lm", "corpus": "/a/book.txt"}, {"name": "char_lm", "corpus": "/b/book.txt"})
+    outcome = bench.execute(engine, tasks=tasks, models="rnn", lengths="10")
+    assert len(engine.ran) == len(outcome.results) == 1
+    assert outcome.exit_code == 0
+    assert "1 cells: 0 stored, 1 to run on 1 workers" in bench.lines
+
+
+def refused(request: Request, download: bool) -> Resolved | None:
+    if not download:
+        return None
+    raise ValueError("no network")
+
+
+def test_a_corpus_that_only_another_runner_has(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it measured is this one's answer too, and stays so."""
+    sweep = {"tasks": "char_lm", "models": "rnn", "lengths": "10"}
+    bench.execute(FakeEngine(), **sweep)
+    for _ in range(2):
+        monkeypatch.setattr(bench, "resolve", refused)
+        engine = FakeEngine()
+        outcome = bench.execute(engine, **sweep)
+        assert engine.ran == []
+        assert [result.status for result in outcome.results] == ["ok"]
+        assert outcome.keys == [result.cell.key for result in outcome.results]
+        assert outcome.exit_code == 0
+
+
+def test_a_corpus_that_two_runners_do_not_get_is_one_row(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def another_first(request: Request, download: bool) -> Resolved | None:
+        if download:
+            cell = plan(a_sweep(tasks="char_lm", models="rnn", lengths="10"))[0].cell
+            bench.store.publish(a_failure(cell, status="unavailable", error="no network"))
+        return refused(request, download)
+
+    monkeypatch.setattr(bench, "resolve", another_first)
+    assert bench.execute(FakeEngine(), tasks="char_lm", models="rnn", lengths="10").exit_code == 1
+    assert len(list(bench.store.attempts())) == 1
+
+
+def test_two_parts_share_a_store(bench: Bench) -> None:
+    ran: list[list[str]] = []
+    for part in ((1, 2), (2, 2)):
+        engine = FakeEngine()
+        outcome = bench.execute(engine, part=part)
+        assert (outcome.exit_code, len(outcome.results)) == (0, 2)
+        ran.append([cell.key for cell, _ in engine.ran])
+    assert [len(keys) for keys in ran] == [2, 2]
+    assert not set(ran[0]) & set(ran[1])
 
 
 # -- interrupts --------------------------------------------------------------------------------------------------------

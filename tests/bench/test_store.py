@@ -22,8 +22,9 @@ def store(tmp_path: Path) -> Store:
 
 
 def files(store: Store) -> list[str]:
-    """Every file of the store, hidden ones too."""
-    return sorted(str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file())
+    """Every file of the store, hidden ones too, but for what is locked."""
+    found = (path for path in store.path.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(str(path.relative_to(store.path)) for path in found)
 
 
 # -- publishing --------------------------------------------------------------------------------------------------------
@@ -95,6 +96,46 @@ def test_the_tenth_attempt_comes_after_the_ninth(store: Store) -> None:
         store.publish(a_failure(error=f"attempt {attempt}"))
     (last,) = store.failures().values()
     assert last.error == "attempt 11"
+
+
+def test_a_failure_is_numbered_after_the_last_one_that_is_there(store: Store) -> None:
+    for _ in range(2):
+        store.publish(a_failure())
+    key = a_cell().key
+    assert store.tried(key) == 2
+    (store.path / "failures" / f"{key}-1.json").unlink()  # moved aside
+    assert store.tried(key) == 2
+    store.publish(a_failure(error="third"))
+    assert store.failures()[key].error == "third"
+    assert store.tried(key) == 3
+    assert store.tried("another") == 0
+
+
+def test_a_record_that_another_runner_made_anew_is_not_moved_aside(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(a_result())
+    (path,) = (store.path / "cells").glob("*.json")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    sweeps = store.sweeps
+
+    def meanwhile() -> list[dict[str, Any]]:
+        path.write_bytes(whole)
+        return sweeps()
+
+    monkeypatch.setattr(store, "sweeps", meanwhile)
+    assert store.set_aside() == []
+    assert store.answer(a_cell().key) == a_result()
+
+
+def test_a_folder_is_locked_for_one_writer_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.files, "LOCK_SECONDS", 0.05)
+    with store.files.lock(store.path / "cells") as first, store.files.lock(store.path / "cells") as second:
+        assert (first, second) == (True, False)
+    with store.files.lock(store.path / "cells") as again:
+        assert again
+    assert (store.path / ".cells.lock").is_file(), "a file: on NFS a lock on a folder holds on its own host only"
 
 
 def test_a_failure_without_hard_links_is_numbered_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,7 +192,7 @@ def test_only_the_leftovers_of_dead_writers_are_removed(tmp_path: Path) -> None:
 def held(tmp_path: Path) -> Iterator[Path]:
     """A store whose lock is held by a process that was stopped."""
     store = Store(tmp_path, create=True)
-    descriptor = os.open(store.path / "cells", os.O_RDONLY)
+    descriptor = os.open(store.path / ".cells.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     yield store.path
     os.close(descriptor)
@@ -212,7 +212,7 @@ def test_a_writer_waits_for_its_turn(held: Path) -> None:
     assert not done
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         try:
-            same = os.path.samestat(os.fstat(descriptor), os.stat(held / "cells"))
+            same = os.path.samestat(os.fstat(descriptor), os.stat(held / ".cells.lock"))
         except OSError:
             continue
         if same:
