@@ -144,10 +144,13 @@ def store(path: Path) -> Iterator[Finding]:
     opened = Store(path)
     try:
         links = opened.files.has_links(path / "cells")
+        with opened.files.lock(path / "cells") as locked:
+            pass
     except OSError as error:
         yield Finding("wrong", "store", f"{path} cannot be written: {error.strerror}", "Mend that, or take another")
     else:
         yield from _links(links)
+        yield from _locks(locked)
     results = opened.results()
     yield Finding("ok", "store", f"{len(results)} cells are whole in {path}")
     opened.sweeps()
@@ -169,6 +172,14 @@ def _links(there: bool) -> Iterator[Finding]:
         return
     remedy = "Let no two runners on different hosts write to this store, or put it on a local disk"
     yield Finding("note", "hard links", "none on this file system", remedy)
+
+
+def _locks(there: bool) -> Iterator[Finding]:
+    if there:
+        yield Finding("ok", "locks", "yes: runners that share this store measure each cell once")
+        return
+    remedy = "Runners that share this store may measure a cell twice; the first result stays"
+    yield Finding("note", "locks", "none on this file system, or a writer that was stopped holds one", remedy)
 
 
 def _weights(opened: Store, key: str, sha256: str) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 def test_nothing_is_wrong(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--store", str(store.path)]) == 0
     text = capsys.readouterr().out
-    for what in ("Python", "libraries", "cores", "GPU", "disk", "hard links", "corpus", "W&B"):
+    for what in ("Python", "libraries", "cores", "GPU", "disk", "hard links", "locks", "corpus", "W&B"):
         assert what in text
     assert "1 cells are whole" in text
     assert "shakespeare (char_lm) is not here. It is downloaded when first needed" in text
@@ -69,13 +69,15 @@ def test_a_data_folder_that_is_not_there(store: Store, capsys: pytest.CaptureFix
     assert "correct --data or BENCH_DATA" in capsys.readouterr().out
 
 
-def test_no_hard_links_and_little_space(
+def test_no_hard_links_no_locks_and_little_space(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(files.Files, "link", WithoutLinks.link)
+    monkeypatch.setattr(files.Files, "_acquire", lambda self, descriptor: False)
     monkeypatch.setattr(doctor, "LITTLE_SPACE", 1 << 62)
     assert main(["--store", str(store.path)]) == 1
     text = capsys.readouterr().out
+    assert "Runners that share this store may measure a cell twice; the first result stays" in text
     assert "none on this file system. Let no two runners on different hosts write to this store" in text
     assert "Free some space" in text
 
