@@ -136,7 +136,7 @@ def forget_the_dead(store: Store) -> None:
     """
     running, leases, files = store.path / "running", store.path / "leases", store.files
     with store.writing():
-        if not (running.is_dir() and leases.is_dir()):
+        if not any(path for folder in (running, leases) for path in folder.glob("[!.]*")):
             return
         now = files.now(running)
         with files.lock(leases):

@@ -22,7 +22,7 @@ class Missing:
 
     planned: all cells; mine: those of this part of the sweep. resolve: finds the corpora. Writes down what was asked.
 
-    Attributes: stored, how many cells need nothing; keys, of those of this part whose data are known.
+    Attributes: stored, how many cells need nothing.
     """
 
     def __init__(
@@ -38,8 +38,7 @@ class Missing:
     ) -> None:
         self.store, self.console, self.sweep = store, console, sweep
         self.stored = 0
-        self.keys: list[str] = []
-        self._known: set[str] = set()
+        self._keys: dict[str, None] = {}  # in order: of the cells of this part whose data are known, or cannot be had
         self._mine = mine
         failures = store.failures()
         self._tried = {key: failure.attempt for key, failure in failures.items()}
@@ -75,10 +74,9 @@ class Missing:
             if item not in self._mine:
                 continue
             key = job[0].key
-            if key in self._known:  # two paths to one text, say
+            if key in self._keys:  # two paths to one text, say
                 continue
-            self._known.add(key)
-            self.keys.append(key)
+            self._keys[key] = None
             if self.store.has(key) or key in self._failed:
                 self.stored += 1
                 self.console.skipped(job[0])
@@ -111,9 +109,10 @@ class Missing:
         return self._not_stored(jobs), rows
 
     def _unavailable(self, item: Planned, error: BaseException) -> Result:
-        self.keys.append(item.cell.key)
+        key = item.cell.key
+        self._keys[key] = None
         result = Result(cell=item.cell, status="unavailable", error=str(error))
-        if item.cell.key not in self._failed and not self._settled(item.cell.key):
+        if key not in self._failed and not self._settled(key):
             self.store.publish(result)
         return result
 
@@ -179,7 +178,7 @@ class Missing:
 
     def _settled(self, key: str) -> bool:
         """Whether another runner stored something of this cell since this one began."""
-        return self.store.has(key) or self.store.tried(key) > self._tried.get(key, 0)
+        return self.store.has(key) or self.store.failed(key, self._tried.get(key, 0) + 1)
 
     def _cost(self, job: Job) -> float:
         return self.console.estimate.seconds(job[0])
@@ -189,7 +188,7 @@ class Missing:
         what runners found that had it."""
         failures = self.store.failures()
         found: dict[str, Result | None] = {}
-        for key in self.keys:
+        for key in self._keys:
             result = self.store.answer(key) or failures.get(key)
             if result is None:
                 found[key] = None

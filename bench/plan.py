@@ -103,4 +103,5 @@ def _canonical(card: catalog.Card, options: dict[str, Any]) -> str:
 
 def share(planned: list[Planned], part: tuple[int, int] | None) -> list[Planned]:
     """Part i of n (from 1) of a sweep's cells, the same wherever it is computed; None: all of them."""
-    return planned if part is None else shard(planned, lambda item: Estimate().seconds(item.cell), *part)
+    estimate = Estimate()
+    return planned if part is None else shard(planned, lambda item: estimate.seconds(item.cell), *part)

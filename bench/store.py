@@ -146,6 +146,10 @@ class Store:
                 last[key] = result
         return last
 
+    def failed(self, key: str, attempt: int) -> bool:
+        """Whether this attempt at the cell is stored as failed."""
+        return (self.path / "failures" / f"{key}-{attempt}.json").exists()
+
     def tried(self, key: str) -> int:
         """The number of this cell's last failed attempt; 0: none is stored."""
         names = (path.stem for path in (self.path / "failures").glob(f"{key}-*.json"))

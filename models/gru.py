@@ -88,18 +88,22 @@ class ResetAfter(Layer):
         if x.device.type != "cpu":
             states: Tensor = self.kernel(x)[0]
             return states
-        weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, self.kernel.bias_ih_l0, self.kernel.bias_hh_l0)
-        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, None)
-        return steps.transpose(0, 1)
+        return self._all_steps(x, None).transpose(0, 1)
 
     def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         (before,) = state
         if x.device.type != "cpu":
             states, last = self.kernel(x, before[None])
             return states, (last[0],)
-        weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, self.kernel.bias_ih_l0, self.kernel.bias_hh_l0)
-        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, before)
+        steps = self._all_steps(x, before)
         return steps.transpose(0, 1), (steps[-1],)
+
+    def _all_steps(self, x: Tensor, before: Tensor | None) -> Tensor:
+        """Hidden states (time, batch, hidden). before: the one before the first step, None: zero."""
+        kernel = self.kernel
+        weights = (kernel.weight_ih_l0, kernel.weight_hh_l0, kernel.bias_ih_l0, kernel.bias_hh_l0)
+        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, before)
+        return steps
 
     def drive(self, x: Tensor) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0)

@@ -125,20 +125,22 @@ class Elman(Layer):
         if x.device.type != "cpu" and self.activation in IN_TORCH:
             states: Tensor = self.kernel(x)[0]
             return states
-        bias = self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0
-        weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, bias)
-        steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, None, self.activation)
-        return steps.transpose(0, 1)
+        return self._all_steps(x, None).transpose(0, 1)
 
     def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         (before,) = state
         if x.device.type != "cpu" and self.activation in IN_TORCH:
             states, last = self.kernel(x, before[None])
             return states, (last[0],)
+        steps = self._all_steps(x, before)
+        return steps.transpose(0, 1), (steps[-1],)
+
+    def _all_steps(self, x: Tensor, before: Tensor | None) -> Tensor:
+        """Hidden states (time, batch, hidden). before: the one before the first step, None: zero."""
         bias = self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0
         weights = (self.kernel.weight_ih_l0, self.kernel.weight_hh_l0, bias)
         steps: Tensor = _AllSteps.apply(x.transpose(0, 1), *weights, before, self.activation)
-        return steps.transpose(0, 1), (steps[-1],)
+        return steps
 
     def drive(self, x: Tensor) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)

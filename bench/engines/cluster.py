@@ -136,12 +136,7 @@ class ClusterEngine:
         try:
             place: Place = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            self._failures += 1
-            if self._failures >= STARTS * max(1, len(self._hands)):
-                raise EngineError(
-                    f"no worker of the cluster starts: {_first_line(error)}. Nothing stored is lost."
-                ) from None
-            self._replace(held)
+            self._did_not_start(held, f"no worker of the cluster starts: {_first_line(error)}. Nothing stored is lost.")
             return
         if place.suite != fingerprint():
             raise EngineError(
@@ -149,6 +144,13 @@ class ClusterEngine:
                 f"{fingerprint()}, got {place.suite}. Install the same on every node."
             )
         held.slot = Slot(held.index, None if place.gpu is None else f"{place.node}/{place.gpu}")
+
+    def _did_not_start(self, held: _Held, words: str) -> None:
+        """Another try for an actor or its process, unless there were too many in a row."""
+        self._failures += 1
+        if self._failures >= STARTS * len(self._hands):
+            raise EngineError(words) from None
+        self._replace(held)
 
     # -- cells --------------------------------------------------------------------------------------------------------
 
@@ -284,12 +286,9 @@ class ClusterEngine:
         try:
             finished: Finished = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:  # its process did not start there, which costs no attempt
-            self._failures += 1
-            if self._failures >= STARTS * len(self._hands):
-                raise EngineError(f"{_first_line(error.cause)} Nothing stored is lost.") from None
+            self._did_not_start(held, _first_line(error.cause))
             self.executions -= 1
             queue.again(waiting.item, waiting.attempt, alone=waiting.alone)
-            self._replace(held)
             return
         except self._ray.exceptions.RayError as error:
             self.lost += 1

@@ -67,7 +67,7 @@ class Sender:
 
     def _packed(self, source: Source) -> Parcel:
         corpus, content = self._corpora.pack(source.corpus, source.folder)
-        files = {name: hashlib.sha256(file).hexdigest() for name, file in content.items()}
+        files = {name: _digest(file) for name, file in content.items()}
         return Parcel(corpus, files, self._put(content) if content else None, self._corpora.cache)
 
 

@@ -17,11 +17,11 @@ from tests.reliability.fakes import sweep_of
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
-STAGES = ("a parent", "a worker")
 
 
-class Kills(Protocol):
+class Seen(Protocol):
     kills: int
+    changed: int
 
 
 @dataclass
@@ -80,9 +80,7 @@ def killed_and_resumed(folder: Path, *, kills: int, cells: int, seed: int) -> Re
         before.clear()
         Store(store, create=True)
         while seen.kills < kills:
-            known = records(store)
-            seen.changed += sum(known.get(name) != content for name, content in before.items())
-            before |= known
+            known = compare(store, before, seen)
             if len(known) == cells:
                 break
             with _start(store, cells) as run:
@@ -117,7 +115,7 @@ def _wait_for_a_record(store: Path, run: subprocess.Popen[str], known: int) -> N
         time.sleep(0.005)
 
 
-def kill(process: int, seen: Kills) -> None:
+def kill(process: int, seen: Seen) -> None:
     """Kill a process that runs, and count it."""
     if running(process):
         os.kill(process, signal.SIGKILL)
@@ -129,9 +127,16 @@ def records(store: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (store / "cells").glob("[!.]*.json")}
 
 
-def _hold(store: Path, cells: int, before: dict[str, bytes], seen: Resumed) -> None:
+def compare(store: Path, before: dict[str, bytes], seen: Seen) -> dict[str, bytes]:
+    """The files of a store's answers, which are those of `before` and new ones; `before` takes these up."""
     known = records(store)
     seen.changed += sum(known.get(name) != content for name, content in before.items())
+    before |= known
+    return known
+
+
+def _hold(store: Path, cells: int, before: dict[str, bytes], seen: Resumed) -> None:
+    compare(store, before, seen)
     opened = Store(store)
     seen.lost += len(sweep_of(cells).seeds or ()) - len(list(opened.answers()))
     seen.failures += len(opened.failures()) + len(opened.corrupt)

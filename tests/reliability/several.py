@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.store import Store
 from tests.reliability.fakes import LOG, sweep_of
-from tests.reliability.runners import ROOT, WORKERS, children, kill, records
+from tests.reliability.runners import ROOT, WORKERS, children, compare, kill
 
 RUNNERS = 3
 HERE = "00000000"  # the host of those that share one
@@ -118,19 +118,12 @@ def campaign(folder: Path, *, kills: int, cells: int, seed: int) -> Shared:
             while seen.kills < kills and not started.over:
                 time.sleep(chance.expovariate(1 / 0.25))
                 started.kill_one(chance, seen)
-                _compare(store, before, seen)
+                compare(store, before, seen)
             started.finish(seen)
         generation += 1
-        _compare(store, before, seen)
+        compare(store, before, seen)
         _count(store, cells, seen)
     return seen
-
-
-def _compare(store: Path, before: dict[str, bytes], seen: Shared) -> None:
-    """Records that were there must be there as they were."""
-    known = records(store)
-    seen.changed += sum(known.get(name) != content for name, content in before.items())
-    before |= known
 
 
 def _count(store: Path, cells: int, seen: Shared) -> None:
