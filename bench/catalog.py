@@ -130,7 +130,7 @@ def _files(kind: Kind) -> dict[str, Path]:
     spec = importlib.util.find_spec(PACKAGES[kind])
     folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else ()
     files = [path for folder in folders for path in sorted(Path(folder).glob("*.py"))]
-    return {path.stem: path for path in files if path.stem != "base" and not path.stem.startswith("_")}
+    return {path.stem: path for path in files if path.stem != "__init__"}
 
 
 def _source(module: str) -> Path:

@@ -20,7 +20,9 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from rich.console import Console as Terminal
 
-from bench import catalog, command, login
+from bench import catalog
+from bench.cli import command
+from bench.mirror import login
 from bench.store import Store, StoreError
 
 EXIT_WRONG = 1
@@ -106,7 +108,7 @@ def weights_and_biases() -> Iterator[Finding]:
 
 def corpora(folder: Path | None) -> Iterator[Finding]:
     """The corpora that tasks read by default."""
-    from tasks import _corpus
+    from tasks.corpora import resolving
 
     for name in catalog.names("task"):
         card = catalog.card("task", name)
@@ -114,8 +116,8 @@ def corpora(folder: Path | None) -> Iterator[Finding]:
             continue
         wanted = str(card.options["corpus"].default)
         try:
-            corpus = _corpus.resolve(wanted, fallback=card.fallback, folder=folder, download=False)
-        except _corpus.CorpusError as error:
+            corpus = resolving.resolve(wanted, fallback=card.fallback, folder=folder, download=False)
+        except resolving.CorpusError as error:
             yield Finding("wrong", "corpus", f"{wanted} ({name}): {error}")
             continue
         if corpus.source == wanted:

@@ -18,10 +18,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from bench import command
-from bench.result import Result
+from bench.cli import command
+from bench.records.cell import canonical_json
+from bench.records.result import Result
 from bench.store import Store, StoreError
-from bench.sweep import canonical_json
 
 MEASURED = ("attempt", "seconds", "steps_per_second", "peak_memory_mb", "provenance")
 

@@ -16,11 +16,14 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from bench import command, tracking
-from bench.login import LoginError, Wish, described, mirroring, resolve
-from bench.result import ANSWERS, Result
+from bench.cli import command
+from bench.mirror import tracking
+from bench.mirror.login import LoginError, Wish, described, mirroring, resolve
+from bench.records.cell import Cell, canonical_json
+from bench.records.job import Mirroring
+from bench.records.result import ANSWERS, Result
+from bench.records.sweep import TASKS
 from bench.store import Store, StoreError
-from bench.sweep import TASKS, Cell, Mirroring, canonical_json
 
 app = App(name="python -m bench.publish", help="Mirror stored results to W&B, training nothing.", version_flags=[])
 EXIT_FAILED = 1
@@ -155,7 +158,7 @@ def _save_workspace(store: Path | None, project: str | None, entity: str | None)
     resolve("online")
     tasks = list(dict.fromkeys(result.cell.task for result in Store(store).results())) if store else list(TASKS)
     try:
-        from bench.workspace import save
+        from bench.mirror.workspace import save
     except ImportError as error:
         raise PublishError(f"--workspace needs one package more ({error}): pip install '.[workspace]'") from None
     try:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from bench.catalog import CatalogError
-from bench.settings import Settings, UsageError, as_toml, configured, from_toml
-from bench.sweep import Checkpointing, Surroundings, Sweep
+from bench.cli.settings import Settings, UsageError, as_toml, configured, from_toml
+from bench.records.job import Checkpointing, Surroundings
+from bench.records.sweep import Sweep
 
 if TYPE_CHECKING:
-    from bench.console import Console
+    from bench.cli.console import Console
     from bench.engines.base import Engine
     from bench.store import Store
 
@@ -79,17 +80,18 @@ def run(
 
 
 def _resolver(settings: Settings) -> Any:
-    from bench.plan import Request, Resolved
-    from bench.sweep import DataIdentity, Source
-    from tasks import _corpus
+    from bench.records.cell import DataIdentity
+    from bench.records.job import Source
+    from bench.runner.plan import Request, Resolved
+    from tasks.corpora import resolving
 
     given = settings.data or os.environ.get("BENCH_DATA")
     folder = Path(given) if given else None
 
     def resolve(request: Request, download: bool) -> Resolved | None:
         try:
-            corpus = _corpus.resolve(request.corpus, fallback=request.fallback, folder=folder, download=download)
-        except _corpus.CorpusError as error:
+            corpus = resolving.resolve(request.corpus, fallback=request.fallback, folder=folder, download=download)
+        except resolving.CorpusError as error:
             raise UsageError(str(error)) from None
         fell_back = corpus.source == request.fallback != request.corpus
         if fell_back and not download:
@@ -126,9 +128,9 @@ def _workers(settings: Settings) -> int:
 
 def _engine(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
     if settings.engine == "ray":
-        from bench.engines.cluster import ClusterEngine
-        from bench.engines.corpora import Corpora
-        from tasks import _corpus
+        from bench.engines.cluster.corpora import Corpora
+        from bench.engines.cluster.engine import ClusterEngine
+        from tasks.corpora import resolving
 
         return ClusterEngine(
             surroundings,
@@ -138,7 +140,7 @@ def _engine(settings: Settings, surroundings: Surroundings, console: Console) ->
             timeout=settings.timeout,
             report=console.working,
             say=console.note,
-            corpora=Corpora(_corpus.pack, _corpus.cache),
+            corpora=Corpora(resolving.pack, resolving.cache),
         )
     from bench.engines.local import LocalEngine
 
@@ -159,8 +161,9 @@ def _checkpoints(settings: Settings, store: Store) -> Checkpointing | None:
 
 
 def _preview(sweep: Sweep, settings: Settings) -> int:
-    from bench.console import Console, Estimate, duration
-    from bench.plan import plan, share
+    from bench.cli.console import Console
+    from bench.records.estimate import Estimate, duration
+    from bench.runner.plan import plan, share
 
     cells = [planned.cell for planned in share(plan(sweep), settings.part)]
     console, estimate = Console(), Estimate()
@@ -173,9 +176,9 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
 
 
 def _execute(sweep: Sweep, settings: Settings) -> int:
-    from bench import login
-    from bench.console import Console
-    from bench.runner import execute
+    from bench.cli.console import Console
+    from bench.mirror import login
+    from bench.runner.runner import execute
     from bench.store import Store
 
     mirroring = login.mirroring(settings.wandb, settings.store, sweep=sweep.hash)
@@ -208,7 +211,7 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
     from bench.engines.base import AddressError, EngineError
-    from bench.login import LoginError
+    from bench.mirror.login import LoginError
     from bench.store import StoreError
 
     exit_code = EXIT_USAGE

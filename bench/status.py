@@ -17,12 +17,12 @@ from cyclopts import App, Parameter
 from pydantic import ValidationError
 from rich.console import Console as Terminal
 
-from bench import command
-from bench.console import Estimate, duration
-from bench.leases import Runner, runners
-from bench.result import ANSWERS, Result
+from bench.cli import command
+from bench.records.cell import Cell
+from bench.records.estimate import Estimate, duration
+from bench.records.result import ANSWERS, Result
 from bench.store import Store, StoreError
-from bench.sweep import Cell
+from bench.store.leases import Runner, runners
 
 EXIT_WRONG = 1
 SHOWN = 10  # failed cells in full

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models._attention import causal_attention, causal_weights
-from models._recurrent import Stack, check_layout
 from models.base import SequenceModel
 from models.lstm import MemoryCell
+from models.parts.attention import causal_attention, causal_weights
+from models.parts.recurrent import Stack, check_layout
 from tasks.base import Spec
 
 

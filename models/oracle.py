@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models._control import Control
+from models.parts.control import Control
 from tasks.base import Spec
 
 

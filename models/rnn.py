@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models._recurrent import Fill, Layer, Stack, State, check_choice, check_layout, initialise
-from models._stacked import Stacked
+from models.parts.recurrent import Fill, Layer, Stack, State, check_choice, check_layout, initialise
+from models.parts.stacked import Stacked
 from tasks.base import Spec
 
 

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models._attention import causal_attention
 from models.base import SequenceModel
+from models.parts.attention import causal_attention
 from tasks.base import Spec
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from cyclopts import App
 
-from bench import command
-from bench.result import Result
+from bench.cli import command
+from bench.records.result import Result
 from bench.store import Store, StoreError
 from reports import gradients, table
-from reports._blocks import Rank
-from reports._command import chosen, save
-from reports._view import UsageError
+from reports.view.blocks import Rank
+from reports.view.command import chosen, save
+from reports.view.view import UsageError
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
@@ -69,7 +69,8 @@ def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path)
         save(folder / name, text)
         yield folder / name
     # Loaded late: drawing takes half a second to load, which help and bad usage need not wait for.
-    from reports import dashboard, figures
+    from reports.figures import figures
+    from reports.page import page as dashboard
 
     everything = source.results()
     dashboard.write(source, results, folder / "index.html", everything)

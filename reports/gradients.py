@@ -17,15 +17,15 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from bench import command
-from bench.result import GradientFlow, GradientProfile, Result
+from bench.cli import command
+from bench.records.result import GradientFlow, GradientProfile, Result
 from bench.store import Store, StoreError
-from reports import _formats
-from reports._blocks import Rank
-from reports._command import chosen, save
-from reports._layout import Column, Table
-from reports._view import UsageError
-from reports._words import number
+from reports.text import formats
+from reports.text.layout import Column, Table
+from reports.text.words import number
+from reports.view.blocks import Rank
+from reports.view.command import chosen, save
+from reports.view.view import UsageError
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
@@ -127,7 +127,7 @@ def write(results: Sequence[Result], form: Format, quantities: Sequence[str] = (
         return as_csv(results, quantities)
     tables = verdicts(results, quantities or ("input",))
     if form == "markdown":
-        return _formats.markdown(tables, list(NOTES))
+        return formats.markdown(tables, list(NOTES))
     file = io.StringIO()
     _print(tables, Console(file=file, width=WIDTH, no_color=True))
     return file.getvalue()
@@ -135,7 +135,7 @@ def write(results: Sequence[Result], form: Format, quantities: Sequence[str] = (
 
 def _print(tables: Sequence[Table], console: Console) -> None:
     for table in tables:
-        _formats.print_table(table, console)
+        formats.print_table(table, console)
     for note in NOTES:
         console.print(note, style="dim", highlight=False)
 

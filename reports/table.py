@@ -13,15 +13,17 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.text import Text
 
-from bench import command
-from bench.result import Result
+from bench.cli import command
+from bench.records.result import Result
 from bench.store import Store, StoreError
-from reports import _blocks, _csv, _formats, _layout, summary
-from reports._blocks import Rank
-from reports._command import corrupt, names, numbers, save
-from reports._layout import Table
-from reports._view import UsageError, asked_order, select
-from reports.summary import Group
+from reports.summary import grouping as summary
+from reports.summary.grouping import Group
+from reports.text import csv, formats, layout
+from reports.text.layout import Table
+from reports.view import blocks
+from reports.view.blocks import Rank
+from reports.view.command import corrupt, names, numbers, save
+from reports.view.view import UsageError, asked_order, select
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
@@ -52,11 +54,11 @@ def print_text(results: Sequence[Result], rank: Rank, by: By, console: Console) 
     """The tables of some results in a terminal."""
     groups = summary.groups(results)
     for table in tables(results, groups, rank, by, console.width):
-        _formats.print_table(table, console)
+        formats.print_table(table, console)
     if by == "group" and groups:
         console.print(Text("Overview\n", style="bold underline"))
         for table in overviews(groups, rank, console.width):
-            _formats.print_table(table, console)
+            formats.print_table(table, console)
     for note in notes(groups, by):
         console.print(Text(note, style="dim"))
 
@@ -64,33 +66,31 @@ def print_text(results: Sequence[Result], rank: Rank, by: By, console: Console) 
 def tables(results: Sequence[Result], groups: Sequence[Group], rank: Rank, by: By, width: int) -> list[Table]:
     """One table per task and setting, then the cells that failed. width: what they should fit into."""
     found: list[Table] = overviews(groups, rank, width) if by == "overview" else []
-    blocks = _blocks.blocks(groups, rank)
-    for key, members in blocks.items() if by != "overview" else ():
-        title = _blocks.heading(key, members, blocks)
-        build = {"group": _layout.by_group, "cell": _layout.by_cell}[by]
+    by_setting = blocks.blocks(groups, rank)
+    for key, members in by_setting.items() if by != "overview" else ():
+        title = blocks.heading(key, members, by_setting)
+        build = {"group": layout.by_group, "cell": layout.by_cell}[by]
         full = build(title, members)
-        found.append(
-            full if _formats.fits(full, width) else _formats.narrowed(build(title, members, short=True), width)
-        )
-    failed = _layout.failures(results, rank)
+        found.append(full if formats.fits(full, width) else formats.narrowed(build(title, members, short=True), width))
+    failed = layout.failures(results, rank)
     return [*found, failed] if failed else found
 
 
 def overviews(groups: Sequence[Group], rank: Rank, width: int) -> list[Table]:
     """One table per task and setting, models by lengths; split by lengths where they do not fit."""
-    blocks = _blocks.blocks(groups, rank)
+    by_setting = blocks.blocks(groups, rank)
     found = []
-    for key, members in blocks.items():
-        title = _blocks.heading(key, members, blocks)
+    for key, members in by_setting.items():
+        title = blocks.heading(key, members, by_setting)
         lengths = sorted({group.identity.length for group in members})
-        found += _split(functools.partial(_layout.overview, title, members), lengths, width)
+        found += _split(functools.partial(layout.overview, title, members), lengths, width)
     return found
 
 
 def _split(build: Callable[[Sequence[int], bool], Table], lengths: Sequence[int], width: int) -> list[Table]:
     for short in (False, True):
         table = build(lengths, short)
-        if _formats.fits(table, width) or (short and len(lengths) == 1):
+        if formats.fits(table, width) or (short and len(lengths) == 1):
             return [table]
     middle = (len(lengths) + 1) // 2
     return [*_split(build, lengths[:middle], width), *_split(build, lengths[middle:], width)]
@@ -101,22 +101,22 @@ def notes(groups: Sequence[Group], by: By) -> list[str]:
     if not groups:
         return []
     kinds = {"group": ("group", "overview"), "cell": ("cell",), "overview": ("overview",)}[by]
-    lines = [line for kind in kinds for line in _blocks.legend(groups, kind)]
-    return [*_blocks.caption(groups), *dict.fromkeys(lines)]
+    lines = [line for kind in kinds for line in blocks.legend(groups, kind)]
+    return [*blocks.caption(groups), *dict.fromkeys(lines)]
 
 
 def write(results: Sequence[Result], rank: Rank, by: By, form: Format) -> str:
     """The tables of some results as text for a file."""
     groups = summary.groups(results)
-    ordered = [group for members in _blocks.blocks(groups, rank).values() for group in members]
+    ordered = [group for members in blocks.blocks(groups, rank).values() for group in members]
     if form == "csv":
-        return _csv.by_group(ordered) if by != "cell" else _csv.cells(_layout.in_order(ordered))
+        return csv.by_group(ordered) if by != "cell" else csv.cells(layout.in_order(ordered))
     if form == "text":
         file = io.StringIO()
         print_text(results, rank, by, Console(file=file, width=WIDTH, no_color=True))
         return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
     found = tables(results, groups, rank, by, width=10_000)
-    return {"markdown": _formats.markdown, "latex": _formats.latex}[form](found, notes(groups, by))
+    return {"markdown": formats.markdown, "latex": formats.latex}[form](found, notes(groups, by))
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from tasks._objectives import SquaredError
-from tasks._synthetic import SyntheticTask, choose
 from tasks.base import Batch, Features, Predict, Spec
+from tasks.base.objectives import SquaredError
+from tasks.base.synthetic import SyntheticTask, choose
 
 SOLVED = 0.01  # where chance is 1/6; in proportion elsewhere
 

@@ -20,12 +20,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
-from tasks._context import scores_by_context, windows_of
-from tasks._corpus import CorpusError, resolve
-from tasks._metrics import RatioMetric
-from tasks._objectives import log_odds
-from tasks._text import SCORED, Scored, read_text, reference
 from tasks.base import Batch, Column, Data, Objective, Spec, Split, Task, Tokens, generator
+from tasks.base.context import scores_by_context, windows_of
+from tasks.base.metrics import RatioMetric
+from tasks.base.objectives import log_odds
+from tasks.characters.text import SCORED, Scored, read_text, reference
+from tasks.corpora.resolving import CorpusError, resolve
 
 EMBEDDING = 32
 EVALUATION_TOKENS = 32_000
@@ -93,8 +93,8 @@ class CharLM(Task):
         picked by validation is slightly optimistic. The first held-out character is never scored.
 
     Raises:
-        CorpusError: see `tasks._corpus`; a text below 1,000 characters; a text that no n-gram predicts better than
-            the unigram.
+        CorpusError: see `tasks.corpora.resolving`; a text below 1,000 characters; a text that no n-gram predicts
+            better than the unigram.
         ValueError: the text is too short for this length; an unknown `evaluation`.
     """
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from tasks._objectives import Recall
-from tasks._synthetic import SyntheticTask, choose
 from tasks.base import Batch, Column, Replacement, Spec, Tokens
+from tasks.base.objectives import Recall
+from tasks.base.synthetic import SyntheticTask, choose
 
 SYMBOLS = 10  # how many are to be recalled
 ALPHABET = 8  # ids 0 … 7

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tasks._conll import READERS, read_conll
-from tasks._context import scores_by_context
-from tasks._corpus import files, resolve
-from tasks._spans import SpanTagging
-from tasks._texts import GeneratedText, RealText, Text, load
-from tasks._vocabulary import COLUMNS
 from tasks.base import Batch, Data, Replacement, Spec, Split, Task, Tokens, first_sequences, generator
+from tasks.base.context import scores_by_context
+from tasks.corpora.conll import READERS, read_conll
+from tasks.corpora.resolving import files, resolve
+from tasks.entities.spans import SpanTagging
+from tasks.entities.texts import GeneratedText, RealText, Text, load
+from tasks.entities.vocabulary import COLUMNS
 
 SCORED = 3000  # tokens that context use is measured on: about 190 spans of litbank
 
@@ -41,17 +41,18 @@ class NER(Task):
 
     corpus: `litbank` (100 openings of English novels), `wnut17` (sentences of at most 105 tokens: not long-range),
     `wikigold` (145 articles), `generated` (documents whose every mention hangs on one cue D = T−r−H−1 tokens back, see
-    `tasks._generated`; needs T ≥ r+5), or the path of a file in CoNLL columns. Documents in order, index mod 10: 8
-    validates, 9 tests; wnut17 has its own splits.
+    `tasks.entities.generated`; needs T ≥ r+5), or the path of a file in CoNLL columns. Documents in order, index mod
+    10: 8 validates, 9 tests; wnut17 has its own splits.
 
     Score: span F1, strict (a span counts with both its ends and its type), higher is better; never token accuracy
     (tagging nothing at all is right on 92.6 % of wnut17's test tokens). chance: 0, tagging nothing; for `generated`
     .625, tagging every mention without memory. best: 1. Solved: a real corpus never; `generated`, whose Bayes score
-    is 1, at .99. Floor `gazetteer` (real corpora): a dictionary of the training entities, see `tasks._gazetteer`.
+    is 1, at .99. Floor `gazetteer` (real corpora): a dictionary of the training entities, see
+    `tasks.entities.gazetteer`.
 
     Raises:
         ValueError: a length too small for the look-ahead or above the longest document; a malformed corpus.
-        CorpusError: no such corpus; see `tasks._corpus.resolve`.
+        CorpusError: no such corpus; see `tasks.corpora.resolving.resolve`.
     """
 
     version = 1

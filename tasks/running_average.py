@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from tasks._objectives import RelativeSquaredError
-from tasks._synthetic import SyntheticTask
 from tasks.base import Batch, Features, Spec
+from tasks.base.objectives import RelativeSquaredError
+from tasks.base.synthetic import SyntheticTask
 
 BISECTIONS = 60
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -13,85 +12,41 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bench", "tasks", "models", "reports")
 ANYTHING = "*"
-NOUNS = "bench.result bench.sweep"
-ENGINE = "bench.engines.base bench.engines.placement bench.engines.local"
-INSIDE = "bench.gradients bench.jacobians"
 
-# The first pattern that matches a module holds. A module that no pattern matches needs a line of its own.
-# `_*` are a package's helpers; they are for that package alone.
+# One row per folder, or per command: what a folder's files may import of ours beside each other. The first pattern that
+# matches a module holds; a module that no pattern matches needs a row.
+RECORDS = "bench.records.*"
+STORE = f"{RECORDS} bench.store bench.store.*"
+BASES = "tasks.base models.base"
 TABLE: list[tuple[str, str]] = [
-    # nouns: they know nothing but each other
-    ("bench.sweep", ""),
     ("bench.catalog", ""),
-    ("bench.command", ""),
-    ("bench.sources", ""),
-    ("bench.settings", "bench.sweep"),
-    ("bench.result", "bench.sweep"),
-    ("bench.columns", "bench.result"),
-    # the store
-    ("bench.files", ""),
-    ("bench.sealed", "bench.result bench.sweep"),
-    ("bench.store", f"{NOUNS} bench.columns bench.files bench.sealed"),
+    ("bench.records.*", ""),
+    ("bench.store.*", RECORDS),
+    ("bench.cli.*", RECORDS),
+    ("bench.probes.*", f"{BASES} {RECORDS}"),
+    ("bench.mirror.*", RECORDS),
+    ("bench.trial.*", f"{BASES} {STORE} bench.catalog bench.probes.* bench.mirror.*"),
+    ("bench.engines.worker", f"{RECORDS} bench.engines.* bench.trial.*"),  # the process that measures
+    ("bench.engines.*", f"{STORE} bench.engines.* bench.trial.sources"),
+    ("bench.runner.*", f"{STORE} bench.catalog bench.cli.* bench.engines.*"),
     ("bench", "bench.store"),
-    # tasks and models never meet
-    ("tasks", ""),
-    ("tasks.base", ""),
-    ("tasks.*", "tasks.base tasks._*"),
-    ("models", ""),
-    ("models.base", "tasks.base"),
-    ("models.attention", "tasks.base models.base models._* models.lstm"),  # its encoder is an lstm
-    ("models.*", "tasks.base models.base models._*"),
-    # one cell, measured
-    ("bench.gradients", "tasks.base models.base"),
-    ("bench.jacobians", "tasks.base models.base bench.gradients"),
-    ("bench.inspection", f"tasks.base models.base bench.result {INSIDE}"),
-    ("bench.recorder", f"tasks.base models.base {NOUNS} {INSIDE} bench.inspection bench.tracking"),
-    ("bench.checkpoint", "tasks.base models.base bench.sweep bench.files bench.recorder bench.sources"),
-    (
-        "bench.trial",
-        f"tasks.base models.base {NOUNS} {INSIDE} bench.catalog bench.checkpoint bench.recorder bench.tracking",
-    ),
-    # the mirror, and what is shown
-    ("bench.login", NOUNS),
-    ("bench.mirrored", f"{NOUNS} bench.columns"),
-    ("bench.tracking", f"{NOUNS} bench.mirrored bench.login"),
-    ("bench.console", NOUNS),
-    # many cells
-    ("bench.engines", ""),
-    ("bench.engines.placement", ""),
-    ("bench.engines.base", NOUNS),
-    ("bench.engines.local", f"{NOUNS} bench.engines.base bench.engines.placement bench.engines._worker"),
-    ("bench.engines._worker", f"{NOUNS} bench.engines.placement bench.trial"),
-    ("bench.engines.corpora", f"{NOUNS} bench.engines.base bench.files"),
-    (
-        "bench.engines.*",
-        f"{NOUNS} {ENGINE} bench.engines.corpora bench.engines._* bench.sources",
-    ),  # each node of a cluster: the local one
-    ("bench.leases", "bench.files bench.store"),
-    ("bench.plan", f"{NOUNS} bench.catalog bench.console bench.engines.placement"),
-    ("bench.missing", f"{NOUNS} bench.store bench.console bench.leases bench.plan bench.engines.placement"),
-    (
-        "bench.runner",
-        f"{NOUNS} bench.store bench.catalog bench.console bench.leases bench.missing bench.plan bench.engines.base",
-    ),
-    (
-        "bench.status",
-        f"{NOUNS} bench.command bench.store bench.leases bench.console",
-    ),  # estimates the time left
-    ("bench.doctor", f"{NOUNS} bench.command bench.store bench.catalog bench.tracking bench.login tasks._corpus"),
-    ("bench.merge", f"{NOUNS} bench.command bench.store"),
-    ("bench.publish", f"{NOUNS} bench.command bench.store bench.tracking bench.mirrored bench.login bench.workspace"),
-    ("bench.workspace", "bench.mirrored"),
-    # reports read the store, and nothing else
-    ("reports", ""),
+    ("bench.run", ANYTHING),  # composition roots
     ("reports.__main__", ANYTHING),
-    ("reports.summary", f"{NOUNS} bench.store reports._*"),
-    ("reports.*", f"{NOUNS} bench.command bench.store reports.summary reports._*"),
-    # composition roots
-    ("bench.run", ANYTHING),
-    ("bench.paper", ANYTHING),
+    ("bench.doctor", f"{STORE} bench.catalog bench.cli.* bench.mirror.* tasks.corpora.*"),
+    ("bench.*", f"{STORE} bench.cli.* bench.mirror.*"),  # the other commands
+    # tasks and models never meet
+    ("tasks.base.*", ""),
+    ("tasks.*", "tasks.base tasks.base.* tasks.corpora.* tasks.characters.* tasks.entities.*"),
+    ("models.base.*", "tasks.base"),
+    ("models.attention", f"{BASES} models.parts.* models.lstm"),  # its encoder is an lstm
+    ("models.*", f"{BASES} models.parts.*"),
+    # reports read the store, and nothing else
+    ("reports.*", f"{STORE} bench.cli.* reports.*"),
+    ("reports", ""),
+    ("tasks", ""),
+    ("models", ""),
 ]
-ROOTS = {"bench.run", "bench.paper", "reports.__main__"}  # nobody imports them
+ROOTS = {"bench.run", "reports.__main__"}  # nobody imports them
 
 
 @cache
@@ -126,22 +81,35 @@ def allowed(name: str) -> str | None:
     return next((may for pattern, may in TABLE if fnmatchcase(name, pattern)), None)
 
 
+def folder(name: str) -> str:
+    """The folder of a module, as a package; a package is its own."""
+    return name if modules()[name].name == "__init__.py" else name.rpartition(".")[0]
+
+
 def test_the_table_holds() -> None:
     faults = []
     for name in sorted(modules()):
         may = allowed(name)
         if may is None:
-            faults.append(f"{name} stands in no line of the table: add one")
+            faults.append(f"{name} stands in no row of the table: add one")
             continue
-        package = name.rpartition(".")[0]
         for other in sorted(ours(name)):
-            private = other.rpartition(".")[2].startswith("_") and other.rpartition(".")[0] != package
-            listed = any(fnmatchcase(other, pattern) for pattern in may.split())
+            beside = folder(name) not in PACKAGES and other in modules() and folder(other) == folder(name)
             if other not in modules():
                 faults.append(f"{name} imports {other}, which does not exist")
-            elif not listed or (private and other not in may.split() and may != ANYTHING):
+            elif not beside and not any(fnmatchcase(other, pattern) for pattern in may.split()):
                 faults.append(f"{name} imports {other}; it may import {may or 'nothing of ours'}")
     assert not faults, "\n".join(faults)
+
+
+def test_no_row_is_dead() -> None:
+    used = {next(pattern for pattern, _ in TABLE if fnmatchcase(name, pattern)) for name in modules()}
+    assert [pattern for pattern, _ in TABLE if pattern not in used] == []
+
+
+def test_no_module_has_a_leading_underscore() -> None:
+    stems = {path: path.stem for path in modules().values()}
+    assert [str(path) for path, stem in stems.items() if stem.startswith("_") and not stem.startswith("__")] == []
 
 
 def test_nobody_imports_a_command() -> None:
@@ -183,17 +151,13 @@ def test_the_product_does_not_know_its_tests() -> None:
     assert [name for name, path in modules().items() if "tests" in imports(path) or "pytest" in imports(path)] == []
 
 
-def test_every_package_is_installed() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
-    assert sorted(listed) == sorted(name for name, path in modules().items() if path.name == "__init__.py")
-
-
 def test_this_test_sees_imports_of_every_form(tmp_path: Path) -> None:
     file = tmp_path / "example.py"
     file.write_text(
-        "import torch.nn as nn\nimport bench.store\nfrom bench import catalog, load\nfrom bench.sweep import Cell\n"
-        "def late():\n    from tasks import _corpus\n    if True:\n        import reports.table\n"
+        "import torch.nn as nn\nimport bench.store\nfrom bench import catalog, load\n"
+        "from bench.records.sweep import Sweep\n"
+        "def late():\n    from tasks.corpora import known\n    if True:\n        import reports.table\n"
     )
     assert imports(file) == {
-        "torch", "bench.store", "bench.catalog", "bench", "bench.sweep", "tasks._corpus", "reports.table",
+        "torch", "bench.store", "bench.catalog", "bench", "bench.records.sweep", "tasks.corpora.known", "reports.table",
     }  # fmt: skip

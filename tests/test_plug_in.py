@@ -22,9 +22,7 @@ from typing import Any
 import torch
 from torch import Generator
 
-from tasks._objectives import SquaredError
-from tasks._synthetic import SyntheticTask
-from tasks.base import Batch, Features, Spec
+from tasks.base import Batch, Features, Spec, SquaredError, SyntheticTask
 
 
 class Recollection(SyntheticTask):

@@ -18,8 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from pydantic import BaseModel
 
-from bench.result import Result
-from bench.store import COLUMNS
+from bench.records.result import Result
+from bench.store.store import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -236,7 +236,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_corpora_table_matches_the_known_ones() -> None:
-    from tasks._known import EMBEDDED, KNOWN
+    from tasks.corpora.known import EMBEDDED, KNOWN
 
     for name, known in KNOWN.items():
         assert known.folder in README, f"README does not say where {name} lies"

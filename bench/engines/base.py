@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, Self
 
-from bench.result import Finished
-from bench.sweep import Cell, Job
+from bench.records.cell import Cell
+from bench.records.job import Job
+from bench.records.result import Finished
 
 Report = Callable[[int, Cell | None, int, int], None]
 

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import wait
 
-from bench.engines._worker import ALLOCATOR, Worker
 from bench.engines.base import EngineError, Report
 from bench.engines.placement import Queue, Slot, slots
-from bench.result import Finished, Result, Status
-from bench.sweep import Job, Surroundings
+from bench.engines.worker import ALLOCATOR, Worker
+from bench.records.job import Job, Surroundings
+from bench.records.result import Finished, Result, Status
 
 __all__ = ["ALLOCATOR", "EngineError", "LocalEngine"]
 

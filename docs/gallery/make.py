@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.store import Store
 from reports import table
-from reports._view import asked_order
+from reports.view.view import asked_order
 
 HERE = Path(__file__).parent
 FIGURES = (

@@ -104,13 +104,13 @@ def some_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir()
     for name in ("alpha", "alphabet", "alps"):
         written(package, name, "class Model:\n    version = 1\n")
-    written(package, "base", "class Base:\n    version = 1\n")
-    written(package, "_helper", "class Helper:\n    version = 1\n")
+    (package / "base").mkdir()
+    written(package / "base", "model", "class Base:\n    version = 1\n")
     monkeypatch.setitem(catalog.PACKAGES, "model", "some_models")
     return package
 
 
-def test_files_are_entries_but_base_and_helpers(some_models: Path) -> None:
+def test_files_are_entries_and_folders_are_not(some_models: Path) -> None:
     assert catalog.names("model") == ["alpha", "alphabet", "alps"]
 
 

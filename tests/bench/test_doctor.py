@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import doctor, files
+from bench import doctor
 from bench.doctor import main
-from bench.store import Store
-from tests.bench.factories import a_cell, a_result
+from bench.store import Store, files
 from tests.reliability.test_publishing import WithoutLinks
+from tests.support.factories import a_cell, a_result
 
 
 @pytest.fixture

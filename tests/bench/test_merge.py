@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from bench.merge import MEASURED, MergeError, main, merge
-from bench.result import Provenance, Result
-from bench.sealed import seal
+from bench.records.cell import Cell
+from bench.records.result import Provenance, Result
 from bench.store import Store
-from bench.sweep import Cell
-from tests.bench.factories import SHAKESPEARE, a_cell, a_failure, a_result
+from bench.store.sealed import seal
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_result
 
 WEIGHTS = b"weights"
 

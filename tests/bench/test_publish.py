@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 
-from bench import mirrored, publish
-from bench.columns import COLUMNS, row
-from bench.login import mirroring
-from bench.result import Curves, Provenance, Result
+from bench import publish
+from bench.mirror import mirrored
+from bench.mirror.login import mirroring
+from bench.records.cell import Entry
+from bench.records.job import Mirroring
+from bench.records.result import Curves, Provenance, Result
+from bench.records.row import COLUMNS, row
+from bench.records.sweep import Sweep
 from bench.store import Store
-from bench.sweep import Entry, Mirroring, Sweep
-from tests.bench.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score
-from tests.bench.inspect_wandb import read, rows
-from tests.bench.test_tracking import FakeWandb, a_flow
+from tests.bench.mirror.test_tracking import FakeWandb, a_flow
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score
+from tests.support.inspect_wandb import read, rows
 
 GOLDEN = Path(__file__).parent / "golden" / "workspace.json"
 
@@ -113,7 +116,7 @@ def test_wandb_says_what_the_store_says(store: Store) -> None:
 
 def test_what_is_there_is_skipped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = FakeWandb()
-    monkeypatch.setattr("bench.tracking.imported", lambda: wandb)
+    monkeypatch.setattr("bench.mirror.tracking.imported", lambda: wandb)
     assert publish.publish(store, offline(store)).sent == 4
     assert publish.publish(store, offline(store)) == publish.Outcome(0, 4, [])
     first, second, *_ = sorted((store.path / "wandb").iterdir())
@@ -127,7 +130,7 @@ def test_what_is_there_is_skipped(store: Store, monkeypatch: pytest.MonkeyPatch)
 
 def test_online_the_project_says_what_is_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = FakeWandb()
-    monkeypatch.setattr("bench.tracking.imported", lambda: wandb)
+    monkeypatch.setattr("bench.mirror.tracking.imported", lambda: wandb)
     solved, diverged, precise, failed = (result.cell.key for result in results())
     there = [
         SimpleNamespace(id=f"{solved}-2", state="finished"),
@@ -185,7 +188,7 @@ def test_a_folder_that_cannot_be_written_is_one_message(store: Store, capsys: py
 
 
 def test_a_newer_schema_is_one_message(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    from bench.sealed import seal
+    from bench.store.sealed import seal
 
     path = next((store.path / "cells").iterdir())
     content = json.loads(path.read_text()) | {"schema_number": 99}
@@ -202,7 +205,7 @@ def test_the_workspace_is_the_golden_one() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own validators are written in pydantic's older style
         pytest.importorskip("wandb_workspaces")
-        from bench.workspace import workspace
+        from bench.mirror.workspace import workspace
 
         found = without_ids(workspace("someone", "a-project", ["adding", "ner:hop=2"])._spec)
     if os.environ.get("UPDATE_GOLDEN"):

@@ -12,13 +12,14 @@ import pytest
 
 import bench
 from bench import run
+from bench.cli.settings import Settings, configured
+from bench.records.cell import Entry
+from bench.records.sweep import Sweep
 from bench.run import main
-from bench.settings import Settings, configured
-from bench.sweep import Entry, Sweep
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--budget", "smoke", "--steps", "2", "--hidden", "4", "--lengths", "6", "--wandb", "off"]
-EXAMPLES = "tests.bench.examples"
+EXAMPLES = "tests.support.examples"
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +159,7 @@ def test_a_corpus_that_cannot_be_used(arguments: list[str], message: str, capsys
 
 
 def test_a_corpus_with_the_wrong_hash(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from tasks._corpus import KNOWN
+    from tasks.corpora.resolving import KNOWN
 
     (path,) = KNOWN["shakespeare"].paths(elsewhere)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -293,10 +294,10 @@ def test_what_only_building_can_find_is_one_message_too(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """These come from a worker process; here its work is done in this one."""
-    from bench import trial
     from bench.engines.local import LocalEngine
+    from bench.trial import build
 
-    monkeypatch.setattr(LocalEngine, "check", lambda self, jobs: trial.check(jobs))
+    monkeypatch.setattr(LocalEngine, "check", lambda self, jobs: build.check(jobs))
     rest = ["--budget", "smoke", "--tasks", "adding", "--lengths", "6", "--models", "rnn"]
     given = {arguments[i] for i in range(0, len(arguments), 2)}
     kept = [part for i in range(0, len(rest), 2) if rest[i] not in given for part in rest[i : i + 2]]
@@ -339,9 +340,9 @@ def test_looking_loads_no_heavy_library(arguments: list[str], elsewhere: Path) -
 
 
 def test_a_rerun_with_nothing_to_do_loads_no_heavy_library(elsewhere: Path) -> None:
-    from bench.plan import plan
+    from bench.runner.plan import plan
     from bench.store import Store
-    from tests.bench.factories import a_result
+    from tests.support.factories import a_result
 
     sweep, _ = configured({"tasks": "adding", "models": "rnn", "lengths": "6"})
     store = Store(elsewhere / "results", create=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import plan, share
+from bench.cli.settings import Settings
+from bench.records.sweep import Sweep
 from bench.run import main
-from bench.settings import Settings
-from bench.sweep import Sweep
+from bench.runner.plan import plan, share
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 TINY = ["--tasks", "adding", "--models", "lstm,gru", "--lengths", "10,20,40", "--budget", "smoke"]

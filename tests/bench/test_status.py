@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.leases import Leases
-from bench.plan import plan
+from bench.records.cell import Cell, DataIdentity
+from bench.records.sweep import Sweep
+from bench.runner.plan import plan
 from bench.status import main
 from bench.store import Store
-from bench.sweep import Cell, DataIdentity, Sweep
-from tests.bench.factories import a_failure, a_result
+from bench.store.leases import Leases
+from tests.support.factories import a_failure, a_result
 
 SWEEP = Sweep(tasks="adding,char_lm", models="rnn,lstm", lengths="10", budget="smoke")
 CELLS = [planned.cell for planned in plan(SWEEP)]

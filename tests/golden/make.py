@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from bench import trial
-from bench.columns import COLUMNS, row
-from bench.result import SCHEMA
+from bench.records.job import Surroundings
+from bench.records.result import SCHEMA
+from bench.records.row import COLUMNS, row
+from bench.records.sweep import Sweep
 from bench.store import Store
-from bench.sweep import Surroundings, Sweep
+from bench.trial import trial
 
 FOLDER = Path(__file__).parent
 ASKED = Sweep(
@@ -34,8 +35,8 @@ def expected(store: Store) -> list[dict[str, object]]:
 
 def main() -> None:
     """Two answers, one diverged cell, one failed cell, and the sweep that asked for them."""
-    from bench.plan import plan
-    from tests.bench.factories import a_failure
+    from bench.runner.plan import plan
+    from tests.support.factories import a_failure
 
     torch.set_num_threads(1)
     folder = FOLDER / f"schema-{SCHEMA}"

@@ -16,8 +16,8 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks._metrics import RatioMetric, per_sequence
 from tasks.base import Column, Features, Objective, Spec, Tokens, generator
+from tasks.base.metrics import RatioMetric, per_sequence
 
 MODELS = {"rnn": RNN, "gru": GRU, "lstm": LSTM, "attention": Attention, "transformer": Transformer}
 

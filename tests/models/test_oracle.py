@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from bench import catalog
-from bench.sweep import MODELS
-from models._control import one_hot
+from bench.records.sweep import MODELS
 from models.base import SequenceModel, count_parameters
 from models.oracle import Oracle
+from models.parts.control import one_hot
 from models.window import Window
 from tasks.adding import Adding
 from tasks.base import Column, Evaluation, Features, Task, Tokens
@@ -94,7 +94,7 @@ def test_its_vectors() -> None:
 
 
 def test_no_exact_solution_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks._ngram.cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr("tasks.characters.ngram.cache", lambda: tmp_path / "cache")
     text, entities = tmp_path / "own.txt", tmp_path / "own.conll"
     text.write_text("it was the best of times, " * 60)
     entities.write_text("Mr O\nPip B-PER\nsmiled O\n. O\n\n" * 40)

@@ -145,8 +145,8 @@ def test_without_look_ahead_a_name_after_the_unseen_is_the_first_two_times_in_th
 
 
 def test_the_grammars_words_are_the_tasks_ids() -> None:
-    from tasks._generated import WORDS
-    from tasks._vocabulary import encoder
+    from tasks.entities.generated import WORDS
+    from tasks.entities.vocabulary import encoder
 
     ids = encoder(WORDS)(WORDS)[:, 0].tolist()
     assert ids == list(range(1, 305))

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench.result import Result
+from bench.records.result import Result
 from bench.store import Store
 from tests.performance.report import Figure, heading
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from bench.engines.devices import visible
 from bench.engines.local import LocalEngine
-from bench.result import Result
-from bench.sweep import Job, Surroundings
+from bench.records.job import Job, Surroundings
+from bench.records.result import Result
 from tests.performance import harness
 from tests.performance.report import Figure, as_a_worker, heading
 
@@ -105,7 +105,7 @@ def steps(extent: Extent, device: str) -> None:
 
 def measured(job: Job, device: str) -> Result:
     """A cell's result, in this process."""
-    from bench import trial
+    from bench.trial import trial
 
     result = trial.run(job, surroundings(device)).result
     if result.status not in ("ok", "out_of_memory"):
@@ -164,8 +164,9 @@ def cells_per_hour(model: str, length: int, count: int, extent: Extent, device: 
 
 def cells(model: str, length: int, count: int, seeds: int) -> list[Job]:
     """Cells of `count` steps, as a sweep has them, probes included."""
-    from bench.plan import plan
-    from bench.sweep import Entry, Sweep
+    from bench.records.cell import Entry
+    from bench.records.sweep import Sweep
+    from bench.runner.plan import plan
 
     tasks, models = (Entry("adding"),), (Entry(model),)
     sweep = Sweep(tasks=tasks, models=models, lengths=(length,), seeds=tuple(range(seeds)), steps=count)

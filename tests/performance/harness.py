@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench.sweep import Cell
+from bench.records.cell import Cell
 from tests.performance.report import Figure, as_a_worker, heading
 
 STEPS = {10: 500, 100: 100, 1000: 20}
@@ -51,8 +51,9 @@ def ratios(model: str, length: int, steps: int, pairs: int, device: str = "cpu")
 
 def cell(model: str, length: int, steps: int) -> Cell:
     """The cell that both sides train."""
-    from bench.plan import plan
-    from bench.sweep import Entry, Sweep
+    from bench.records.cell import Entry
+    from bench.records.sweep import Sweep
+    from bench.runner.plan import plan
 
     sweep = Sweep(tasks=(Entry("adding"),), models=(Entry(model),), lengths=(length,), steps=steps)
     (planned,) = plan(sweep)
@@ -62,13 +63,13 @@ def cell(model: str, length: int, steps: int) -> Cell:
 
 def suite(model: str, length: int, steps: int, device: str = "cpu") -> float:
     """Seconds per step of a cell's training, drawing its data included."""
-    from bench import trial
-    from bench.recorder import Recorder
+    from bench.trial import build, machine, trial
+    from bench.trial.recorder import Recorder
 
     measured = cell(model, length, steps)
     recorder = Recorder(measured.recipe, lambda step, steps: None)
-    task, module = trial.prepare((measured, None), recorder)
-    with trial.quiet():
+    task, module = build.prepare((measured, None), recorder)
+    with machine.quiet():
         trial.trainer(measured.recipe, "cpu" if device == "cpu" else "gpu", recorder).fit(module, datamodule=task)
     spent = recorder.seconds()
     return (spent.train + spent.data) / steps
@@ -78,14 +79,14 @@ def plain(model: str, length: int, steps: int, device: str = "cpu") -> float:
     """Seconds per step of the loop one would write by hand."""
     import torch
 
-    from bench import trial
+    from bench.trial import build
     from tasks.base import Batch
 
     on_gpu = device == "cuda"
     if on_gpu:
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.allow_tf32 = True
-    task, module = trial.build(cell(model, length, steps), None)
+    task, module = build.build(cell(model, length, steps), None)
     module.to(device)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     begun = time.perf_counter()

@@ -46,8 +46,8 @@ def main() -> None:
 
 def costs(folder: Path, arguments: argparse.Namespace) -> None:
     """The first start of W&B in a process, then the cost in training, model by model."""
-    from bench import tracking
-    from bench.sweep import Mirroring
+    from bench.mirror import tracking
+    from bench.records.job import Mirroring
 
     begun = time.perf_counter()
     observer = tracking.Mirror(Mirroring("offline", "p", folder))
@@ -71,14 +71,14 @@ def costs(folder: Path, arguments: argparse.Namespace) -> None:
 
 def training(model: str, observer: Any) -> float:
     """Seconds of one cell's training, drawing its data included."""
-    from bench import trial
-    from bench.recorder import Recorder
+    from bench.trial import build, machine, trial
+    from bench.trial.recorder import Recorder
     from tests.performance.harness import cell
 
     measured = cell(model, LENGTH, STEPS)
     recorder = Recorder(measured.recipe, lambda step, steps: None, observer)
-    task, module = trial.prepare((measured, None), recorder)
-    with trial.quiet():
+    task, module = build.prepare((measured, None), recorder)
+    with machine.quiet():
         loop = trial.trainer(measured.recipe, "cpu", recorder)
         begun = clock()
         if observer is not None:
@@ -103,7 +103,7 @@ def finish(model: str, observer: Any) -> None:
 
 def result(model: str) -> Any:
     """A record of the cell measured last."""
-    from bench.result import Result
+    from bench.records.result import Result
 
     return Result(cell=CELLS[model], status="ok", steps=STEPS, curves=CURVES[model])
 
@@ -117,7 +117,7 @@ def drain(observer: Any) -> None:
 
 def telling(model: str, observer: Any) -> float:
     """Seconds on the processor that this process takes to mirror a cell: all its threads, no training."""
-    from bench import tracking
+    from bench.mirror import tracking
 
     begun = time.process_time()
     tracking.replay(observer, result(model))

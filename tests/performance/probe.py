@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from bench.result import Seconds
+from bench.records.result import Seconds
 from tests.performance.report import Figure, as_a_worker, heading
 
 MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
@@ -46,19 +46,20 @@ def main() -> None:
 
 def measured(task: str, model: str, length: int) -> Seconds:
     """The seconds of a cell that runs its whole step budget (it may not stop when solved)."""
-    from bench import trial
-    from bench.plan import plan
-    from bench.recorder import Recorder
-    from bench.sweep import Entry, Sweep
+    from bench.records.cell import Entry
+    from bench.records.sweep import Sweep
+    from bench.runner.plan import plan
+    from bench.trial import build, machine, trial
+    from bench.trial.recorder import Recorder
 
     (planned,) = plan(Sweep(tasks=(Entry(task),), models=(Entry(model),), lengths=(length,)))
     job = (planned.cell, None)
     recorder = Recorder(planned.cell.recipe, lambda step, steps: None)
-    built, module = trial.prepare(job, recorder)
+    built, module = build.prepare(job, recorder)
     built.solved_threshold = None
     recorder.inspect(module)
     loop = trial.trainer(planned.cell.recipe, "cpu", recorder)
-    with trial.quiet():
+    with machine.quiet():
         loop.fit(module, datamodule=built)
         recorder.enter("evaluation")
         loop.test(module, datamodule=built, verbose=False)

@@ -7,8 +7,8 @@ import re
 import pytest
 import torch
 
-from tests import pretend
 from tests.performance import gpu, harness
+from tests.support import pretend
 
 
 def test_the_script_runs_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:

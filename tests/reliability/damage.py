@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.result import Result
-from bench.sealed import CorruptRecordError, decode, encode
+from bench.records.result import Result
 from bench.store import Store, StoreError
-from tests.bench.factories import a_cell, a_failure, a_result
+from bench.store.sealed import CorruptRecordError, decode, encode
 from tests.reliability.faults import CountingFiles, FailingFiles
+from tests.support.factories import a_cell, a_failure, a_result
 
 NUMBERS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 

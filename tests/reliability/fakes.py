@@ -1,4 +1,4 @@
-"""A worker's own side without torch: it answers at once, or dies by chance. It takes the place of `_worker.serve`, so
+"""A worker's own side without torch: it answers at once, or dies by chance. It takes the place of `worker.serve`, so
 that hundreds of real processes can be supervised, killed and replaced in seconds."""
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bench import files, leases, runner
-from bench.console import Console
-from bench.engines import _worker
+from bench.cli.console import Console
+from bench.engines import worker
 from bench.engines.local import LocalEngine
-from bench.result import Finished, Result
-from bench.store import Store
-from bench.sweep import Checkpointing, Surroundings, Sweep
-from tests.bench.factories import a_result
+from bench.records.job import Checkpointing, Surroundings
+from bench.records.result import Finished, Result
+from bench.records.sweep import Sweep
+from bench.runner import runner
+from bench.store import Store, files, leases
+from tests.support.factories import a_result
 
 CELL_SECONDS = 0.01
 LOG = "executions"  # in the store's folder: what was begun and published, a line each
@@ -28,7 +29,7 @@ LOG = "executions"  # in the store's folder: what was begun and published, a lin
 def serve(pipe: Connection, surroundings: Surroundings) -> None:
     """As the real one, with a result that is a function of the cell. Where checkpoints are asked for, what is begun is
     written down beside them."""
-    _worker._die_with_parent()
+    worker._die_with_parent()
     store = surroundings.checkpoints.folder.parent if surroundings.checkpoints else None
     pipe.send(("ready", None))
     while True:
@@ -85,7 +86,7 @@ def sweep_of(cells: int) -> Sweep:
 
 def execute(store: Store, cells: int, workers: int = 2, surroundings: Surroundings | None = None) -> runner.Outcome:
     """A sweep of `cells` cells with fake trials in real processes."""
-    _worker.serve = serve
+    worker.serve = serve
     console = Console()
     engine = LocalEngine(surroundings or Surroundings(), workers=workers, report=console.working, say=console.note)
     return runner.execute(sweep_of(cells), store, engine, console, lambda *_: None)

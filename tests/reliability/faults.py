@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.files import Files
+from bench.store.files import Files
 
 # Every call a publication makes. `read` is none of them, and neither is what opens a store.
 CALLS = ("create", "write", "sync", "close", "link", "replace", "unlink", "sync_folder")

@@ -16,12 +16,12 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.leases import Leases
-from bench.result import Result
-from bench.sealed import decode
+from bench.records.result import Result
 from bench.store import Store
-from tests.bench.factories import a_cell, a_failure, a_result
+from bench.store.leases import Leases
+from bench.store.sealed import decode
 from tests.reliability.faults import CountingFiles, DyingFiles
+from tests.support.factories import a_cell, a_failure, a_result
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from tasks.base import Spec
-from tests.bench.examples import Misbehaving
+from tests.support.examples import Misbehaving
 
 
 class Counted(Misbehaving):

@@ -63,7 +63,7 @@ def main() -> None:
 
     import torch
 
-    from bench import tracking
+    from bench.mirror import tracking
 
     torch.set_num_threads(1)
     if arguments.init_timeout:
@@ -79,8 +79,8 @@ def main() -> None:
 
 def scene(arguments: argparse.Namespace, server: Server) -> dict[str, Any]:
     """Cells without and with a mirror, in turn."""
-    from bench import tracking
-    from bench.sweep import Mirroring
+    from bench.mirror import tracking
+    from bench.records.job import Mirroring
 
     with tempfile.TemporaryDirectory() as folder:
         plan = Mirroring("online", "p", Path(folder))
@@ -110,9 +110,11 @@ def scene(arguments: argparse.Namespace, server: Server) -> dict[str, Any]:
 
 def measured(model: str, seed: int, arguments: argparse.Namespace, observer: Any) -> tuple[float, str]:
     """Seconds of one cell, and what became of it."""
-    from bench import trial
-    from bench.plan import plan
-    from bench.sweep import Entry, Surroundings, Sweep
+    from bench.records.cell import Entry
+    from bench.records.job import Surroundings
+    from bench.records.sweep import Sweep
+    from bench.runner.plan import plan
+    from bench.trial import trial
     from tests.performance.report import clock
 
     sweep = Sweep(

@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from rich.console import Console as Terminal
 
-from bench import runner
-from bench.console import Console
-from bench.plan import plan
-from bench.result import SCHEMA, Result
-from bench.sealed import encode
+from bench.cli.console import Console
+from bench.records.cell import Cell, DataIdentity, Versions
+from bench.records.result import SCHEMA, Result
+from bench.records.sweep import Sweep
+from bench.runner import runner
+from bench.runner.plan import plan
 from bench.store import Store
-from bench.sweep import Cell, DataIdentity, Sweep, Versions
-from reports import summary
-from tests.bench.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score
-from tests.bench.test_runner import FakeEngine
+from bench.store.sealed import encode
+from reports.summary import grouping as summary
+from tests.bench.runner.test_runner import FakeEngine
 from tests.golden import make
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -19,15 +19,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console as Terminal
 
-from bench import files, runner
-from bench.console import Console
-from bench.files import Files
-from bench.store import Store, StoreError
-from bench.sweep import Sweep
-from tests.bench.factories import a_cell, a_failure, a_result
-from tests.bench.test_runner import FakeEngine
+from bench.cli.console import Console
+from bench.records.sweep import Sweep
+from bench.runner import runner
+from bench.store import Store, StoreError, files
+from bench.store.files import Files
+from tests.bench.runner.test_runner import FakeEngine
 from tests.reliability import damage
 from tests.reliability.faults import CALLS, FailingFiles
+from tests.support.factories import a_cell, a_failure, a_result
 
 ROOT = Path(__file__).parents[2]
 
@@ -293,7 +293,7 @@ def test_a_read_only_disk_gives_one_message(tmpfs: Path) -> None:
 LIMITED = """
 import resource, signal, sys
 from bench.store import Store, StoreError
-from tests.bench.factories import a_cell, a_result
+from tests.support.factories import a_cell, a_result
 store = Store(sys.argv[1], create=True)
 store.publish(a_result(), b"small")
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))

@@ -16,10 +16,10 @@ import pytest
 import safetensors.torch
 
 from bench.run import main
-from bench.sealed import seal
 from bench.store import Store, StoreError
-from tests.bench.factories import a_cell, a_result
+from bench.store.sealed import seal
 from tests.reliability.runners import ROOT
+from tests.support.factories import a_cell, a_result
 
 # Modules whose reading runs code that comes with the data.
 EXECUTING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml", "jsonpickle"}
@@ -157,7 +157,7 @@ def test_no_secret_reaches_any_output(tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BENCH_", "WANDB_"))}
     secrets = {"WANDB_API_KEY": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY, "TOKEN": CANARY, "WANDB_MODE": "offline"}
     environment = kept | secrets | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
-    models = "rnn,tests.bench.examples:Raises,tests.bench.examples:Aborts"
+    models = "rnn,tests.support.examples:Raises,tests.support.examples:Aborts"
     sizes = ["--tasks", "adding", "--lengths", "4", "--hidden", "4", "--steps", "10", "--workers", "2"]
     output = b""
     for code, command in (

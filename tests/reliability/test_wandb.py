@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.columns import COLUMNS, row
+from bench.records.row import COLUMNS, row
 from bench.store import Store
-from tests.bench.inspect_wandb import read, rows
+from tests.support.inspect_wandb import read, rows
 
 CANARY = "canary0123456789canary0123456789canary01"  # as long as a key of W&B
 
@@ -33,7 +33,7 @@ def test_a_live_mirror_says_what_the_store_says_and_no_secret(tmp_path: Path) ->
     (home / ".netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {CANARY}\n")
     config = tmp_path / f"{CANARY}.toml"  # so the secret is in the arguments of every process
     config.write_text(
-        'tasks = ["adding"]\nmodels = ["rnn", "tests.bench.examples:Mean", "tests.bench.examples:Raises"]\n'
+        'tasks = ["adding"]\nmodels = ["rnn", "tests.support.examples:Mean", "tests.support.examples:Raises"]\n'
     )
     command = [sys.executable, "-m", "bench.run", "--config", str(config), "--lengths", "10", "--budget", "smoke"]
     command += ["--workers", "1", "--store", str(tmp_path / "results"), "--wandb", "offline"]
@@ -66,10 +66,12 @@ def _text(values: dict[str, Any]) -> str:
 def test_what_was_logged_before_a_kill_stays(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path\n"
-        "from bench import trial\n"
-        "from bench.plan import plan\n"
-        "from bench.sweep import Entry, Mirroring, Surroundings, Sweep\n"
-        "model = Entry('tests.bench.examples:Crawls')\n"
+        "from bench.trial import trial\n"
+        "from bench.runner.plan import plan\n"
+        "from bench.records.cell import Entry\n"
+        "from bench.records.job import Mirroring, Surroundings\n"
+        "from bench.records.sweep import Sweep\n"
+        "model = Entry('tests.support.examples:Crawls')\n"
         "sweep = Sweep(tasks=(Entry('adding'),), models=(model,), lengths=(10,), steps=5000)\n"
         f"around = Surroundings(mirroring=Mirroring('offline', 'p', Path({str(tmp_path)!r})))\n"
         "trial.run((plan(sweep)[0].cell, None), around, observer=trial.observer(around))\n"
@@ -90,7 +92,7 @@ def test_what_was_logged_before_a_kill_stays(tmp_path: Path) -> None:
         time.sleep(0.1)
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     found = read(folder)
-    assert found.run["run_group"] == "adding/tests.bench.examples:Crawls/T10"
+    assert found.run["run_group"] == "adding/tests.support.examples:Crawls/T10"
     steps = [item["step"] for item in found.rows if "train/adding/loss" in item]
     assert steps == list(range(0, 25 * len(steps), 25))
     assert steps

@@ -16,17 +16,19 @@ from typing import Any
 import pytest
 from rich.console import Console as Terminal
 
-from bench import runner
-from bench.console import Console
-from bench.engines import _worker
+from bench.cli.console import Console
+from bench.engines import worker
 from bench.engines.local import EngineError, LocalEngine
-from bench.files import Files
-from bench.plan import Request, Resolved, plan
-from bench.result import Result
+from bench.records.cell import DataIdentity
+from bench.records.job import Source, Surroundings
+from bench.records.result import Result
+from bench.records.sweep import Sweep
+from bench.runner import runner
+from bench.runner.plan import Request, Resolved, plan
 from bench.store import Store
-from bench.sweep import DataIdentity, Source, Surroundings, Sweep
-from tests.bench.test_runner import FakeEngine
-from tests.bench.test_trial import but_for_time
+from bench.store.files import Files
+from tests.bench.runner.test_runner import FakeEngine
+from tests.bench.trial.test_trial import but_for_time
 from tests.reliability import fakes, runners
 from tests.reliability.runners import ROOT, children, deaths
 
@@ -133,7 +135,7 @@ def test_a_corpus_that_cannot_be_fetched_becomes_rows(tmp_path: Path) -> None:
 
 
 def a_fake_engine(monkeypatch: pytest.MonkeyPatch, serve: Any, **options: Any) -> LocalEngine:
-    monkeypatch.setattr(_worker, "serve", serve)
+    monkeypatch.setattr(worker, "serve", serve)
     return LocalEngine(Surroundings(), **({"workers": 2} | options))
 
 
@@ -238,7 +240,7 @@ class Unsynced(Files):
 
 def test_a_thousand_cells_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 20: memory, open files and zombies of the parent, between the 300th and the 1000th cell."""
-    monkeypatch.setattr(_worker, "serve", fakes.serve)
+    monkeypatch.setattr(worker, "serve", fakes.serve)
     store = Store(tmp_path, create=True, files=Unsynced())  # a disk's pace says nothing here
     console = Console(Terminal(file=io.StringIO(), width=100))
     engine = LocalEngine(Surroundings(), workers=2, report=console.working)

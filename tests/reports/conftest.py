@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.result import Provenance, Result, Score, Seconds, Size
+from bench.records.cell import Cell, DataIdentity, Recipe, Versions
+from bench.records.result import Provenance, Result, Score, Seconds, Size
 from bench.store import Store
-from bench.sweep import Cell, DataIdentity, Recipe, Versions
 
 # metric, unit, higher is better, chance, best, solved threshold
 METRICS = {

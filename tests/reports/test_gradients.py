@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reports import gradients
-from reports._view import UsageError
+from reports.view.view import UsageError
 from tests.reports.conftest import make_result
-from tests.reports.measured import make_flow, make_measured, make_profile
+from tests.support.measured import make_flow, make_measured, make_profile
 
 ROOT = Path(__file__).parents[2]
 

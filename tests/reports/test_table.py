@@ -10,9 +10,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bench.store import COLUMNS, Store
-from reports import _words, table
-from reports._view import UsageError, asked_order, select
+from bench.store import Store
+from bench.store.store import COLUMNS
+from reports import table
+from reports.text import words
+from reports.view.view import UsageError, asked_order, select
 from tests.reports.conftest import make_result
 
 ROOT = Path(__file__).parents[2]
@@ -216,12 +218,12 @@ def test_show_of_nothing(store):
     ],
 )  # fmt: skip
 def test_numbers_keep_three_digits(value, text):
-    assert _words.number(value) == text
+    assert words.number(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(3e-4, "3e-4"), (1e-3, "1e-3"), (0.0025, "2.5e-3"), (0.01, "0.01")])
 def test_learning_rates(value, text):
-    assert _words.rate(value) == text
+    assert words.rate(value) == text
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

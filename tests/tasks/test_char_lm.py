@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from models.base import SequenceModel
-from tasks import _ngram, _text
-from tasks._corpus import CorpusError
 from tasks.base import Batch, Block, Split, generator
 from tasks.char_lm import CharLM, NextToken
+from tasks.characters import ngram
+from tasks.characters import text as characters_text
+from tasks.corpora.resolving import CorpusError
 
 CHARACTERS = 2_000
 TRAIN, MIDDLE = 1_800, 1_900
@@ -22,7 +23,7 @@ LENGTHS = [1, 2, 3, 4, 7, 10, 99, 100, 101, 250, 1_799]
 
 @pytest.fixture(autouse=True)
 def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_ngram, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(ngram, "cache", lambda: tmp_path / "cache")
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +281,7 @@ def test_what_cannot_be_served_is_an_error(counted: Path) -> None:
 
 
 def test_of_a_long_text_the_held_out_parts_are_cut(counted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_text, "HELD_OUT", 30)
+    monkeypatch.setattr(characters_text, "HELD_OUT", 30)
     text = counted.read_text()
     made = task(counted, 10)
     assert "".join(c for _, c in scored_with_context(made, "validation")) == text[TRAIN : TRAIN + 30]
@@ -291,7 +292,7 @@ def test_of_a_long_text_the_held_out_parts_are_cut(counted: Path, monkeypatch: p
 
 def test_falling_back_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("tasks._corpus.fetch", lambda *_: "no network")
+    monkeypatch.setattr("tasks.corpora.resolving.fetch", lambda *_: "no network")
     with pytest.warns(UserWarning, match=re.escape("shakespeare cannot be had (no network); using corpus 'python'")):
         made = CharLM(10)
     assert made.data is not None

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 import tasks.ner
-from tasks._corpus import Corpus
-from tasks._generated import TYPES, WORDS
-from tasks._spans import FAR
-from tasks._vocabulary import COLUMNS, encoder
-from tasks._windows import Encoded, Windows, hop
 from tasks.base import Batch, Evaluation, Tokens, generator
+from tasks.corpora.resolving import Corpus
+from tasks.entities.generated import TYPES, WORDS
+from tasks.entities.spans import FAR
+from tasks.entities.vocabulary import COLUMNS, encoder
+from tasks.entities.windows import Encoded, Windows, hop
 from tasks.ner import NER
 
 

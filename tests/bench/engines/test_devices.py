@@ -9,10 +9,10 @@ import pytest
 
 from bench.engines.devices import visible
 from bench.engines.local import LocalEngine
-from bench.sweep import Surroundings
-from tests.bench.test_trial import a_job
+from bench.records.job import Surroundings
+from tests.bench.trial.test_trial import a_job
 
-EXAMPLES = "tests.bench.engines.examples"
+EXAMPLES = "tests.support.engine_examples"
 
 
 @pytest.fixture

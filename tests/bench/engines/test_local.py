@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import trial
 from bench.engines import local
 from bench.engines.local import LocalEngine
-from bench.result import Finished
-from bench.sweep import Cell, Job, Surroundings
-from tests.bench.test_trial import EXAMPLES, MEASURED, a_job
+from bench.records.cell import Cell
+from bench.records.job import Job, Surroundings
+from bench.records.result import Finished
+from bench.trial import trial
+from tests.bench.trial.test_trial import EXAMPLES, MEASURED, a_job
 
 Seen = list[tuple[int, Cell | None, int, int]]
 GOOD = [a_job(f"{EXAMPLES}:Mean", seeds=seed) for seed in range(3)] + [a_job("gru", task="copying")]
@@ -189,7 +190,7 @@ def interrupted(outcomes: Iterator[Finished], engine: LocalEngine) -> Iterator[F
 ORPHANED = """
 import multiprocessing
 from bench.engines.local import LocalEngine
-from bench.sweep import Surroundings
+from bench.records.job import Surroundings
 from tests.bench.engines.test_local import EXAMPLES, a_job
 
 def report(worker, cell, step, steps):

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.console import Estimate
 from bench.engines.placement import Queue, Slot, makespan, ordered, place, shard, slots
-from bench.plan import plan
-from bench.sweep import Sweep
+from bench.records.estimate import Estimate
+from bench.records.sweep import Sweep
+from bench.runner.plan import plan
 
 GPUS = range(1, 9)
 QUICK = [Estimate().seconds(planned.cell) for planned in plan(Sweep())]

@@ -1,0 +1,136 @@
+"""Progress of a sweep: a bar with time left, what each worker does, the newest scores; plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from rich.console import Console as Terminal
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench.records.cell import Cell
+from bench.records.estimate import Estimate, duration
+from bench.records.result import Result
+
+NEWEST = 5
+
+
+LABEL = 20  # characters of a cell's name that are always shown
+
+
+STYLES = {"solved": "green", "learning": "cyan", "at chance": "yellow", "budget-limited": "yellow"}
+
+
+class Console:
+    """Shows one sweep while it runs."""
+
+    def __init__(self, terminal: Terminal | None = None) -> None:
+        self.terminal = terminal or Terminal()
+        self.estimate = Estimate()
+        self._live = Live(console=self.terminal, auto_refresh=False, transient=True)
+        self._workers: dict[int, tuple[Cell, int, int]] = {}
+        self._newest: deque[Result] = deque(maxlen=NEWEST)
+        self._waiting: dict[str, Cell] = {}
+        self._total = self._done = 0
+        self._drawn = 0.0
+
+    def start(self, cells: list[Cell], stored: int, workers: int) -> None:
+        """`cells` are to be measured by `workers` workers; `stored` more are there already."""
+        self._total, self._done = len(cells) + stored, stored
+        self._waiting = {_identity(cell): cell for cell in cells}
+        self._slots = workers
+        self.note(f"{self._total} cells: {stored} stored, {len(cells)} to run on {workers} workers")
+        if self.terminal.is_terminal:
+            self._live.start()
+
+    def note(self, text: str) -> None:
+        """One line of information."""
+        self.terminal.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def working(self, worker: int, cell: Cell | None, step: int, steps: int) -> None:
+        """What a worker does now."""
+        if cell is None:
+            self._workers.pop(worker, None)
+        else:
+            self._workers[worker] = (cell, step, steps)
+        self._draw()
+
+    def skipped(self, cell: Cell) -> None:
+        """A cell turned out to be stored already."""
+        if self._waiting.pop(_identity(cell), None):
+            self._done += 1
+
+    def finished(self, result: Result) -> None:
+        """A cell came to its end."""
+        self._done += 1
+        self._waiting.pop(_identity(result.cell), None)
+        if result.seconds is not None:
+            self.estimate.learn(result.cell, result.seconds.total)
+        if self.terminal.is_terminal:
+            self._newest.append(result)
+            self._draw(force=True)
+        else:
+            self.note(f"[{self._done}/{self._total}] {described(result).plain}")
+
+    def stop(self) -> None:
+        """The sweep is over; leave the terminal clean."""
+        self._live.stop()
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimated seconds until the last cell ends: all work shared among the workers, but no less than the longest
+        single cell."""
+        running = {_identity(cell): step / max(1, steps) for cell, step, steps in self._workers.values()}
+        each = [self.estimate.seconds(cell) * (1 - running.get(name, 0.0)) for name, cell in self._waiting.items()]
+        return max(sum(each) / self._slots, max(each)) if each else 0.0
+
+    def _draw(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.terminal.is_terminal and (force or now - self._drawn > 0.2):
+            self._drawn = now
+            self._live.update(self._picture(), refresh=True)
+
+    def _picture(self) -> RenderableType:
+        bar = Table.grid(padding=(0, 1))
+        left = f"about {duration(self.seconds_left)} left" if self._waiting else "done"
+        bar.add_row(ProgressBar(total=self._total, completed=self._done, width=40), f"{self._done}/{self._total}", left)
+        workers = Table.grid(padding=(0, 1))
+        for index, (cell, step, steps) in sorted(self._workers.items()):
+            share = ProgressBar(total=max(1, steps), completed=step, width=12)
+            workers.add_row(Text(f"worker {index}", style="dim"), share, Text(cell.label, overflow="ellipsis"))
+        newest = Table.grid(padding=(0, 2))
+        newest.add_column(overflow="ellipsis", min_width=LABEL)  # where lines are too long, the label gives way first
+        newest.add_column(overflow="ellipsis", no_wrap=True)
+        for result in self._newest:
+            newest.add_row(Text(result.cell.label, overflow="ellipsis", no_wrap=True), _said_of(result))
+        return Group(newest, bar, workers)
+
+
+def described(result: Result) -> Text:
+    """A finished cell in one line."""
+    return Text(result.cell.label + "  ", overflow="ellipsis", no_wrap=True).append(_said_of(result))
+
+
+def _said_of(result: Result) -> Text:
+    """What became of a cell: score, outcome, seconds."""
+    text = Text(overflow="ellipsis", no_wrap=True)
+    if result.score is None:
+        first = (result.error or "").splitlines()
+        return text.append(result.status, style="red").append(f"  {first[0]}" if first else "")
+    text.append(f"{result.score.score:.4g} {result.score.unit}", style="bold")
+    text.append(f" (chance {result.score.chance:.3g})  ", style="dim")
+    outcome = result.outcome or ""
+    text.append(outcome, style=STYLES.get(outcome, ""))
+    if result.solved_at_step is not None:
+        text.append(f" at step {result.solved_at_step}")
+    if result.seconds is not None:
+        text.append(f"  {result.seconds.total:.1f} s", style="dim")
+    return text
+
+
+def _identity(cell: Cell) -> str:
+    return f"{cell.label} {cell.recipe.batch_size}"

@@ -1,0 +1,146 @@
+"""What a command line and a configuration file say: the sweep that is asked for, and how and where it runs."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from bench.records.cell import Entry, Frozen
+from bench.records.sweep import Sweep
+
+
+class Settings(Frozen):
+    """How and where a sweep runs; no part of what is measured."""
+
+    store: str = "results"
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    workers: Annotated[int, Field(ge=1)] | None = None
+    cells_per_gpu: Annotated[int, Field(ge=1)] | None = None
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    shard: str | None = None
+    data: str | None = None
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    retry_failed: bool = False
+    wandb: Literal["auto", "online", "offline", "off"] = "auto"
+
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        index, _, count = value.partition("/")
+        if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+            raise ValueError(f"expected I/N with I from 1 to N, as in 2/8, got {value!r}")
+        return f"{int(index)}/{int(count)}"
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("--address is where a Ray cluster answers: add --engine ray, or leave it out")
+        if self.checkpoint_every and self.address is not None:
+            raise ValueError("--checkpoint-every and --address exclude each other: checkpoints stay on this machine")
+        if self.cells_per_gpu is not None and self.accelerator == "cpu":
+            raise ValueError("--cells-per-gpu and --accelerator cpu exclude each other: leave one of them out")
+        if self.cells_per_gpu is not None and self.workers is not None:
+            raise ValueError("--cells-per-gpu and --workers exclude each other: both say how many cells run at a time")
+        return self
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """Which part of the sweep, from 1, of how many; None: all of it."""
+        index, _, count = (self.shard or "").partition("/")
+        return (int(index), int(count)) if self.shard else None
+
+
+class UsageError(ValueError):
+    """A command line or configuration that cannot be followed."""
+
+
+def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
+    """The sweep and the settings that these values describe.
+
+    Raises:
+        UsageError: an unknown name, or a value that does not fit.
+    """
+    fields = {*Sweep.model_fields, *Settings.model_fields}
+    for name in values:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(fields))}."
+            raise UsageError(f"unknown key {name!r} in the configuration.{hint}")
+    content = dict(values)
+    if "clip" in content:
+        content["clip"] = _clip(content["clip"])
+    try:
+        sweep = Sweep(**{name: value for name, value in content.items() if name in Sweep.model_fields})
+        settings = Settings(**{name: value for name, value in content.items() if name in Settings.model_fields})
+    except ValidationError as error:
+        raise UsageError("\n".join(map(_fault, error.errors()))) from None
+    return sweep, settings
+
+
+def _clip(value: Any) -> float | None:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return None if value in ("none", None) else float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"--clip expects a number above 0 or none, got {value!r}") from None
+
+
+def _fault(error: Any) -> str:
+    """One fault of the configuration in one line: what, expected, got."""
+    name = f"--{str(error['loc'][0]).replace('_', '-')}: " if error["loc"] else ""
+    message = error["msg"].removeprefix("Value error, ")
+    choices = str(error.get("ctx", {}).get("expected", ""))
+    near = difflib.get_close_matches(str(error["input"]), [part.strip("'") for part in choices.split()], n=1)
+    hint = f". Did you mean {near[0]!r}?" if near else ""
+    got = "" if "got" in message or not error["loc"] else f", got {error['input']!r}"
+    return f"{name}{message[:1].lower()}{message[1:]}{got}{hint}"
+
+
+def from_toml(path: Path) -> dict[str, Any]:
+    """The values in a configuration file.
+
+    Raises:
+        UsageError: it cannot be read, or is not TOML.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}. Correct --config.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the configuration {path} is not valid TOML: {error}") from None
+    return {name.replace("-", "_"): value for name, value in content.items()}
+
+
+def as_toml(sweep: Sweep, settings: Settings) -> str:
+    """A configuration file that says the same."""
+    values = sweep.described() | settings.model_dump()
+    values["clip"] = "none" if sweep.clip is None else sweep.clip  # the one field whose None is not its default
+    shown = {name: _json(value) for name, value in values.items() if value is not None}
+    for name, entries in (("tasks", sweep.tasks), ("models", sweep.models)):
+        shown[name] = f"[{', '.join(map(_entry, entries))}]"
+    return "".join(f"{name} = {value}\n" for name, value in shown.items())
+
+
+def _json(value: Any) -> str:
+    """A JSON value, which is a TOML value but for null and for escaped pairs of surrogates."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _entry(entry: Entry) -> str:
+    """An entry as text, or as a table where a value holds what separates options."""
+    if not any(mark in str(value) for _, value in entry.options for mark in ",:"):
+        return _json(entry.text)
+    fields = [f"{_json(key)} = {_json(value)}" for key, value in (("name", entry.name), *entry.options)]
+    return f"{{{', '.join(fields)}}}"

@@ -1,0 +1,1 @@
+"""The engine that runs cells on a Ray cluster."""

@@ -1,0 +1,277 @@
+"""One worker process: the parent's end of it, and what it does itself."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from bench.engines.placement import Slot
+from bench.records.cell import Cell
+from bench.records.job import Job, Surroundings
+from bench.records.result import Status
+
+CELLS_PER_WORKER = 100  # then the process is replaced: whatever a cell left behind is gone
+REPORT_SECONDS = 0.5
+CLOSE_SECONDS = 2.0
+# glibc gives memory back to the system between steps and faults it in again; keeping it makes long sequences up to
+# 1.9 times as fast. Arrays above 128 MB, which only sequences far beyond 10,000 steps have, do go back: kept, they are
+# not reused (an aligned array needs a little more than one of its size that was freed), and an evaluation at 100,000
+# steps grew to 17 GB. Read once, when a process starts.
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(128 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+
+
+class Worker:
+    """The parent's end of one worker process.
+
+    ready: whether its imports are done. failed_starts: how often in a row they were not. since: when it began to start,
+    and then when it began with its cell (`time.monotonic`).
+    """
+
+    def __init__(self, slot: Slot, surroundings: Surroundings) -> None:
+        self.slot = slot
+        self.index = slot.index
+        self.surroundings = surroundings
+        self.job: Job | None = None
+        self.attempt = 0
+        self.alone = False
+        self.failed_starts = 0
+        self._launch()
+
+    def _launch(self) -> None:
+        self.ready, self.served, self.since = False, 0, time.monotonic()
+        self._unable: str | None = None
+        self._silent = False
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, self.surroundings), daemon=True)
+        defaults = ALLOCATOR | {"OMP_NUM_THREADS": str(self.surroundings.threads)}
+        with _environment(defaults), _only(self.slot.device), _without_interrupts():
+            self.process.start()
+        theirs.close()
+
+    def send(self, kind: str, content: Any) -> None:
+        """Say something to the process."""
+        with contextlib.suppress(OSError):  # a dead worker is noticed when it is listened to
+            self.pipe.send((kind, content))
+
+    def messages(self, seconds: float = 0.0) -> Iterator[tuple[str, Any]]:
+        """What the process has said, after `seconds` at most; what concerns its start is taken in here."""
+        try:
+            while self.pipe.poll(seconds):
+                kind, content = self.pipe.recv()
+                seconds = 0.0
+                if kind == "ready":
+                    self.ready, self.failed_starts, self.since = True, 0, time.monotonic()
+                elif kind == "unable":
+                    self._unable = content
+                elif kind == "began":
+                    self.since = time.monotonic()
+                    yield "report", (0, content)
+                else:
+                    yield kind, content
+                    if kind == "finished":
+                        return
+        except (EOFError, OSError):
+            self._silent = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still say anything. Its death shows in the process too: a child of its own that outlives it
+        would keep the pipe open."""
+        return not self._silent and (self.process.is_alive() or self.pipe.poll())
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell it is measuring."""
+        return self.job[0] if self.job else None
+
+    def start(self, job: Job, attempt: int, *, alone: bool = False) -> None:
+        """Hand it a cell. alone: it has its GPU to itself."""
+        if self.served >= CELLS_PER_WORKER or not self.alive:
+            self.renew()
+        self.job, self.attempt, self.alone = job, attempt, alone
+        if self.ready:
+            self.since = time.monotonic()
+        self.send("run", job)
+
+    def done(self, status: Status) -> None:
+        """Its cell came to an end. After a shortage of memory the process is not used again; nor after an error on a
+        GPU, since one in a kernel leaves the process unable to use the GPU at all."""
+        spoilt = status == "out_of_memory" or (status == "error" and self.slot.device is not None)
+        self.served = CELLS_PER_WORKER if spoilt else self.served + 1
+        self.job = None
+
+    def last_words(self) -> str:
+        """How the process ended, for people."""
+        if self._unable is not None:
+            return self._unable
+        self.process.join(timeout=5)
+        code = self.process.exitcode
+        if code is None:
+            return "the worker process did not answer"
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = " (often the system's own answer to too little memory)" if -code == signal.SIGKILL else ""
+            return f"the worker process was ended by {name}{hint}"
+        return f"the worker process ended with exit code {code}"
+
+    def replace(self) -> None:
+        """Put a new process in this one's place."""
+        self._end()
+        self._launch()
+
+    def renew(self) -> None:
+        """As `replace`, for an idle process: it may end by itself."""
+        self.dismiss()
+        self.close()
+        self._launch()
+
+    def restart(self) -> None:
+        """As `replace`, for a process that did not start; its cell, if any, is handed over again."""
+        self.failed_starts += 1
+        self.replace()
+        if self.job is not None:
+            self.send("run", self.job)
+
+    def dismiss(self) -> None:
+        """Tell an idle process to end, and kill a busy one."""
+        if self.job is None:
+            self.send("quit", None)
+        else:
+            self.process.kill()
+
+    def close(self) -> list[str]:
+        """End the process: one that was dismissed may take a moment, and longer where W&B has its patience. Its last
+        lines for people."""
+        lines: list[str] = []
+        if self.job is None:
+            mirroring = self.surroundings.mirroring
+            self.process.join(timeout=CLOSE_SECONDS + (mirroring.patience if mirroring else 0.0))
+            lines = [content for kind, content in self.messages() if kind == "note"]
+        self._end()
+        return lines
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes started inside; the user's own settings win."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+@contextlib.contextmanager
+def _only(device: str | None) -> Iterator[None]:
+    """Processes started inside see this GPU only: to each, its own is the first."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+        elif device is not None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes started inside do not hear Ctrl-C, from their first instruction on; the parent hears it afterwards."""
+    resource_tracker.ensure_running()  # it would lift the mask when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# -- the worker's own side --------------------------------------------------------------------------------------------
+
+
+def serve(pipe: Connection, surroundings: Surroundings) -> None:
+    """What a worker process does: answer what comes over the pipe until told to quit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _die_with_parent()
+    try:
+        import torch
+
+        from bench.trial import build, trial
+    except Exception as error:
+        pipe.send(("unable", f"{type(error).__name__}: {error}"))
+        return
+    torch.set_num_threads(surroundings.threads)
+    observer = trial.observer(surroundings)
+    pipe.send(("ready", None))
+    while True:
+        try:
+            kind, content = pipe.recv()
+        except (EOFError, OSError):
+            return
+        if kind == "quit":
+            for line in observer.close() if observer else []:
+                pipe.send(("note", line))
+            return
+        if kind == "check":
+            pipe.send(("checked", build.check(content)))
+        else:
+            pipe.send(("began", content[0].recipe.steps))
+            finished = trial.run(content, surroundings, _Reporter(pipe), observer)
+            for line in [*finished.said, *(observer.notes() if observer else [])]:
+                pipe.send(("note", line))
+            pipe.send(("finished", finished))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    if platform.system() == "Linux":  # the kernel's word: holds even while native code keeps the thread from running
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent.pid:  # it died before
+            os._exit(1)
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+class _Reporter:
+    """Passes on what a cell does, a few times a second at most."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.last = 0.0
+
+    def __call__(self, step: int, steps: int) -> None:
+        now = time.monotonic()
+        if now - self.last >= REPORT_SECONDS:
+            self.last = now
+            self.pipe.send(("report", (step, steps)))

@@ -1,0 +1,145 @@
+"""What of a cell goes to W&B, and under which names: the identity of its run, its rows and its summary.
+
+A panel of W&B cannot choose among runs, only among metrics. So a metric is called `<kind>/<task>/<what>`, which is what
+makes a section per task possible and keeps units apart. Every number is one of the stored record's, unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.records.cell import Cell, Entry
+from bench.records.result import GradientFlow, Result
+from bench.records.row import row
+
+EVERY = 25  # optimisation steps between two rows of training
+LONGEST_NAME = 128  # letters W&B takes for a run's name or group
+LONGEST_TAG = 64
+# Metrics by prefix, and what they are drawn against.
+AXES = {
+    "train/*": "step",
+    "gradient/*": "step",
+    "validation/*": "step",
+    "profile/*": "profile/distance",
+    "results/*": "results/length",
+}
+
+Row = dict[str, Any]
+Numbers = Sequence[float | None]
+
+
+# -- identity ---------------------------------------------------------------------------------------------------------
+
+
+def run_id(cell: Cell, attempt: int) -> str:
+    """The id of a cell's run: its key and which attempt at mirroring it this is, from 1."""
+    return f"{cell.key}-{attempt}"
+
+
+def group(cell: Cell) -> str:
+    """The group of a cell: what differs inside is seed and learning rate."""
+    return _limited(f"{cell.task}/{cell.model}/T{cell.length}", LONGEST_NAME)
+
+
+def name(cell: Cell) -> str:
+    """A run's name, for eyes."""
+    return _limited(cell.label, LONGEST_NAME)
+
+
+def tags(cell: Cell) -> tuple[str, ...]:
+    """Task, model and length, without options."""
+    words = (Entry.parse(cell.task).name, Entry.parse(cell.model).name, f"T{cell.length}")
+    return tuple(dict.fromkeys(_limited(word, LONGEST_TAG) for word in words))
+
+
+def config(cell: Cell, sweep: str, attempt: int) -> Row:
+    """What a cell is, flat, so that W&B can filter and group by it. sweep: hash of what asked for it."""
+    recipe = cell.recipe.model_dump(exclude={"version"})
+    return {
+        "task": cell.task,
+        "model": cell.model,
+        "length": cell.length,
+        "seed": cell.seed,
+        **recipe,
+        "recipe_version": cell.recipe.version,
+        "task_version": cell.versions.task,
+        "model_version": cell.versions.model,
+        "data": cell.data.name if cell.data else None,
+        "data_sha256": cell.data.sha256 if cell.data else None,
+        "sweep": sweep,
+        "cell": cell.key,
+        "attempt": attempt,
+    }
+
+
+def origin(result: Result) -> Row:
+    """Where a result comes from, flat: known only once it is there."""
+    if result.provenance is None:
+        return {}
+    found = result.provenance.model_dump(exclude={"libraries"})
+    return found | {f"version_{library}": version for library, version in result.provenance.libraries.items()}
+
+
+def metric(kind: str, task: str, what: str) -> str:
+    """The name of a metric. Without dots: W&B takes what follows one for a key inside a table."""
+    return f"{kind}/{re.sub(r'[^A-Za-z0-9_+=-]', '_', task)}/{what.replace('.', '/')}"
+
+
+def _limited(text: str, letters: int) -> str:
+    """`text`, cut where W&B would refuse it; what was cut off still tells two of them apart."""
+    if len(text) <= letters:
+        return text
+    return f"{text[: letters - 9]}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+
+def training_rows(
+    task: str, first: int, losses: Numbers, norms: Numbers, parameter_norms: Mapping[int, Mapping[str, float | None]]
+) -> Iterator[Row]:
+    """Loss and gradient norms of every 25th step. losses, norms: of the steps from `first` on. A row's `step` counts
+    the optimisation steps before it, as a validation's does: both see the same weights."""
+    for step in range(first + -first % EVERY, first + len(losses), EVERY):
+        parameters = parameter_norms.get(step, {}).items()
+        yield _known(
+            {
+                "step": step,
+                metric("train", task, "loss"): losses[step - first],
+                metric("gradient", task, "norm"): norms[step - first],
+                **{metric("gradient", task, f"parameter/{parameter}"): norm for parameter, norm in parameters},
+            }
+        )
+
+
+def validation_rows(task: str, step: int, score: float | None) -> Iterator[Row]:
+    """The score of one validation."""
+    yield _known({"step": step, metric("validation", task, "score"): score})
+
+
+def profile_rows(task: str, when: str, flow: GradientFlow) -> Iterator[Row]:
+    """One snapshot of gradient flow, a row per distance: log10 of the median norm, and the task's true credit."""
+    for index, distance in enumerate(flow.distances):
+        series = {name: profile.log10_median[index] for name, profile in flow.profiles.items()}
+        values = {metric("profile", task, f"{when}/{name}"): value for name, value in series.items()}
+        yield _known({"profile/distance": distance, **values})
+
+
+def result_row(result: Result) -> Row:
+    """The one row that is drawn against length."""
+    values = row(result)
+    names = ("score", "chance", "skill", "solved_at_step", "memory_horizon", "steps_per_second")
+    drawn = {metric("results", result.cell.task, name): values[name] for name in names}
+    return _known({"results/length": result.cell.length, **drawn})
+
+
+def summary(result: Result) -> Row:
+    """The result as one flat row, named like the columns of a store's data frame. What does not apply is left out."""
+    return _known(row(result))
+
+
+def _known(values: Row) -> Row:
+    return {name: value for name, value in values.items() if value is not None}

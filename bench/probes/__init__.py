@@ -1,0 +1,1 @@
+"""Gradient flow, credit and Jacobians of a model."""

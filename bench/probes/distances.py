@@ -1,0 +1,47 @@
+"""Series over time as series over distance from the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+FEW_CREDITED = 32  # more credited distances than this are no landmarks
+
+
+# -- profiles ---------------------------------------------------------------------------------------------------------
+
+
+def by_distance(series: Tensor, steps: Tensor) -> Tensor:
+    """Values (batch, time) reordered by distance back from each sequence's answered step: (batch, K + 1), NaN beyond a
+    sequence's start."""
+    back = steps[:, None] - torch.arange(int(steps.max()) + 1, device=steps.device)
+    values = series.gather(1, back.clamp(min=0))
+    return torch.where(back >= 0, values, torch.nan)
+
+
+def credited_distances(credit: Tensor | None, steps: Tensor) -> list[int]:
+    """Distances at which some sequence has true credit, where they are few enough to be landmarks."""
+    if credit is None:
+        return []
+    rows, times = credit.nonzero(as_tuple=True)
+    found = sorted({int(distance) for distance in steps[rows] - times if distance >= 0})
+    return found if len(found) <= FEW_CREDITED else []
+
+
+def credit_profile(credit: Tensor | None, steps: Tensor, kept: list[int]) -> list[float]:
+    """True credit at the kept distances, mean over the sequences that reach so far back, the largest value 1."""
+    if credit is None:
+        return []
+    mean = torch.nanmean(by_distance(credit.double(), steps), dim=0)
+    return [float(value) for value in (mean / mean.max())[kept]] if mean.max() > 0 else []
+
+
+def spread(longest: int, most: int, landmarks: Sequence[int]) -> list[int]:
+    """At most `most` distances, evenly spaced over 0 … longest, with 0, 1, the longest and the landmarks among them."""
+    always = {0, min(1, longest), longest, *landmarks}
+    if longest < most:
+        return list(range(longest + 1))
+    even = {round(i * longest / (most - len(always) - 1)) for i in range(most - len(always))}
+    return sorted(always | even)

@@ -1,0 +1,1 @@
+"""The records: what was asked, what one measurement is, what it gave."""

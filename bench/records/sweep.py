@@ -1,0 +1,182 @@
+"""What is asked: a Sweep, and the budgets that fill in a recipe."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    field_validator,
+    model_validator,
+)
+
+from bench.records.cell import Entry, Frozen, Natural, Positive, Rate, Recipe, Value, canonical_json
+
+TASKS = ("copying", "adding", "running_average", "char_lm", "ner")
+
+
+MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
+
+
+def _entries(value: Any) -> Any:
+    """Entries from `a,b:x=1`, from a list of such, or from tables {name = …, option = …} (configuration files)."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    if isinstance(value, list | tuple):
+        return tuple(_entry(item) for item in value)
+    return value
+
+
+def _entry(item: Any) -> Entry:
+    if isinstance(item, Entry):
+        return item
+    if isinstance(item, str):
+        return Entry.parse(item)
+    if isinstance(item, dict) and isinstance(item.get("name"), str):
+        return Entry(item["name"], tuple((key, _option(key, item[key])) for key in item if key != "name"))
+    raise ValueError(f"expected an entry as text, or a table with its name, got {item!r}")
+
+
+def _option(key: str, value: Any) -> Value:
+    plain = bool | int | float | str
+    if isinstance(value, list) and all(isinstance(item, plain) for item in value):
+        return tuple(value)
+    if isinstance(value, plain):
+        return value
+    raise ValueError(f"option {key!r} expects a number, text, true, false or a list, got {value!r}")
+
+
+def _numbers(kind: type[int | float]) -> Any:
+    """A converter from `1,2,3`, a number or a list to a tuple of numbers."""
+    expected = "whole numbers" if kind is int else "numbers"
+
+    def convert(value: Any) -> Any:
+        items = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            items = (items,)
+        try:
+            numbers = tuple(kind(item) for item in items if item != "")
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"expected {expected} separated by commas, got {value!r}") from None
+        whole = kind is float or not any(isinstance(item, float) and item != int(item) for item in items)
+        if not whole or any(isinstance(item, bool) for item in items):
+            raise ValueError(f"expected {expected}, got {value!r}")
+        return numbers
+
+    return BeforeValidator(convert)
+
+
+class Budget(Frozen):
+    """How much work a cell may do. `tiers`: (largest length, steps, sequences per step, steps between validations) for
+    tasks counted in sequences; the last tier also serves longer lengths. `text_steps` for tasks counted in tokens.
+
+    Memory beyond length 1,000, where a step takes 8 sequences: one float32 array over all steps takes 32 · T · n bytes,
+    at T = 100,000 and 16,000 parameters 400 MB (rnn, n = 125), 230 MB (gru, 71), 200 MB (lstm, 61). With every position
+    read, a process that trains back through all of it peaked at 2.0, 3.9 and 3.6 GB; cut every 1,000 steps (`bptt`) at
+    1.6, 1.6 and 1.0 GB, which are the features, their gradient and a copy of each; cut, and with only the last position
+    read, at 0.45 GB. Evaluation holds the features of one batch, at most 8 sequences.
+    """
+
+    tiers: tuple[tuple[int, int, int, int], ...]
+    text_steps: int
+    text_evaluate_every: int
+    seeds: tuple[int, ...]
+    learning_rates: tuple[float, ...] | None  # None: each model's documented rate
+
+
+BUDGETS = {
+    # smoke: does everything run? Nothing is learned.
+    "smoke": Budget(tiers=((1000, 20, 8, 10),), text_steps=20, text_evaluate_every=20, seeds=(0,), learning_rates=None),
+    # quick: the whole default table in ten minutes on two cores.
+    "quick": Budget(
+        tiers=((10, 1000, 32, 50), (100, 600, 32, 50), (1000, 300, 8, 100)),
+        text_steps=600,
+        text_evaluate_every=100,
+        seeds=(0,),
+        learning_rates=None,
+    ),
+    # full: what a paper needs; the rate is chosen on validation.
+    "full": Budget(
+        tiers=((100, 10_000, 32, 100), (1000, 10_000, 32, 250)),
+        text_steps=6000,
+        text_evaluate_every=250,
+        seeds=(0, 1, 2, 3, 4),
+        learning_rates=(3e-4, 1e-3, 3e-3, 1e-2),
+    ),
+}
+
+
+class Sweep(Frozen):
+    """What was asked: tasks × models × lengths × seeds × learning rates, and what overrides the budget's recipe.
+
+    None for seeds, learning_rates, steps or batch_size takes the budget's; none for both parameters and hidden takes
+    a budget of 16,000 body parameters.
+    """
+
+    tasks: Annotated[tuple[Entry, ...], BeforeValidator(_entries)] = tuple(Entry(name) for name in TASKS)
+    models: Annotated[tuple[Entry, ...], BeforeValidator(_entries)] = tuple(Entry(name) for name in MODELS)
+    lengths: Annotated[tuple[Positive, ...], _numbers(int)] = (10, 100, 1000)
+    seeds: Annotated[tuple[Natural, ...] | None, _numbers(int)] = None
+    learning_rates: Annotated[tuple[Rate, ...] | None, _numbers(float)] = None
+    budget: Literal["smoke", "quick", "full"] = "quick"
+    steps: Natural | None = None
+    batch_size: Positive | None = None
+    parameters: Positive | None = None
+    hidden: Positive | None = None
+    clip: Rate | None = 1.0
+    bptt: Positive | None = None
+
+    @field_validator("tasks", "models", "lengths", "seeds", "learning_rates")
+    @classmethod
+    def _not_empty(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if value is not None and not value:
+            raise ValueError("expected at least one, got an empty list")
+        return None if value is None else tuple(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Sweep:
+        if self.parameters is not None and self.hidden is not None:
+            raise ValueError("--parameters and --hidden exclude each other: give the budget or the width, not both")
+        return self
+
+    @property
+    def resolved_seeds(self) -> tuple[int, ...]:
+        """The seeds asked for, or the budget's."""
+        return self.seeds or BUDGETS[self.budget].seeds
+
+    def resolved_rates(self, documented: float) -> tuple[float, ...]:
+        """The learning rates asked for, or the budget's, or the model's documented one."""
+        return self.learning_rates or BUDGETS[self.budget].learning_rates or (documented,)
+
+    def recipe(self, length: int, tokens_per_step: int | None, learning_rate: float) -> Recipe:
+        """The resolved recipe of a cell. tokens_per_step: None for tasks counted in sequences."""
+        budget = BUDGETS[self.budget]
+        if tokens_per_step is None:
+            tier = next((tier for tier in budget.tiers if length <= tier[0]), budget.tiers[-1])
+            steps, batch_size, evaluate_every = tier[1:]
+        else:  # equal text per step at every length, else a gain from context would be a gain from more data
+            steps, evaluate_every = budget.text_steps, budget.text_evaluate_every
+            batch_size = max(1, round(tokens_per_step / length))
+        steps = steps if self.steps is None else self.steps
+        return Recipe(
+            steps=steps,
+            batch_size=self.batch_size or batch_size,
+            learning_rate=learning_rate,
+            clip=self.clip,
+            parameters=None if self.hidden else self.parameters or 16_000,
+            hidden=self.hidden,
+            evaluate_every=min(evaluate_every, steps) or 1,
+            probes=6 if length < 1000 else 4,
+            bptt=self.bptt,
+        )
+
+    @property
+    def hash(self) -> str:
+        """Name of the sweep's file in a store: hash of its canonical JSON, 16 hexadecimal digits."""
+        return hashlib.sha256(canonical_json(self.described()).encode()).hexdigest()[:16]
+
+    def described(self) -> dict[str, Any]:
+        """The sweep as plain JSON, entries written as on the command line."""
+        content = self.model_dump(exclude={"tasks", "models"} | ({"bptt"} if self.bptt is None else set()))
+        return {"tasks": [e.text for e in self.tasks], "models": [e.text for e in self.models], **content}

@@ -1,0 +1,109 @@
+"""From a Sweep to its cells: every combination that was asked for, and the corpora that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import catalog
+from bench.engines.placement import shard
+from bench.records.cell import Cell, DataIdentity, Entry, Recipe, Versions
+from bench.records.estimate import Estimate
+from bench.records.job import Job, Source
+from bench.records.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which corpus a task asks for, and what stands in for it where it cannot be had."""
+
+    corpus: str
+    fallback: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The corpus a request came to. note: a line worth saying, such as that the fallback is used."""
+
+    data: DataIdentity
+    source: Source
+    note: str | None = None
+
+
+# Finds a corpus. With False it only looks at what is here and gives None where a download would be needed. Raises
+# ValueError or OSError where the corpus cannot be had.
+Resolve = Callable[[Request, bool], Resolved | None]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell whose data may still have to be found. task: its name; options: those that are not the default's."""
+
+    cell: Cell
+    task: str
+    options: tuple[tuple[str, Any], ...]
+    request: Request | None
+
+    def with_data(self, resolved: Resolved | None) -> Job:
+        """The cell, complete, and where its data lie."""
+        if resolved is None:
+            return self.cell, None
+        entry = self.cell.task
+        if Path(resolved.source.corpus).is_absolute():  # a user's own file is known by its content, not by its place
+            options = dict(self.options) | {"corpus": resolved.data.sha256[:12]}
+            entry = Entry(self.task, tuple(options.items())).text
+        return self.cell.model_copy(update={"task": entry, "data": resolved.data}), resolved.source
+
+
+def plan(sweep: Sweep) -> list[Planned]:
+    """The cells of a sweep, shortest sequences first.
+
+    Raises:
+        CatalogError: an unknown task, model, option or value; a length below a task's minimum.
+    """
+    planned = []
+    for task_entry in sweep.tasks:
+        task = catalog.card("task", task_entry.name)
+        options = task.values(task_entry.options)
+        request = _request(task, options)
+        task_text = _canonical(task, options)
+        for length in sweep.lengths:
+            if length < task.minimum_length:
+                raise catalog.CatalogError(
+                    f"task {task.name}: length must be at least {task.minimum_length}, got {length}. Change --lengths."
+                )
+        for model_entry in sweep.models:
+            model = catalog.card("model", model_entry.name)
+            model_text = _canonical(model, model.values(model_entry.options))
+            versions = Versions(task=task.version, model=model.version)
+            for length, seed, recipe in _recipes(sweep, task, model):
+                cell = Cell(
+                    task=task_text, model=model_text, length=length, seed=seed, recipe=recipe, versions=versions
+                )
+                planned.append(Planned(cell, task.name, tuple(options.items()), request))
+    return sorted(dict.fromkeys(planned), key=lambda item: item.cell.length)
+
+
+def _recipes(sweep: Sweep, task: catalog.Card, model: catalog.Card) -> Iterator[tuple[int, int, Recipe]]:
+    for length in sweep.lengths:
+        for seed in sweep.resolved_seeds:
+            for rate in sweep.resolved_rates(model.documented_learning_rate):
+                yield length, seed, sweep.recipe(length, task.tokens_per_step, rate)
+
+
+def _request(task: catalog.Card, options: dict[str, Any]) -> Request | None:
+    if task.fallback is None:
+        return None
+    return Request(options.get("corpus", task.options["corpus"].default), task.fallback)
+
+
+def _canonical(card: catalog.Card, options: dict[str, Any]) -> str:
+    return Entry(card.name, tuple(options.items())).text
+
+
+def share(planned: list[Planned], part: tuple[int, int] | None) -> list[Planned]:
+    """Part i of n (from 1) of a sweep's cells, the same wherever it is computed; None: all of them."""
+    estimate = Estimate()
+    return planned if part is None else shard(planned, lambda item: estimate.seconds(item.cell), *part)

@@ -1,0 +1,312 @@
+"""A folder of immutable, checksummed results: publish exactly once, read, set aside what is corrupt.
+
+    cells/<key>.json                 answers (ok, diverged)
+    failures/<key>-<attempt>.json    everything else, so that an answer is never rewritten
+    weights/<key>.safetensors        final weights, linked before the record that holds their sha256
+    sweeps/<hash>.json               what was asked, written before anything runs
+    checkpoints/<key>.pt             how far a long cell came, until its answer is here (`bench.trial.checkpoint`)
+    running/, leases/                who is at work, and at what (`bench.store.leases`)
+    corrupt/                         files whose checksum did not hold, moved aside
+
+A record is one line: `{"checksum":"<sha256 of the rest>",…}`. It is written to a temporary file, synced, linked to its
+final name (the first writer wins) and the folder is synced, so it is either whole or absent (`bench.store.files`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bench.records.cell import Cell
+from bench.records.result import ANSWERS, Result
+from bench.records.row import COLUMNS, row
+from bench.store.files import Files, leftovers
+from bench.store.sealed import CorruptRecordError, StoreError, decode, encode, seal, unseal
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "encode", "row"]
+
+Read = TypeVar("Read")
+
+FOLDERS = ("cells", "failures", "weights", "sweeps")
+# What to do about it, where the system's own word does not say.
+_REMEDIES = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f)",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    errno.EIO: "Check the disk",
+}
+
+
+class Store:
+    """The results below `path`. files: the operating system's, or a test's.
+
+    Attributes: corrupt, the files found corrupt so far; hard_links, None until the store was opened to be written.
+
+    Raises:
+        StoreError: `path` is a file, cannot be written (when `create`), or does not exist (when not). Every method
+            raises it where the file system fails: nothing stored is lost by that.
+    """
+
+    def __init__(self, path: Path | str, *, create: bool = False, files: Files | None = None) -> None:
+        self.path = Path(path)
+        self.files = files or Files()
+        self.corrupt: list[Path] = []
+        self.hard_links: bool | None = None
+        if create:
+            with self.writing():
+                for folder in FOLDERS:
+                    self.files.make_folder(self.path / folder)
+                self.hard_links = self.files.has_links(self.path / "cells")
+        elif not (self.path / "cells").is_dir():
+            raise StoreError(
+                f"no store at {self.path}: expected a folder with `cells` in it. Run `python -m bench.run` first."
+            )
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Says what the operating system's errors mean here."""
+        try:
+            yield
+        except OSError as error:
+            remedy = _REMEDIES.get(error.errno or 0)
+            after = f"{remedy}; the same command again resumes" if remedy else "Give a writable folder with --store"
+            raise StoreError(f"cannot write the store {self.path}: {error.strerror or error}. {after}.") from None
+
+    def _record(self, key: str) -> Path:
+        return self.path / "cells" / f"{key}.json"
+
+    # -- publishing ---------------------------------------------------------------------------------------------------
+
+    def publish(self, result: Result, weights: bytes | None = None) -> bool:
+        """Store a result; False where an answer for this cell is there already (it stays as it is)."""
+        with self.writing():
+            if result.status in ANSWERS:
+                # Two writers of one cell may hold different weights (of two devices, say): one after the other.
+                with self.files.lock(self.path / "cells"):
+                    published = self._publish_answer(result, weights)
+                with contextlib.suppress(OSError):  # most have none; one that stays is removed by the next sweep
+                    self.files.unlink(self.checkpoints / f"{result.cell.key}.pt")
+                return published
+            attempt = self.tried(result.cell.key) + 1
+            while True:
+                numbered = result.model_copy(update={"attempt": attempt})
+                name = f"{result.cell.key}-{attempt}.json"
+                if self.files.publish(self.path / "failures" / name, encode(numbered)):
+                    return True
+                attempt += 1
+
+    def _publish_answer(self, result: Result, weights: bytes | None) -> bool:
+        final = self._record(result.cell.key)
+        if final.exists():
+            if self.answer(result.cell.key) is not None:
+                return False
+            self._move_aside(final)
+        if weights is not None:
+            self.files.put(self._weights(result.cell.key), weights)
+        return self.files.publish(final, encode(result))
+
+    def record_sweep(self, name: str, content: dict[str, Any]) -> None:
+        """Write down what was asked, before anything runs."""
+        with self.writing():
+            self.files.put(self.path / "sweeps" / f"{name}.json", seal(content))
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def has(self, key: str) -> bool:
+        """Whether an answer for this cell is stored."""
+        return self._record(key).exists()
+
+    def answer(self, key: str) -> Result | None:
+        """The stored answer of this cell, or None where there is none that is whole."""
+        try:
+            return self._read_record(self._record(key))
+        except (FileNotFoundError, CorruptRecordError):
+            return None
+
+    def answers(self) -> Iterator[Result]:
+        """All stored answers, by key. Records that are corrupt are skipped and listed in `corrupt`."""
+        return self._read("cells")
+
+    def failures(self) -> dict[str, Result]:
+        """The last failed attempt of every cell without an answer, by key."""
+        last: dict[str, Result] = {}
+        for result in self._read("failures"):
+            key = result.cell.key
+            if not self.has(key) and (key not in last or last[key].attempt < result.attempt):
+                last[key] = result
+        return last
+
+    def failed(self, key: str, attempt: int) -> bool:
+        """Whether this attempt at the cell is stored as failed."""
+        return (self.path / "failures" / f"{key}-{attempt}.json").exists()
+
+    def tried(self, key: str) -> int:
+        """The number of this cell's last failed attempt; 0: none is stored."""
+        names = (path.stem for path in (self.path / "failures").glob(f"{key}-*.json"))
+        return max((int(number) for name in names if (number := name.rpartition("-")[2]).isdecimal()), default=0)
+
+    def refresh(self) -> None:
+        """See what other hosts stored up to now."""
+        for folder in ("cells", "failures"):
+            self.files.refresh(self.path / folder)
+
+    def attempts(self) -> Iterator[Result]:
+        """Every stored failure, also of cells that have an answer. Corrupt ones are skipped and listed in `corrupt`."""
+        return self._read("failures")
+
+    def results(self) -> list[Result]:
+        """Answers, then the last failure of every cell without one."""
+        return list(self._results())
+
+    def _results(self) -> Iterator[Result]:
+        failures = self.failures().values()
+        # A cell whose corpus could not be had does not know its data; it is done once it was measured with some.
+        missed = any(failure.status == "unavailable" and failure.cell.data is None for failure in failures)
+        done: set[Cell] = set()
+        for answer in self.answers():
+            if missed:
+                done.add(_without_data(answer.cell))
+            yield answer
+        yield from (failure for failure in failures if _without_data(failure.cell) not in done)
+
+    def instead(self, result: Result) -> list[Result]:
+        """The answers to a cell of which `result` only says that its corpus could not be had."""
+        if result.status != "unavailable" or result.cell.data is not None:
+            return []
+        return [answer for answer in self.answers() if _without_data(answer.cell) == result.cell]
+
+    def sweeps(self) -> list[dict[str, Any]]:
+        """Everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`."""
+        return list(self.named_sweeps().values())
+
+    def named_sweeps(self) -> dict[str, dict[str, Any]]:
+        """As `sweeps`, by name."""
+        bodies = self._each("sweeps", lambda path: (path.stem, unseal(self._text(path))))
+        return {name: json.loads(b"{" + body) for name, body in bodies}
+
+    def weights(self, key: str) -> bytes:
+        """The final weights of a stored answer (safetensors).
+
+        Raises:
+            StoreError: there is no answer, it has no weights, or they are not those of its record.
+        """
+        answer = self.answer(key)
+        if answer is None or answer.weights_sha256 is None:
+            raise StoreError(f"the store {self.path} holds no weights of cell {key}")
+        try:
+            content = self._text(self._weights(key))
+        except FileNotFoundError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != answer.weights_sha256:
+            raise StoreError(
+                f"{self._weights(key)} is not what its record says (expected sha256 {answer.weights_sha256}). "
+                f"Remove {self._record(key)} and run the sweep again to measure the cell anew."
+            )
+        return content
+
+    def orphans(self) -> list[Path]:
+        """Weights without an answer: their writer died before the record. The cell's next run replaces them."""
+        return [path for path in sorted((self.path / "weights").glob("[!.]*")) if not self.has(path.stem)]
+
+    def leftovers(self) -> list[Path]:
+        """Temporary files of writers that are dead; checkpoints of and leases on cells that have their answer."""
+        unfinished = [*self.checkpoints.glob("[!.]*.pt"), *(self.path / "leases").glob("[!.]*")]
+        outdated = [path for path in sorted(unfinished) if self.has(path.stem)]
+        folders = (*(self.path / folder for folder in (*FOLDERS, "running", "leases")), self.checkpoints)
+        return [path for folder in folders for path in leftovers(folder)] + outdated
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what unfinished cells wrote, absolute; there may be none."""
+        return self.path.resolve() / "checkpoints"
+
+    def _weights(self, key: str) -> Path:
+        return self.path / "weights" / f"{key}.safetensors"
+
+    def _text(self, path: Path) -> bytes:
+        try:
+            return self.files.read(path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror or error}. Check the disk.") from None
+
+    def _read_record(self, path: Path) -> Result:
+        """The result in a file, which must bear its cell's name and lie where its status belongs."""
+        result = decode(self._text(path))
+        answered = result.status in ANSWERS
+        name = f"cells/{result.cell.key}" if answered else f"failures/{result.cell.key}-{result.attempt}"
+        if path != self.path / f"{name}.json":
+            raise CorruptRecordError(f"{path} holds {name}")
+        return result
+
+    def _read(self, folder: str) -> Iterator[Result]:
+        return self._each(folder, self._read_record)
+
+    def _each(self, folder: str, read: Callable[[Path], Read]) -> Iterator[Read]:
+        for path in sorted((self.path / folder).glob("[!.]*.json")):
+            try:
+                yield read(path)
+            except FileNotFoundError:
+                continue  # another runner moved it aside meanwhile
+            except CorruptRecordError:
+                if path not in self.corrupt:
+                    self.corrupt.append(path)
+
+    # -- order --------------------------------------------------------------------------------------------------------
+
+    def set_aside(self) -> list[str]:
+        """Check every record, move the corrupt ones to `corrupt/`, and return their names: their cells run again.
+        What dead writers left half-written is removed."""
+        for folder in ("cells", "failures"):
+            for _ in self._read(folder):
+                pass
+        self.sweeps()
+        with self.writing():
+            with self.files.lock(self.path / "cells"):  # another runner may have moved one, and stored it anew
+                moved = [path.name for path in self.corrupt if self._is_corrupt(path) and self._move_aside(path)]
+            for path in self.leftovers():
+                with contextlib.suppress(FileNotFoundError):
+                    self.files.unlink(path)
+        self.corrupt = []
+        return moved
+
+    def _is_corrupt(self, path: Path) -> bool:
+        try:
+            unseal(self._text(path)) if path.parent.name == "sweeps" else self._read_record(path)
+        except FileNotFoundError:
+            return False
+        except CorruptRecordError:
+            return True
+        return False
+
+    def _move_aside(self, path: Path) -> bool:
+        """False where another runner was faster."""
+        target = self.path / "corrupt" / f"{path.stem}-{secrets.token_hex(4)}.json"
+        self.files.make_folder(target.parent)
+        try:
+            self.files.replace(path, target)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def frame(self) -> pandas.DataFrame:
+        """One pandas row per cell, answers and failures; columns as in docs/results-format.md."""
+        import pandas
+
+        rows = [row(result) for result in self._results()]
+        return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _without_data(cell: Cell) -> Cell:
+    return cell.model_copy(update={"data": None})

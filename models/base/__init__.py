@@ -1,0 +1,19 @@
+"""What every model shares."""
+
+from models.base.embedding import Embedding, present
+from models.base.model import PARAMETER_NORMS_EVERY, SequenceModel
+from models.base.optimisation import DECAY, WARM_UP, schedule
+from models.base.sizing import TOLERANCE, count_on_meta, count_parameters
+
+__all__ = [
+    "DECAY",
+    "PARAMETER_NORMS_EVERY",
+    "TOLERANCE",
+    "WARM_UP",
+    "Embedding",
+    "SequenceModel",
+    "count_on_meta",
+    "count_parameters",
+    "present",
+    "schedule",
+]

@@ -1,0 +1,310 @@
+"""What every model shares: embedding, width, head, optimiser step and logging. A model file holds equations.
+
+    x = embed(inputs)                (batch, time, width)
+    f = encode(x, read)              (reads, features): the model's own equations, read where the mask says
+    y = head(f)                      (reads, outputs)
+
+A model subclasses `SequenceModel`, names its options as keyword-only arguments with literal defaults, calls
+`assemble` with a function that builds its body for a given hidden size, and implements `encode`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, final
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from models.base.embedding import Embedding
+from models.base.optimisation import schedule
+from models.base.sizing import TOLERANCE, count_on_meta
+from tasks.base import Batch, Block, Evaluation, Spec, original
+
+PARAMETER_NORMS_EVERY = 25
+
+
+class SequenceModel(LightningModule, ABC):
+    """A sequence model for any task's `Spec`; one of many-to-one or aligned many-to-many.
+
+    spec: what the task lets a model know. hidden: the width of the body; None solves it so that the body (no
+    embedding, head or positions) holds `parameters` numbers. learning_rate: peak rate of Adam; None takes the
+    model's documented one. clip: the total gradient norm is scaled down to this; None never clips.
+
+    Class attributes, read by the catalog from the source text (so they are literals):
+      version: bumped when the model's numbers may change. documented_learning_rate: the default peak rate.
+
+    Raises:
+        ValueError: no hidden size comes near the parameter budget; an option is out of its range.
+    """
+
+    version: ClassVar[int] = 1
+    documented_learning_rate: ClassVar[float] = 1e-2
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        hidden: int | None = None,
+        parameters: int = 16_000,
+        learning_rate: float | None = None,
+        clip: float | None = 1.0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False  # one training_step may hold a whole block of optimisation steps
+        self.spec = spec
+        self.learning_rate = self.documented_learning_rate if learning_rate is None else learning_rate
+        self.clip = clip
+        self.notes: list[str] = []
+        self.evaluation: Evaluation | None = None
+        self._requested_hidden = hidden
+        self._parameter_budget = parameters
+        self._reader = _Reader()
+        self.embedding = Embedding(spec.inputs)
+        self.width = self.embedding.width
+
+    def assemble(self, build: Callable[[int], nn.Module], features: Callable[[Any], int]) -> None:
+        """Build the body at the requested or solved hidden size, and the head that reads it.
+
+        build: hidden size -> body. features: body -> size of what `encode` returns per read position.
+        """
+        hidden = self._requested_hidden
+        if hidden is None:
+            hidden = self._solve_hidden(build)
+        self.hidden = hidden
+        self.body = build(hidden)
+        self.head = nn.Linear(features(self.body), self.spec.outputs)
+
+    def assemble_two(
+        self,
+        build: Callable[[int, int], nn.Module],
+        features: Callable[[Any], int],
+        *,
+        usual: Callable[[int], int],
+        multiple: int = 1,
+    ) -> None:
+        """As `assemble`, for a body of two widths, the second of which brings the count near to the budget.
+
+        build: (hidden size, second width) -> body. usual: hidden size -> the second width it would have by itself.
+        A requested hidden size takes the usual one. Otherwise the hidden size is the largest multiple of `multiple`
+        whose body with the usual second width fits the budget, and the second width is solved for that hidden size.
+        """
+        hidden = self._requested_hidden
+        if hidden is None:
+            times, _ = self._around_budget(lambda times: build(times * multiple, usual(times * multiple)))
+            hidden = times * multiple
+            second = self._nearest_to_budget(lambda width: build(hidden, width), f"second width at hidden {hidden}")
+        else:
+            second = usual(hidden)
+        self.hidden = hidden
+        self.second_width = second
+        self.body = build(hidden, second)
+        self.head = nn.Linear(features(self.body), self.spec.outputs)
+
+    def _solve_hidden(self, build: Callable[[int], nn.Module]) -> int:
+        """The hidden size whose body comes nearest to the parameter budget."""
+        return self._nearest_to_budget(build, "hidden size")
+
+    def _around_budget(self, build: Callable[[int], nn.Module]) -> tuple[int, int]:
+        """The largest size whose body is within the budget (at least 1), and the next."""
+        budget = self._parameter_budget
+        least = count_on_meta(build, 1)
+        if least > budget * (1 + TOLERANCE):
+            raise ValueError(
+                f"{type(self).__name__} cannot be built with --parameters {budget}: at its smallest its body "
+                f"already holds {least}. Ask for at least {least}, or give --hidden."
+            )
+        low, high = 1, 2
+        while count_on_meta(build, high) <= budget:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if count_on_meta(build, middle) <= budget else (low, middle)
+        return low, high
+
+    def _nearest_to_budget(self, build: Callable[[int], nn.Module], what: str) -> int:
+        """The size whose body comes nearest to the parameter budget; a note where even that is not within 2 %."""
+        budget = self._parameter_budget
+        low, high = self._around_budget(build)
+
+        def count(size: int) -> int:
+            return count_on_meta(build, size)
+
+        best = min((low, high), key=lambda size: abs(count(size) - budget))
+        if abs(count(best) / budget - 1) > TOLERANCE:
+            self.notes.append(
+                f"body holds {count(best)} parameters, not within {TOLERANCE:.0%} of {budget}: {what} {low} gives "
+                f"{count(low)}, {high} gives {count(high)}"
+            )
+        return best
+
+    @abstractmethod
+    def encode(self, x: Tensor, read: Tensor) -> Tensor:
+        """x (batch, time, width), read (batch, time) booleans -> features (reads, features), row by row.
+
+        A model that computes every position ends with `return self.pick(states, read)`.
+        """
+
+    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+        """`encode` with its states in sight, for the gradient probe: the same features (reads, features), and every
+        state as a tensor of their graph, by name: one (batch, size) per step, or (batch, time, size) for all steps.
+
+        Names: `hidden`, `cell`, `context`, `residual.b`; `hidden.0`, `hidden.1` … where there are several layers. A
+        gradient with respect to such a tensor is total: through every later step. A model that does not override this
+        has no states to show; its inputs' gradient is measured all the same.
+        """
+        return self.encode(x, read), {}
+
+    def unrolled_from(self, state: Any, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+        """`unrolled`, but from a state that `carried` gave. A model that carries no state has none to go on from."""
+        raise NotImplementedError(f"{type(self).__name__} carries no state")
+
+    def carried(self, x: Tensor) -> Any:
+        """The state that x (batch, time, width) leaves behind, without a graph, as `stepper` has it: a list of tuples
+        of (batch, size). None: the model carries no such state. Memory is bounded, however long x is."""
+        return None
+
+    def truncate(self, steps: int) -> None:
+        """From now on, train by truncated back-propagation: the state is carried on, the gradient cut every `steps`
+        steps. `unrolled` stays whole.
+
+        Raises:
+            ValueError: the model carries no state from step to step in one direction.
+        """
+        raise ValueError(
+            f"--bptt {steps} is for models that carry a state from step to step in one direction; "
+            f"{type(self).__name__} does not. Leave --bptt out, or leave this model out."
+        )
+
+    def stepper(self) -> tuple[Callable[..., Any], Callable[[Tensor], Any]] | None:
+        """For Jacobians between neighbouring steps, of a recurrent model: a function (x_t, state) -> state, and the
+        state before the first step as a function of x; a state is a list of tuples of (batch, size). Default: None."""
+        return None
+
+    def gates(self, x: Tensor) -> dict[str, Tensor]:
+        """Gate activations in [0, 1] by name, each (batch, time, hidden), of x (batch, time, width). Default: none."""
+        return {}
+
+    def attention_weights(self, inputs: Tensor, read: Tensor) -> Tensor | None:
+        """Weights (batch, queries, time), a query for each step of `span(read)`, rows summing to 1. Default: None."""
+        return None
+
+    def state_size(self, length: int) -> int | None:
+        """Numbers carried from one step to the next after `length` steps, per sequence. None where not stated."""
+        return None
+
+    def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
+        """Outputs (reads, outputs) at the positions where `read` is true, row by row."""
+        return self.head(self.encode(self.embedding(inputs), read))
+
+    @final
+    def present(self, x: Tensor) -> Tensor | None:
+        """Which positions of embedded inputs x (batch, time, width) hold a token: (batch, time), false where every id
+        is 0. None where nothing may be read ahead: there, padding on the right reaches no answer."""
+        if not self.spec.look_ahead:
+            return None
+        if not self.embedding.tables:
+            return x.new_ones(x.shape[:2], dtype=torch.bool)
+        padding: Tensor = self.embedding(torch.zeros(1, len(self.embedding.tables), dtype=torch.long, device=x.device))
+        return (x != padding.to(x.dtype)).any(-1)
+
+    @final
+    def span(self, read: Tensor) -> slice:
+        """The shortest run of steps that holds every read position of the batch."""
+        return self._reader.look(read).span
+
+    @final
+    def pick(self, states: Tensor, read: Tensor) -> Tensor:
+        """states (batch, time, features), or cut to `span(read)` already -> (reads, features), row by row."""
+        reader = self._reader.look(read)
+        if states.size(1) == read.size(1):
+            states = states[:, reader.span]
+        rows = states.reshape(-1, states.size(-1))
+        return rows if reader.rows is None else rows.index_select(0, reader.rows)
+
+    # -- training: several optimisation steps per Lightning batch, when the task hands over a block ----------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+
+    def training_step(self, batch: Batch | Block, batch_index: int) -> dict[str, Any]:
+        """One optimisation step per batch; returns the losses and gradient norms (before clipping) of each."""
+        optimizer: Any = self.optimizers()
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        first = self.trainer.global_step
+        losses: list[Tensor] = []
+        norms: list[Tensor] = []
+        parameter_norms: dict[int, Tensor] = {}
+        for step, part in enumerate(batch if isinstance(batch, Block) else (batch,), start=first):
+            optimizer.param_groups[0]["lr"] = self.learning_rate * schedule(step, self.trainer.max_steps)
+            optimizer.zero_grad()
+            loss = self.spec.objective.loss(self(part.inputs, part.read), part.targets)
+            self.manual_backward(loss)
+            if step % PARAMETER_NORMS_EVERY == 0:
+                parameter_norms[step] = torch.stack([_norm(p) for p in parameters])
+            norms.append(nn.utils.clip_grad_norm_(parameters, math.inf if self.clip is None else self.clip))
+            losses.append(loss.detach())
+            optimizer.step()
+        outputs = {"losses": torch.stack(losses), "gradient_norms": torch.stack(norms)}
+        self.log("train_loss", outputs["losses"].mean(), batch_size=1)
+        self.log("gradient_norm", outputs["gradient_norms"].mean(), batch_size=1)
+        return {**outputs, "first_step": first, "parameter_norms": parameter_norms}
+
+    def parameter_names(self) -> list[str]:
+        """Names of the trained parameters, in the order of `parameter_norms`."""
+        return [name for name, p in self.named_parameters() if p.requires_grad]
+
+    # -- evaluation: the task's own metric --------------------------------------------------------------------------
+
+    def on_validation_epoch_start(self) -> None:
+        self._metric = self.spec.objective.metric().to(self.device)
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self._metric.update(self(batch.inputs, batch.read), batch.targets, batch.read)
+
+    def on_validation_epoch_end(self) -> None:
+        self.evaluation = self._metric.compute()
+        self.log("validation_score", self.evaluation.score, batch_size=1)
+
+    def on_test_epoch_start(self) -> None:
+        self.on_validation_epoch_start()
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        self.validation_step(batch, batch_index)
+
+    def on_test_epoch_end(self) -> None:
+        self.evaluation = self._metric.compute()
+        self.log("test_score", self.evaluation.score, batch_size=1)
+
+
+class _Reader:
+    """A mask as indices, worked out once per mask object: tasks hand over the same mask with every batch.
+
+    On a GPU each batch comes with a copy of its own; the original tells what is in it without waiting for the GPU.
+    """
+
+    def __init__(self) -> None:
+        self.mask: Tensor | None = None
+        self.device: torch.device | None = None
+        self.span = slice(0, 0)
+        self.rows: Tensor | None = None
+
+    def look(self, mask: Tensor) -> _Reader:
+        source = original(mask)
+        if source is not self.mask or mask.device != self.device:
+            with torch.inference_mode(False):  # an evaluation may be the first to ask; training needs plain indices
+                steps = source.any(0).nonzero()
+                self.span = slice(int(steps[0]), int(steps[-1]) + 1) if len(steps) else slice(0, 0)
+                inside = source[:, self.span]
+                rows = None if bool(inside.all()) else inside.flatten().nonzero().squeeze(1)
+                self.rows = None if rows is None else rows.to(mask.device, non_blocking=True)
+            self.mask, self.device = source, mask.device
+        return self
+
+
+def _norm(parameter: Tensor) -> Tensor:
+    """Of the parameter's gradient."""
+    return parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad)

@@ -1,0 +1,238 @@
+"""Figures of gradient flow: norm against distance, and the same through training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from typing import Any
+
+import altair as alt
+
+from reports.figures.drawing import (
+    FAINT,
+    INK,
+    PAGE,
+    SHADE,
+    Look,
+    Row,
+    Sheet,
+    Spec,
+    grid,
+    panel,
+    panel_title,
+    power_axis,
+    seeds_line,
+    stack,
+)
+from reports.summary.profiles import (
+    EXPLODING,
+    HIGHEST,
+    LOWEST,
+    VANISHING,
+    Point,
+    cut,
+    departures,
+    flows,
+    over_seeds,
+    pieces,
+    trained,
+)
+from reports.view.topics import Topic
+
+GUIDES = (("0.8^k", 0.8), ("1.5^k", 1.5))
+ACROSS = 3  # panels in a row
+
+
+@dataclass(frozen=True)
+class _Series:
+    """One model's line in one panel: over its seeds, and seed by seed."""
+
+    label: str
+    points: list[Point]
+    seeds: dict[int, list[Point]]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One length at one moment."""
+
+    title: str
+    series: list[_Series]
+    longest: int
+    reach: int
+    credit: dict[int, float]  # distance -> true credit, the largest 1
+
+
+def against_distance(topic: Topic, quantity: str, models: Mapping[str, Look]) -> Spec:
+    """Gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
+    rows = [_moment(topic, quantity, last) for last in (False, True)]
+    everything = [view for row in rows for view in row]
+    low, high = _domain(everything)
+    shown = [label for label in topic.labels if any(s.label == label for view in everything for s in view.series)]
+    sheet = Sheet(models, shown)
+    drawn = []
+    for row in rows:
+        across = min(ACROSS, len(row))
+        charts = [
+            _drawn(sheet, view, low, high, PAGE / max(across, 2) - 20, leftmost=index % across == 0)
+            for index, view in enumerate(row)
+        ]
+        drawn += [grid(charts, across)] if charts else []
+    counts = [len(series.seeds) for view in everything for series in view.series]
+    lines = [
+        f"Norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier; median over "
+        "the probed sequences. On this log scale an exponential is a straight line.",
+        "Grey wedge: slopes called healthy, 1e-6 to 1e3 over the task's reach (dotted). Triangles at the edge: beyond "
+        "the axis, or exactly 0.",
+        seeds_line(counts) + _credit_note(everything),
+    ]
+    return sheet.finish(stack(drawn, 16), f"{topic.title}: gradient of the {named(quantity)}", lines)
+
+
+def _credit_note(panels: Sequence[_Panel]) -> str:
+    if not any(view.credit for view in panels):
+        return ""
+    return ". Bars hanging from the top: where the task's true credit lies (linear)."
+
+
+def named(quantity: str) -> str:
+    """A quantity in words."""
+    block = quantity.removeprefix("residual.")
+    if block != quantity:
+        return f"input of block {block}"
+    return {"input": "input", "hidden": "hidden state", "cell": "cell state", "context": "context vector"}.get(
+        quantity, quantity
+    )
+
+
+def _moment(topic: Topic, quantity: str, last: bool) -> list[_Panel]:
+    """One panel per length that holds the quantity at this moment."""
+    found = []
+    for length in topic.lengths:
+        series, records = [], []
+        for line in topic.lines:
+            results = [r for r in line.seeds(length) if r.gradient_flow and quantity in r.gradient_flow[0].profiles]
+            results = trained(results) if last else results
+            if results:
+                seeds = {r.cell.seed: over_seeds(flows([r], last), quantity) for r in results}
+                series.append(_Series(line.label, over_seeds(flows(results, last), quantity), seeds))
+                records += flows(results, last)
+        if not records:
+            continue
+        longest = max(records[0].distances)
+        moment = "after training" if last else "at initialisation"
+        credit = {k: share for k, share in zip(records[0].distances, records[0].credit, strict=False) if share > 0}
+        found.append(_Panel(f"T = {length:,}, {moment}", series, longest, records[0].reach or longest, credit))
+    return found
+
+
+def _domain(panels: Sequence[_Panel]) -> tuple[float, float]:
+    """Low and high end of the axis, whole powers of ten: the data and the wedge, between 1e-16 and 1e6."""
+    values = [point for view in panels for series in view.series for point in series.points]
+    low = min([VANISHING, *(point.low for point in values)])
+    high = max([EXPLODING, *(point.high for point in values)])
+    if any(view.credit for view in panels):
+        high += 2  # room for the bars of true credit
+    return floor(max(LOWEST, low)), ceil(min(HIGHEST, high))
+
+
+def _drawn(sheet: Sheet, view: _Panel, low: float, high: float, width: float, leftmost: bool) -> Spec:
+    x = alt.X("distance:Q", scale=alt.Scale(domain=[0, view.longest], nice=False))
+    x = x.axis(title="distance k (steps back)", grid=False, tickCount=5, format="~d")
+    axis = power_axis("gradient norm" if leftmost else None, low, high, labels=leftmost)
+    y = alt.Y("drawn:Q", scale=alt.Scale(domain=[low, high], nice=False), axis=axis)
+    layers = [*_background(sheet, view, low, high, x, y), *_lines(sheet, view, low, high, x, y)]
+    return panel(layers, width, 200, panel_title(view.title))
+
+
+def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt.Y) -> list[Any]:
+    """Wedge of the verdict, reach, guide lines, true credit."""
+    wedge = sheet.data([
+        {"distance": 0, "drawn": 0, "to": 0},
+        {"distance": view.reach, "drawn": VANISHING, "to": EXPLODING},
+    ])  # fmt: skip
+    layers: list[Any] = [
+        alt.Chart(wedge).mark_area(color=SHADE, opacity=0.07).encode(x=x, y=y, y2="to:Q"),
+        alt.Chart(sheet.data([{"distance": view.reach}])).mark_rule(color=FAINT, strokeDash=[1, 3]).encode(x=x),
+    ]
+    guides, names = [], []
+    for name, base in GUIDES:
+        slope = log10(base)
+        end = min(view.longest, (low if slope < 0 else high) / slope)
+        guides += [{"guide": name, "distance": k, "drawn": k * slope} for k in (0, end)]
+        at = min(0.62 * end, abs(2 / slope)) if slope > 0 else 0.62 * end
+        names.append({"guide": name, "distance": at, "drawn": at * slope})
+    layers.append(
+        alt.Chart(sheet.data(guides)).mark_line(color=FAINT, strokeWidth=1).encode(x=x, y=y, detail="guide:N")
+    )
+    text = alt.Chart(sheet.data(names)).encode(x=x, y=y, text="guide:N")
+    place: dict[str, Any] = {"fontSize": 11, "align": "left", "dx": 6}
+    halo = text.mark_text(stroke="white", strokeWidth=4, strokeOpacity=0.8, **place)
+    layers += [halo, text.mark_text(color="#555555", **place)]
+    if view.credit:
+        deep = 0.1 * (high - low)
+        rows = [{"distance": k, "credit": c, "drawn": high, "to": high - deep * c} for k, c in view.credit.items()]
+        bars = alt.Chart(sheet.data(rows)).mark_rule(color=INK, strokeWidth=2, opacity=0.75)
+        layers.append(bars.encode(x=x, y=y, y2="to:Q"))
+    return layers
+
+
+def _lines(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt.Y) -> list[Any]:
+    middle: list[Row] = []
+    thin: list[Row] = []
+    bands: list[Row] = []
+    marks: list[Row] = []
+    for series in view.series:
+        middle += _joined(series.label, series.points, low, high)
+        marks += _marks(series.label, series.points, low, high)
+        if len(series.seeds) > 1:
+            for seed, points in series.seeds.items():
+                thin += [row | {"seed": seed} for row in _joined(series.label, points, low, high)]
+            bands += [
+                {
+                    "model": series.label,
+                    "distance": point.distance,
+                    "drawn": cut(point.low, low, high),
+                    "to": cut(point.high, low, high),
+                }
+                for point in series.points
+            ]  # fmt: skip
+    colour, dash = sheet.colour(), sheet.dash()
+    layers: list[Any] = []
+    if bands:
+        layers.append(alt.Chart(sheet.data(bands)).mark_area(opacity=0.15).encode(x=x, y=y, y2="to:Q", color=colour))
+        layers.append(
+            alt.Chart(sheet.data(thin)).mark_line(strokeWidth=0.6, opacity=0.7)
+            .encode(x=x, y=y, color=colour, detail=["seed:N", "piece:N"])
+        )  # fmt: skip
+    layers.append(
+        alt.Chart(sheet.data(middle)).mark_line(strokeWidth=2)
+        .encode(x=x, y=y, color=colour, strokeDash=dash, detail="piece:N")
+    )  # fmt: skip
+    if marks:
+        edge = alt.Chart(sheet.data(marks)).mark_text(fontSize=13, clip=False)
+        layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
+    return layers
+
+
+def _joined(label: str, points: Sequence[Point], low: float, high: float) -> list[Row]:
+    """Rows of a line. log10_norm is the value itself (null for 0 or not finite), drawn where the line goes."""
+    return [
+        {
+            "model": label,
+            "distance": point.distance,
+            "log10_norm": point.middle if abs(point.middle) < float("inf") else None,
+            "drawn": cut(point.middle, low, high),
+            "piece": number,
+        }
+        for number, piece in enumerate(pieces(points, low, high))
+        for point in piece
+    ]
+
+
+def _marks(label: str, points: Sequence[Point], low: float, high: float) -> list[Row]:
+    return [
+        {"model": label, "distance": k, "drawn": high if above else low, "mark": "▲" if above else "▼"}
+        for k, above in departures(points, low, high)
+    ]

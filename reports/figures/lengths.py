@@ -1,0 +1,187 @@
+"""Figures over length: score and skill with their chance lines, and the marks that figures over length share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import altair as alt
+
+from bench.records.result import Score
+from reports.figures.drawing import (
+    FAINT,
+    INK,
+    PAGE,
+    Look,
+    Row,
+    Sheet,
+    Spec,
+    grid,
+    length_axis,
+    log_axis,
+    panel,
+    panel_title,
+)
+from reports.summary.grouping import Group
+from reports.view.topics import Topic
+
+Quantity = Literal["score", "skill"]
+SKILL = (-0.25, 1.15)  # what the axis of skill shows; beyond it, a triangle at the edge
+INTERVALS = {
+    "test sampling": "n = 1 seed: its value, and as a bar the interval of test sampling",
+    "range": "2 to 4 seeds: their median, every value as a dot, their range as a bar",
+    "t": "5 seeds or more: their mean, every value as a dot, the 95 % t interval as a bar",
+}
+
+AT_STOP = "A cell that solves its task stops there: compare those by steps to solve, not by score."
+
+
+def against_length(topics: Sequence[Topic], quantity: Quantity, models: Mapping[str, Look]) -> Spec:
+    """Score or skill against length: a panel per task, a line per model, chance as a dashed line."""
+    scored = [topic for topic in topics if topic.score]
+    sheet = Sheet(models, shown(scored), points=True)
+    across = min(3, len(scored))
+    draw = {"score": _score_panel, "skill": _skill_panel}[quantity]
+    panels = [draw(sheet, topic, PAGE / max(2, across) - 50) for topic in scored]
+    kinds = {g.interval.kind for t in scored for line in t.lines for g in line.groups if g.interval}
+    what = {
+        "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
+        "skill": "0 = chance, the trivial baseline (dashed); 1 = perfect, or the best known reference score (dotted).",
+    }[quantity]
+    lines = [what, *(INTERVALS[kind] for kind in INTERVALS if kind in kinds), AT_STOP]
+    return sheet.finish(grid(panels, across, spacing=22), f"{quantity.capitalize()} against length", lines)
+
+
+def shown(topics: Sequence[Topic]) -> list[str]:
+    """The models of some topics, in the report's order."""
+    return list(dict.fromkeys(label for topic in topics for label in topic.labels))
+
+
+def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
+    references = [g.reference for line in topic.lines for g in line.groups if g.reference]
+    # An error whose best is 0 is read by its power of ten; bits, F1 and shares are not.
+    logarithmic = not references[0].higher_is_better and references[0].best == 0
+    marks: list[Row] = []
+    for line in topic.lines:
+        for group in line.groups:
+            marks += _rows(line.label, group)
+    fixed = _references(topic, logarithmic)
+    values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]
+    y = log_axis(values) if logarithmic else _linear_axis(values)
+    name, unit = references[0].metric.replace("_", " "), references[0].unit
+    better = "higher is better" if references[0].higher_is_better else "lower is better"
+    unit = f" ({unit})" if unit and unit not in name else ""
+    return _panel(sheet, marks, fixed, topic, y, width, panel_title(topic.title, f"{name}{unit}, {better}"))
+
+
+def _linear_axis(values: Sequence[float]) -> alt.Y:
+    room = 0.08 * (max(values) - min(values)) or 0.1
+    scale = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False)
+    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=None, minExtent=34, tickCount=5))
+
+
+def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
+    low, high = SKILL
+    y = alt.Y(
+        "value:Q", scale=alt.Scale(domain=SKILL, nice=False, clamp=True), axis=alt.Axis(title="skill", tickCount=5)
+    )
+    marks: list[Row] = []
+    for line in topic.lines:
+        for group in line.groups:
+            for row in _rows(line.label, group):
+                scores = group.scores[0]
+                for name in ("value", "low", "high"):
+                    if row.get(name) is not None:
+                        row[name] = (row[name] - scores.chance) / (scores.best - scores.chance)
+                marks.append(row)
+    marks += [row | {"kind": "beyond", "mark": "▼" if row["value"] < low else "▲"} for row in marks
+              if row["kind"] == "middle" and not low <= row["value"] <= high]  # fmt: skip
+    fixed = [
+        {"length": length, "value": value, "reference": name}
+        for name, value in (("chance", 0.0), ("skill 1", 1.0))
+        for length in topic.lengths
+    ]
+    return _panel(sheet, marks, fixed, topic, y, width, panel_title(topic.title))
+
+
+def _rows(label: str, group: Group) -> list[Row]:
+    """What is drawn of one group: its middle, its interval and, where n > 1, every value."""
+    base = {"model": label, "length": group.identity.length, "n": group.n}
+    rows: list[Row] = []
+    if group.score is not None:
+        rows.append(base | {"kind": "middle", "value": group.score})
+    if group.interval is not None:
+        rows.append(base | {"kind": "interval", "low": group.interval.low, "high": group.interval.high})
+    if len(group.values) > 1:
+        rows += [base | {"kind": "seed", "value": value} for value in group.values]
+    return rows
+
+
+def _references(topic: Topic, logarithmic: bool) -> list[Row]:
+    """Chance, and the threshold of solving or the score of skill 1, at every length."""
+    found: dict[int, Score] = {}
+    for line in topic.lines:
+        for group in line.groups:
+            if group.reference:
+                found[group.identity.length] = group.reference
+    rows = []
+    for length in sorted(found):
+        score = found[length]
+        rows.append({"length": length, "value": score.chance, "reference": "chance"})
+        if score.solved_threshold is not None:
+            rows.append({"length": length, "value": score.solved_threshold, "reference": "solved"})
+        elif not logarithmic:
+            rows.append({"length": length, "value": score.best, "reference": "skill 1"})
+    return rows
+
+
+def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt.Y, width: float, title: Any) -> Spec:
+    x = length_axis(topic.lengths)
+    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y)]
+    return panel(layers, width, 190, title)
+
+
+def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
+    """Grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
+    lengths = sorted({row["length"] for row in rows})
+    if len(lengths) == 1:
+        rows = [row | {"length": lengths[0] * factor} for row in rows for factor in (0.6, 1.6)]
+    chance, others = ([row for row in rows if (row["reference"] == "chance") == asked] for asked in (True, False))
+    layers: list[Any] = []
+    # Names where there is room: models begin away from chance and end away from the other lines.
+    for found, dash, end, align in ((chance, [6, 4], min, "left"), (others, [1, 3], max, "right")):
+        if found:
+            place = end(row["length"] for row in found)
+            names = sheet.data([row for row in found if row["length"] == place])
+            line = alt.Chart(sheet.data(found)).mark_line(color=FAINT, strokeWidth=1.3, strokeDash=dash)
+            style: dict[str, Any] = {"align": align, "color": "#666666", "dy": -6, "fontSize": 11}
+            text = alt.Chart(names).mark_text(**style)
+            layers += [line.encode(x=x, y=y, detail="reference:N"), text.encode(x=x, y=y, text="reference:N")]
+    return layers
+
+
+def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
+    """A line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
+
+    def of(kind: str) -> list[Row]:
+        return [row for row in rows if row["kind"] == kind]
+
+    colour, dash, shape = sheet.colour(), sheet.dash(), sheet.shape()
+    # x, y and colour are the same in every layer; only the interval runs between two values.
+    middle = alt.Chart(sheet.data(of("middle"))).encode(x=x, y=y, color=colour)
+    layers: list[Any] = []
+    if of("interval"):
+        low = alt.Y("low:Q", scale=y["scale"], axis=y["axis"])
+        bars = alt.Chart(sheet.data(of("interval"))).mark_rule(strokeWidth=5, opacity=0.3)
+        layers.append(bars.encode(x=x, y=low, y2="high:Q", color=colour))
+    if of("seed"):
+        dots = alt.Chart(sheet.data(of("seed"))).mark_point(shape="circle", size=14, filled=True, opacity=0.8)
+        layers.append(dots.encode(x=x, y=y, color=colour))
+    layers.append(middle.mark_line(strokeWidth=1.8).encode(strokeDash=dash))
+    layers.append(
+        middle.mark_point(size=65, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(shape=shape)
+    )
+    if of("beyond"):
+        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=INK)
+        layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
+    return layers

@@ -1,0 +1,146 @@
+"""Where a page's numbers come from, and what a reader has to be warned of."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.records.cell import Cell
+from bench.records.result import ANSWERS, Result
+from reports.summary.grouping import Group
+
+
+def command(sweep: dict[str, Any]) -> str:
+    """The command line that asks for a sweep again."""
+    parts = ["python", "-m", "bench.run"]
+    first = ("tasks", "models", "lengths", "seeds", "learning_rates", "budget")
+    for name in (*first, *sorted(set(sweep) - set(first))):
+        value = sweep.get(name)
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            parts += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(parts)
+
+
+def missing(asked: Iterable[dict[str, Any]], results: Iterable[Result]) -> list[str]:
+    """Labels of the cells that some sweep asked for and that have no result of any kind."""
+    held = {result.cell.key for result in results}
+    known = {result.cell.model_copy(update={"data": None}).key for result in results}
+    labels = {}
+    for content in asked:
+        try:
+            cell = Cell.model_validate_json(json.dumps(content))
+        except ValidationError:  # asked for by another version of the suite; its cells can't be told
+            continue
+        if cell.key not in held and (cell.data is not None or cell.key not in known):
+            labels[cell.key] = cell.label
+    return list(labels.values())
+
+
+def provenance(results: Sequence[Result], sweeps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Commands, and counts of cells by machine, by versions and by data."""
+    made = [result.provenance for result in results if result.provenance]
+    machines = Counter((p.device, p.platform, p.python, p.threads) for p in made)
+    versions = Counter(
+        (", ".join(f"{name} {version}" for name, version in sorted(p.libraries.items())), p.git_commit, p.git_dirty)
+        for p in made
+    )
+    data = Counter((r.cell.task, r.cell.data.name, r.cell.data.sha256) for r in results if r.cell.data)
+    started = sorted(p.started for p in made)
+    return {
+        "commands": [
+            {"command": command(sweep.get("sweep", {})), "cells": len(sweep.get("cells", ()))} for sweep in sweeps
+        ],
+        "machines": _counted(machines),
+        "versions": _counted(versions),
+        "data": _counted(data),
+        "started": [started[0], started[-1]] if started else [],
+        "unknown": len(results) - len(made),
+    }
+
+
+def _counted(found: Counter[Any]) -> list[list[Any]]:
+    return [[*key, count] for key, count in sorted(found.items(), key=lambda item: (-item[1], repr(item[0])))]
+
+
+# -- warnings ----------------------------------------------------------------------------------------------------------
+
+Warned = dict[str, Any]
+
+
+def warnings(
+    results: Sequence[Result], groups: Sequence[Group], sweeps: Sequence[dict[str, Any]], corrupt: Sequence[str]
+) -> list[Warned]:
+    """What limits the numbers, the gravest first. groups, cells: indices of what is concerned."""
+    absent = missing((cell for sweep in sweeps for cell in sweep.get("cells", ())), results)
+    found = [
+        _of_cells("failed", "no answer: never averaged away, counted beside n", results,
+                  lambda r: r.status not in ANSWERS),
+        _of_cells("diverged", "an answer without a value: counted in n, shown, never averaged", results,
+                  lambda r: r.status == "diverged"),
+        _listed("not run yet", "asked for by a command below, but not in the store", absent),
+        _listed("corrupt records", "left out, because their checksum does not hold", corrupt),
+        *_mixed(results),
+        _of_groups("one seed", "no spread over seeds can be given: another seed may tell another story", groups,
+                   lambda g: len(g.seeds) == 1),
+        _of_groups("equals the trivial baseline", "skill below 0.05, or the interval holds chance: nothing was learned "
+                   "that the trivial baseline does not know", groups, lambda g: g.equals_chance),
+        _of_groups("limited by the budget", "at chance after fewer than 1,000 steps: says nothing about the model's "
+                   "limits", groups, lambda g: g.outcome == "budget-limited"),
+        _of_groups("rate at the grid's edge", "the chosen learning rate is the smallest or largest that was tried: a "
+                   "better one may lie outside", groups, lambda g: g.on_edge),
+        _listed("said by the models", "of their size", sorted({note for r in results for note in r.notes})),
+    ]  # fmt: skip
+    return [warned for warned in found if warned is not None]
+
+
+def _of_cells(title: str, why: str, results: Sequence[Result], which: Callable[[Result], bool]) -> Warned | None:
+    concerned = [index for index, result in enumerate(results) if which(result)]
+    return {"title": title, "why": why, "cells": concerned, "of": len(results)} if concerned else None
+
+
+def _of_groups(title: str, why: str, groups: Sequence[Group], which: Callable[[Group], bool]) -> Warned | None:
+    concerned = [index for index, group in enumerate(groups) if which(group)]
+    return {"title": title, "why": why, "groups": concerned, "of": len(groups)} if concerned else None
+
+
+def _listed(title: str, why: str, texts: Sequence[str]) -> Warned | None:
+    return {"title": title, "why": why, "texts": list(texts)} if texts else None
+
+
+def _mixed(results: Sequence[Result]) -> list[Warned]:
+    """Versions and machines of which there are several. Groups never mix devices, torch versions, or versions of task,
+    model and recipe; other libraries and commits they may."""
+    found: dict[str, Counter[str]] = {}
+
+    def count(what: str, value: str) -> None:
+        found.setdefault(what, Counter())[value] += 1
+
+    for result in results:
+        cell, made = result.cell, result.provenance
+        count("recipe versions", str(cell.recipe.version))
+        count(f"versions of task {cell.task}", str(cell.versions.task))
+        count(f"versions of model {cell.model}", str(cell.versions.model))
+        if cell.data:
+            count(f"data of task {cell.task}", f"{cell.data.name} {cell.data.sha256[:8]}")
+        if made:
+            count("devices", made.device)
+            count("python versions", made.python)
+            count("git commits", f"{made.git_commit or 'no checkout'}{' (changed)' if made.git_dirty else ''}")
+            for name, version in made.libraries.items():
+                count(f"versions of {name}", version)
+    why = "numbers made under different ones are not quite alike; what may change a score never shares a group"
+    return [
+        {
+            "title": f"mixed {what}",
+            "why": why,
+            "texts": [f"{value}: {number} cell{'s' if number > 1 else ''}" for value, number in sorted(values.items())],
+        }
+        for what, values in found.items()
+        if len(values) > 1
+    ]

@@ -1,0 +1,92 @@
+"""The report's page: one self-contained file that needs no network and no server.
+
+It holds the data as inert JSON, and a style and a script of ours (`reports/page/`) that a strict
+Content-Security-Policy names by their hashes. The script inserts every text as text and evaluates nothing.
+docs/decisions/0009-page.md says why.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bench.records.result import Result
+from bench.store import Store
+from reports.figures.drawing import looks
+from reports.page.payload import payload
+from reports.view.topics import topics
+from reports.view.view import asked_order
+
+SCRIPTS = (
+    "text.js", "elements.js", "draw.js", "marks.js", "overview.js", "curves.js", "gradients.js", "choice.js",
+    "compare.js", "cells.js", "provenance.js", "main.js",
+)  # fmt: skip
+POLICY = (
+    "default-src 'none'; script-src {script}; style-src {style}; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+
+def write(store: Store, results: Sequence[Result], path: Path, everything: Sequence[Result] = ()) -> None:
+    """Write the page of some results of a store. Whole or not at all: an older page stays until the new one is there.
+
+    everything: all results of the store where `results` is only a view of it, so that a model keeps its colour.
+
+    Raises:
+        OSError: `path` cannot be written.
+    """
+    rank, sweeps = asked_order(store), store.sweeps()
+    labels = [label for topic in (*topics(results, rank), *topics(everything, rank)) for label in topic.labels]
+    corrupt = [broken.name for broken in store.corrupt]
+    text = page(payload(store.path.resolve().name, results, rank, looks(labels), sweeps, corrupt))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", encoding="utf-8", delete=False) as file:
+        try:
+            file.write(text)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def page(content: dict[str, Any]) -> str:
+    """The file's text. content: as reports.page.payload makes it."""
+    colours = (f".look-{look['index']} {{ --model: {look['colour']}; }}\n" for look in content["looks"].values())
+    style = _part("page.css") + "".join(colours)
+    script = "(() => {\n'use strict';\n" + "\n".join(_part(name) for name in SCRIPTS) + "\n})();\n"
+    filled = {
+        "POLICY": POLICY.format(script=_hash(script), style=_hash(style)),
+        "STYLE": style,
+        "DATA": inert(content),
+        "SCRIPT": script,
+    }
+    # In one pass: what was filled in is never searched again.
+    pieces = _part("page.html").split("%%")
+    return "".join(filled[piece] if odd % 2 else piece for odd, piece in enumerate(pieces))
+
+
+def inert(content: Any) -> str:
+    """JSON in which nothing can end the block it stands in: no <, >, & and no line separators of JavaScript."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPES)
+
+
+# Lone surrogates (a broken file name, say) have no UTF-8; they stay escaped as well.
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*map(ord, "<>&\u2028\u2029"), *range(0xD800, 0xE000))}
+
+
+def _part(name: str) -> str:
+    return (resources.files("reports") / "page" / "script" / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

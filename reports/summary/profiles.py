@@ -1,0 +1,100 @@
+"""Gradient profiles out of the record: over seeds, and cut at the edges of an axis. Powers of ten throughout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.records.result import GradientFlow, GradientProfile, Result
+
+LOWEST, HIGHEST = -16.0, 6.0  # no axis reaches beyond: below, float64 sums hold noise only
+VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach, as the verdicts of bench.probes are taken
+
+
+def logs(profile: GradientProfile) -> list[float]:
+    """log10 of the median norm per distance, with what the record holds as null told apart: −inf for a norm of 0, +inf
+    for one that is not finite, NaN where the record counts both kinds and so can't tell."""
+    unknown = math.nan if profile.zeros and profile.nonfinite else math.inf if profile.nonfinite else -math.inf
+    return [unknown if value is None else value for value in profile.log10_median]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One distance: median, least and largest of the seeds."""
+
+    distance: int
+    middle: float
+    low: float
+    high: float
+
+
+def over_seeds(flows: Sequence[GradientFlow], quantity: str) -> list[Point]:
+    """The profile of a quantity over seeds, at the distances that all of them hold."""
+    held = [
+        dict(zip(flow.distances, logs(flow.profiles[quantity]), strict=True))
+        for flow in flows
+        if quantity in flow.profiles
+    ]
+    if not held:
+        return []
+    points = []
+    for distance in sorted(set(held[0]).intersection(*held[1:])):
+        values = [profile[distance] for profile in held]
+        if not any(map(math.isnan, values)):
+            points.append(Point(distance, median(values), min(values), max(values)))
+    return [point for point in points if not math.isnan(point.middle)]
+
+
+def cut(value: float, low: float, high: float) -> float:
+    """The value, or the edge of the axis that it lies beyond."""
+    return min(high, max(low, value))
+
+
+def pieces(points: Sequence[Point], low: float, high: float) -> list[list[Point]]:
+    """The runs of points to be joined by a line: what lies between the edges, and one step beyond on either side, so
+    that a line reaches the edge that it crosses but does not run along it."""
+    inside = [low <= point.middle <= high for point in points]
+    near = [any(inside[max(0, i - 1) : i + 2]) for i in range(len(points))]
+    found: list[list[Point]] = []
+    for index, point in enumerate(points):
+        if not near[index]:
+            continue
+        if index == 0 or not near[index - 1]:
+            found.append([])
+        found[-1].append(point)
+    return found
+
+
+def departures(points: Sequence[Point], low: float, high: float) -> list[tuple[int, bool]]:
+    """(distance, whether above) of the first point of every stretch that lies beyond an edge."""
+    sides = [0 if low <= point.middle <= high else 1 if point.middle > high else -1 for point in points]
+    before = [0, *sides]
+    return [
+        (point.distance, side > 0)
+        for point, side, last in zip(points, sides, before, strict=False)
+        if side and side != last
+    ]
+
+
+def flows(results: Iterable[Result], last: bool) -> list[GradientFlow]:
+    """The first or the last snapshot of each result that holds one."""
+    return [result.gradient_flow[-1 if last else 0] for result in results if result.gradient_flow]
+
+
+def trained(results: Iterable[Result]) -> list[Result]:
+    """The results that hold a snapshot after their first."""
+    return [result for result in results if len(result.gradient_flow) > 1]
+
+
+def quantities(results: Iterable[Result]) -> list[str]:
+    """The quantities of some results whose profile says anything beyond distance 0, the input first."""
+    found = set()
+    for result in results:
+        for flow in result.gradient_flow:
+            for name, profile in flow.profiles.items():
+                beyond = [value for value, k in zip(profile.log10_median, flow.distances, strict=True) if k > 0]
+                if any(value is not None for value in beyond) or profile.nonfinite:
+                    found.add(name)
+    return sorted(found, key=lambda name: (name != "input", name))

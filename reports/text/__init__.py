@@ -1,0 +1,1 @@
+"""Reports as text: words, numbers, layouts, CSV."""

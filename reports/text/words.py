@@ -1,0 +1,102 @@
+"""Numbers and outcomes as text."""
+
+from __future__ import annotations
+
+import math
+
+from bench.records.result import Result
+from reports.summary.grouping import Group
+
+NOTHING = "—"
+EQUALS_CHANCE = "="
+ON_EDGE = "*"
+
+
+def number(value: float | None, decimals: int | None = None) -> str:
+    """Three significant digits: 2.81, 0.169, 0.0041, 4.1e-4; or with this many decimals."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if value and abs(value) < 1e-3:
+        if decimals is not None and abs(value) < 0.5 * 10.0**-decimals:
+            return f"{0:.{decimals}f}"
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:,.{decimals_of(value) if decimals is None else decimals}f}"
+
+
+def decimals_of(value: float) -> int:
+    """Decimals that show about three significant digits, at most four."""
+    return min(4, max(0, 2 - math.floor(math.log10(abs(value))))) if value else 3
+
+
+def rate(value: float) -> str:
+    """A learning rate: 3e-4, 0.01, 0.5."""
+    if value >= 0.01:
+        return f"{value:g}"
+    power = math.floor(math.log10(value) + 1e-9)
+    return f"{value / 10.0**power:.3g}e{power}"
+
+
+def whole(value: float | None) -> str:
+    """A whole number with its thousands set off."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def skill(value: float | None) -> str:
+    """Two decimals; never -0.00."""
+    return NOTHING if value is None else f"{round(value, 2) + 0.0:.2f}"
+
+
+def spread(group: Group, per_line: int = 5) -> str:
+    """What n allows beside the score: ± half an interval, a range, or every value where seeds disagree; then the
+    number of seeds without a value."""
+    interval, parts = group.interval, []
+    if group.mixed:
+        texts = [number(value) for value in sorted(group.values)]
+        parts += [" ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
+    elif interval is not None and interval.kind == "range":
+        parts.append(f"{number(interval.low)}–{number(interval.high)}")
+    elif interval is not None:
+        parts.append(half_width(interval.low, interval.high))
+    parts += [f"{count} {word}" for count, word in ((group.diverged, "diverged"), (group.failed, "failed")) if count]
+    return "\n".join(parts) if len(group.seeds) > 1 or group.values else ""
+
+
+def half_width(low: float, high: float) -> str:
+    """An interval that is symmetric about its score, as ± two significant digits."""
+    half = (high - low) / 2
+    if half == 0:
+        return "±0"
+    if half < 1e-3:
+        return f"±{half:.0e}".replace("e-0", "e-")
+    return f"±{half:.{max(0, 1 - math.floor(math.log10(half)))}f}"
+
+
+def solved_at(group: Group) -> str:
+    """Median step at which the seeds solved; `>budget` where it did not; blank for a task that can't be solved."""
+    step = group.solved_at_step
+    if step is None:
+        return ""
+    return whole(step) if math.isfinite(step) else f">{whole(group.step_budget)}"
+
+
+SHORT_WORDS = {
+    "at chance": "chance", "budget-limited": "short", "out of memory": "memory", "unavailable": "no data",
+}  # fmt: skip
+
+
+def outcome(group: Group, short: bool) -> str:
+    """The group's outcome word, abbreviated where columns must be narrow; the solve rate with its Wilson interval."""
+    word = SHORT_WORDS.get(group.outcome, group.outcome) if short else group.outcome
+    if group.solve_interval is None:
+        return word
+    low, high = group.solve_interval
+    return f"{word}\n{100 * low:.0f}–{100 * high:.0f} %"
+
+
+def first_line(result: Result) -> str:
+    """The first line of an error, with nothing a terminal could take for a command; a diverged cell's last step."""
+    if result.status == "diverged" and not result.error:
+        return f"not finite at step {result.steps:,} of {result.cell.recipe.steps:,}"
+    lines = (result.error or "").strip().splitlines() or ["no message"]
+    return "".join(letter if letter.isprintable() else " " for letter in lines[0])

@@ -1,0 +1,38 @@
+"""What a task is. `tasks.base.task` says how its parts fit together."""
+
+from tasks.base.batch import Batch, Block, Replacement, first_sequences, original
+from tasks.base.context import effective_context
+from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
+from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_odds
+from tasks.base.spec import Column, Data, Evaluation, Features, Objective, Predict, Spec, Tokens
+from tasks.base.synthetic import SyntheticTask, choose
+from tasks.base.task import Split, Task, generator
+
+__all__ = [
+    "Batch",
+    "Block",
+    "Column",
+    "Data",
+    "Evaluation",
+    "Features",
+    "Objective",
+    "Predict",
+    "RatioMetric",
+    "Recall",
+    "RelativeSquaredError",
+    "Replacement",
+    "Spec",
+    "Split",
+    "SquaredError",
+    "SyntheticTask",
+    "Task",
+    "Tokens",
+    "choose",
+    "effective_context",
+    "first_sequences",
+    "generator",
+    "log_odds",
+    "original",
+    "per_sequence",
+    "ratio_of_sums",
+]

@@ -1,0 +1,150 @@
+"""Loss, metric and answer of the synthetic tasks' targets: a value at the end, a value at every step, recalls."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, mse_loss
+
+from tasks.base.metrics import RatioMetric, per_sequence
+from tasks.base.spec import Objective
+
+
+@final
+class SquaredError(Objective):
+    """Mean squared error of one value per sequence; trained on and scored alike.
+
+    outputs (reads, 1), targets (reads,).
+    """
+
+    metric_name = "mean_squared_error"
+    unit = "squared value"
+    counted = "sequences"
+    higher_is_better = False
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return mse_loss(outputs.squeeze(-1), targets)
+
+    def metric(self) -> RatioMetric:
+        return _SquaredErrorMetric()
+
+    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs.squeeze(-1)
+
+
+@final
+class RelativeSquaredError(Objective):
+    """Squared error over the targets' true variance, both summed over all reads; trained on the mean squared error.
+
+    variance (time,): of the target at each step, in the targets' own scale. outputs (reads, 1), targets (reads,).
+    """
+
+    metric_name = "relative_squared_error"
+    unit = "fraction of variance"
+    counted = "sequences"
+    higher_is_better = False
+
+    def __init__(self, variance: Tensor) -> None:
+        self.variance = variance
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return mse_loss(outputs.squeeze(-1), targets)
+
+    def metric(self) -> RatioMetric:
+        return _RelativeSquaredErrorMetric(self.variance)
+
+    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs.squeeze(-1)
+
+
+@final
+class Recall(Objective):
+    """Accuracy over the last `scored` reads of each sequence; trained on the cross-entropy of every read.
+
+    Argmax over all classes. Extras: recall_0 … recall_{scored−1} (accuracy of each scored read) and cross_entropy
+    (nats, mean over all reads). outputs (reads, classes), targets (reads,) class ids; every sequence has equally many
+    reads.
+    """
+
+    metric_name = "recall_accuracy"
+    unit = "fraction correct"
+    counted = "sequences"
+    higher_is_better = True
+
+    def __init__(self, scored: int) -> None:
+        self.scored = scored
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+    def metric(self) -> RatioMetric:
+        return _RecallMetric(self.scored)
+
+    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return log_odds(outputs, targets)
+
+
+def log_odds(outputs: Tensor, targets: Tensor) -> Tensor:
+    """z_y − logsumexp over j ≠ y of z_j, the log odds of the true class: (reads, classes), (reads,) -> (reads,)."""
+    index = targets.unsqueeze(1)
+    others = outputs.scatter(1, index, -torch.inf)
+    return outputs.gather(1, index).squeeze(1) - others.logsumexp(1)
+
+
+class _SquaredErrorMetric(RatioMetric):
+    """Per sequence: the sum of its squared errors over the number of its reads."""
+
+    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+        errors = (outputs.squeeze(-1) - targets).double().square()
+        return per_sequence(errors, read), read.sum(1)
+
+
+class _RelativeSquaredErrorMetric(RatioMetric):
+    """Per sequence: the sum of its squared errors over the sum of the variances at its reads."""
+
+    variance: Tensor
+
+    def __init__(self, variance: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("variance", variance.double())
+
+    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+        errors = (outputs.squeeze(-1) - targets).double().square()
+        return per_sequence(errors, read), read.double() @ self.variance
+
+
+class _RecallMetric(RatioMetric):
+    """Per sequence: correct over scored reads. Beside it sums per scored read and of all reads' cross-entropy."""
+
+    correct: Tensor
+    nats: Tensor
+    reads: Tensor
+
+    def __init__(self, scored: int) -> None:
+        super().__init__()
+        self.scored = scored
+        self.add_state("correct", torch.zeros(scored, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("nats", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("reads", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, outputs: Tensor, targets: Tensor, read: Tensor) -> None:
+        super().update(outputs, targets, read)
+        self.correct += self._hits(outputs, targets, read).sum(0)
+        self.nats += cross_entropy(outputs.double(), targets, reduction="sum")
+        self.reads += len(targets)
+
+    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+        hits = self._hits(outputs, targets, read)
+        return hits.sum(1), torch.full_like(hits[:, 0], self.scored)
+
+    def _hits(self, outputs: Tensor, targets: Tensor, read: Tensor) -> Tensor:
+        """1 where a scored read is right, else 0: (batch, scored)."""
+        hits = (outputs.argmax(1) == targets).double()
+        return hits.view(len(read), -1)[:, -self.scored :]
+
+    def extras(self) -> dict[str, float]:
+        sequences = sum(len(part) for part in self.denominators)
+        named = {f"recall_{i}": float(hits) / sequences for i, hits in enumerate(self.correct.tolist())}
+        return {**named, "cross_entropy": float(self.nats / self.reads)}

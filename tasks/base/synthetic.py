@@ -1,0 +1,97 @@
+"""Synthetic tasks: an endless training stream and two fixed held-out sets, drawn when asked for, never stored."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, TypeVar, final
+
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from tasks.base.batch import Batch
+from tasks.base.task import Split, Task, generator
+
+HELD_OUT_SEQUENCES = 1024
+STEPS_PER_BATCH = 32_768
+SMALLEST_BATCH = 8
+
+Value = TypeVar("Value")
+
+
+class SyntheticTask(Task, ABC):
+    """A task whose sequences are drawn from a generator. Subclasses implement `draw`.
+
+    Training batch s depends on (seed, s) only. Each held-out set has 1,024 sequences and depends on (task, options,
+    length) only; options change what is made of the random numbers, never the numbers.
+
+    held_out_batch_size: sequences per held-out batch, a divisor of 1,024; about 32,768 steps, at least 8 sequences, so
+    that memory stays bounded at any length.
+    """
+
+    def __init__(self, length: int, **common: Any) -> None:
+        super().__init__(length, **common)
+        self.held_out_batch_size = _held_out_batch_size(length)
+        self._masks: dict[tuple[int, int, int], Tensor] = {}
+
+    @abstractmethod
+    def draw(self, generator: Generator, batch_size: int) -> Batch:
+        """`batch_size` fresh sequences of equal length, a function of the generator's state only."""
+
+    def training_batch(self, step: int) -> Batch:
+        return self.draw(generator(self.seed, "train", step), self.batch_size)
+
+    def held_out(self, split: Split) -> Dataset[Batch]:
+        return _HeldOut(self, split)
+
+    @final
+    def read_last(self, batch_size: int, steps: int, count: int) -> Tensor:
+        """The mask (batch_size, steps) that reads the last `count` steps: one object per shape, not to be written to.
+
+        Models keep what they work out from a mask for as long as they are handed the same object.
+        """
+        key = (batch_size, steps, count)
+        if key not in self._masks:
+            row = torch.arange(steps) >= steps - count
+            self._masks[key] = row.expand(batch_size, steps)  # one row of memory, however many sequences
+        return self._masks[key]
+
+
+class _HeldOut(Dataset[Batch]):
+    """A held-out set of a synthetic task, batch by batch."""
+
+    def __init__(self, task: SyntheticTask, split: Split) -> None:
+        self.task = task
+        self.split = split
+
+    def __len__(self) -> int:
+        return HELD_OUT_SEQUENCES // self.task.held_out_batch_size
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of a {self.split} set of {len(self)} batches")
+        task = self.task
+        # Seed 0 whatever the task's seed: every training seed is judged on the same sequences.
+        stream = generator(0, self.split, type(task).__name__, task.length, index)
+        return task.draw(stream, task.held_out_batch_size)
+
+
+def choose(task: str, option: str, value: str, values: Mapping[str, Value]) -> Value:
+    """What `values` holds for an option's value.
+
+    Raises:
+        ValueError: no such value; names the task, the option, what may be given and the nearest.
+    """
+    if value in values:
+        return values[value]
+    near = difflib.get_close_matches(str(value), values, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{task}: option {option!r} expects {' or '.join(values)}, got {value!r}.{hint}")
+
+
+def _held_out_batch_size(length: int) -> int:
+    """The largest power of two (a divisor of 1,024) of at most 32,768 steps, but at least 8."""
+    fitting = max(1, STEPS_PER_BATCH // length)
+    return min(HELD_OUT_SEQUENCES, max(SMALLEST_BATCH, 1 << (fitting.bit_length() - 1)))

@@ -1,0 +1,172 @@
+"""What a task is: where its data come from, and all that a model may know of it.
+
+A task is a LightningDataModule. It hands a model its `Spec` and yields `Batch`es; it never meets a model, and a
+model never meets a task. Batch = (inputs, targets, read):
+
+    inputs   (batch, time, features) real numbers, or (batch, time, columns) token ids
+    read     (batch, time) booleans: the positions at which an answer is read
+    targets  one row per True of `read`, row by row, so that `outputs[read]` pairs with `targets`
+
+What a task recalls, which half it scores, how far it looks ahead and where a sequence is padded are all just the mask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from tasks.base.batch import Batch, Block, Replacement, first_sequences, moved
+from tasks.base.spec import Data, Spec
+
+Split = Literal["validation", "test"]
+
+
+def generator(seed: int, *purpose: object) -> torch.Generator:
+    """A random generator of its own for each (seed, purpose): equal arguments give equal streams, others do not."""
+    digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+
+
+class Task(LightningDataModule, ABC):
+    """A task of one length. Subclasses state rule, worked example, source, meaning of `length`, score and chance.
+
+    Class attributes, read by the catalog from the source text (so they are literals):
+      version: bumped when its numbers may change.
+      minimum_length: the smallest length that makes sense.
+      tokens_per_step: None, or the number of tokens a training step reads at every length (equal text per step).
+      fallback: None, or the corpus used when the task's `corpus` cannot be had.
+      context_tolerance: by how much a score may differ and still count as equal (see `effective_context`).
+
+    Attributes of a task object:
+      spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
+      floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
+      true dependency; None: as far back as a sequence goes).
+    """
+
+    version: ClassVar[int]
+    minimum_length: ClassVar[int] = 1
+    tokens_per_step: ClassVar[int | None] = None
+    fallback: ClassVar[str | None] = None
+    context_tolerance: ClassVar[float] = 0.01
+
+    spec: Spec
+    chance: float
+    best: float
+    solved_threshold: float | None
+    data: Data | None = None
+    reach: int | None = None
+
+    def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
+        """length: see the task. seed: of the training stream. folder: where corpora lie (None: the cache)."""
+        super().__init__()
+        if length < self.minimum_length:
+            raise ValueError(f"{type(self).__name__}: length must be at least {self.minimum_length}, got {length}")
+        self.length = length
+        self.seed = seed
+        self.batch_size = batch_size
+        self.folder = folder
+        self.block = 1
+        self.steps: int | None = None
+        self.first_step = 0
+        self.floors: dict[str, float] = {}
+
+    @abstractmethod
+    def training_batch(self, step: int) -> Batch:
+        """The batch of optimisation step `step`: a function of (seed, step) only, so a run can resume anywhere."""
+
+    @abstractmethod
+    def held_out(self, split: Split) -> Dataset[Batch]:
+        """The validation or test set, batch by batch, in a fixed order: a function of (task, options, length) only."""
+
+    def credit(self, batch: Batch) -> Tensor | None:
+        """True credit (batch, time): how much the last answer of each sequence truly depends on each input;
+        non-negative, any scale per row. None where no exact answer exists."""
+        return None
+
+    def counterfactuals(self, batch: Batch) -> list[Replacement] | None:
+        """For tasks of tokens with true credit: each candidate token replaced in turn. None where there are none."""
+        return None
+
+    def answer_steps(self, batch: Batch) -> Tensor:
+        """The step (batch,) whose answer the gradient probe follows back: the last read one of each sequence."""
+        return batch.read.size(1) - 1 - batch.read.flip(1).int().argmax(1)
+
+    def probe_batch(self, sequences: int) -> Batch:
+        """The first `sequences` validation sequences, for the gradient probe."""
+        batches = itertools.islice(self.val_dataloader(), sequences)
+        return first_sequences(batches, sequences)
+
+    def memory_horizon(self, score: float) -> float | None:
+        """How many steps back a model with this score remembers, where the score tells; else None."""
+        return None
+
+    def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]] | None:
+        """The score of a trained model on fixed test positions, its inputs cut to the last c steps, as (c, score) for
+        c = 1, 2, 5, 10, 20, 50 … up to the length. For tasks of real text; None elsewhere."""
+        return None
+
+    def sample(self, model: torch.nn.Module) -> str | None:
+        """A readable sample of what `model` has learned, or None where the task has none to show."""
+        return None
+
+    def skill(self, score: float) -> float:
+        """0 = the trivial baseline, 1 = perfect (or the best known floor); linear between."""
+        return (score - self.chance) / (self.best - self.chance)
+
+    def solved(self, score: float) -> bool:
+        """Whether `score` passes the task's threshold."""
+        if self.solved_threshold is None:
+            return False
+        if self.spec.objective.higher_is_better:
+            return score >= self.solved_threshold
+        return score <= self.solved_threshold
+
+    def train_dataloader(self) -> DataLoader[Batch | Block]:
+        """Plain batches, or blocks of `self.block` batches where that is above 1: those of the steps from
+        `self.first_step` to `self.steps`, or endless."""
+        return _loader(_Stream(self))
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return _loader(self.held_out("validation"))
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return _loader(self.held_out("test"))
+
+    def transfer_batch_to_device(
+        self, batch: Batch | Block, device: torch.device, dataloader_idx: int
+    ) -> Batch | Block:
+        """As Lightning would, but of a mask that moves, the original stays known (see `original`)."""
+        if isinstance(batch, Block):
+            return Block(moved(part, device) for part in batch)
+        return moved(batch, device)
+
+
+class _Stream(IterableDataset[Batch | Block]):
+    """Training batches of a task, in the order of steps."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __iter__(self) -> Iterator[Batch | Block]:
+        task = self.task
+        steps = itertools.count(task.first_step) if task.steps is None else range(task.first_step, task.steps)
+        if task.block == 1:
+            yield from map(task.training_batch, steps)
+            return
+        batches = map(task.training_batch, steps)
+        while block := Block(itertools.islice(batches, task.block)):
+            yield block
+
+
+def _loader(batches: Dataset[Any]) -> DataLoader[Any]:
+    # A generator of its own: without one, every pass would draw a seed from the global generator.
+    return DataLoader(batches, batch_size=None, generator=torch.Generator())

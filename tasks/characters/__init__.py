@@ -1,0 +1,1 @@
+"""What the character language model needs: text and n-grams."""

@@ -1,0 +1,1 @@
+"""Where real corpora come from."""

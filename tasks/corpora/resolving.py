@@ -1,0 +1,233 @@
+"""Where real texts come from: names, pinned hashes, the search order, and the fallback that needs no network.
+
+    the folder given (--data, BENCH_DATA)  ─▶  the user's cache  ─▶  download into the cache  ─▶  the embedded fallback
+
+A file that is present with another hash than the pinned one is an error, never a silent fall through. Only a known
+name falls back, and the `Corpus` then says so: its `source` is the fallback's name. No torch here: the command line
+asks for corpora too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import sys
+import sysconfig
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tasks.corpora.download import CorpusError, fetch
+from tasks.corpora.known import EMBEDDED, KNOWN, Known
+
+__all__ = ["EMBEDDED", "KNOWN", "Corpus", "CorpusError", "cache", "files", "pack", "resolve", "text"]
+
+PYTHON_CHARACTERS = 1_100_000
+GENERATED_VERSION = "generated documents, version 1"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus that was found.
+
+    name: as shown in tables. sha256: of the content (of a set of files: of its sorted "name sha256\\n" lines).
+    source: a known name or an absolute path which, passed again as `corpus` with this `folder`, gives the same
+    corpus with no network. note: why the fallback took the place of what was asked for, else empty.
+    """
+
+    name: str
+    sha256: str
+    source: str
+    folder: Path | None
+    note: str = field(default="", compare=False)
+
+
+def cache() -> Path:
+    """The user's cache folder of this suite (XDG_CACHE_HOME is respected); it may not exist yet."""
+    import pooch  # late: it takes a tenth of a second
+
+    return Path(pooch.os_cache("bench-long-range"))
+
+
+def resolve(corpus: str, *, fallback: str, folder: Path | None, download: bool = True) -> Corpus:
+    """Find a corpus: a known name, or else the path of a file.
+
+    fallback: the embedded corpus that takes the place of a known name which is nowhere to be found. folder: where
+    corpora lie, searched first. download: whether to try the network, once.
+
+    Raises:
+        CorpusError: no such name or file; a file with another hash; a corpus of the wrong kind for the task; a
+            folder that does not exist or holds part of a set; an unsafe or altered download.
+    """
+    if folder is not None and not folder.is_dir():
+        raise CorpusError(f"the data folder {folder} does not exist: correct --data or BENCH_DATA, or leave it out")
+    kind = KNOWN[corpus].kind if corpus in KNOWN else EMBEDDED.get(corpus)
+    if kind not in (None, EMBEDDED[fallback]):
+        raise CorpusError(f"{corpus} is a corpus of {kind} files, which this task cannot read: {_names(fallback)}")
+    if corpus in EMBEDDED:
+        return _embedded(corpus, folder)
+    if corpus not in KNOWN:
+        return _own_file(corpus, fallback, folder)
+    known = KNOWN[corpus]
+    if folder is not None and _holds(known, folder):
+        return Corpus(corpus, known.sha256, corpus, folder)
+    place = cache()
+    missing = {name: known.files[name] for name in _missing(known, place)}
+    reason = f"not in {place}" if missing else None
+    if missing and download:
+        reason = fetch(known.url, missing, place / known.folder, place)
+    if reason is None:
+        return Corpus(corpus, known.sha256, corpus, place)
+    return _embedded(fallback, folder, f"{corpus} cannot be had ({reason})")
+
+
+def text(corpus: Corpus) -> str:
+    """The characters of a text corpus.
+
+    Raises:
+        CorpusError: the file changed since it was resolved, is not UTF-8 or is empty; not a text corpus.
+    """
+    if corpus.source == "python":
+        return _standard_library()
+    known = KNOWN.get(corpus.source)
+    if corpus.source in EMBEDDED or (known and known.kind != "text"):
+        raise CorpusError(f"{corpus.source} is no text corpus: {_names('python')}")
+    path = known.paths(corpus.folder)[0] if known and corpus.folder else Path(corpus.source)
+    content = path.read_bytes()
+    _check(path, hashlib.sha256(content).hexdigest(), corpus.sha256)
+    if known and known.member:
+        content = _member(path, known.member, known.member_bytes)
+    try:
+        decoded = content.decode(known.encoding if known else "utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not UTF-8 text (byte {error.start}): convert it to UTF-8") from None
+    if not decoded:
+        raise CorpusError(f"{path} is empty: give a file with text")
+    return decoded
+
+
+def files(corpus: Corpus) -> list[Path]:
+    """The files of a corpus, sorted by name, as verified by `resolve`.
+
+    Raises:
+        CorpusError: the corpus is embedded and has no files.
+    """
+    if corpus.source in EMBEDDED:
+        raise CorpusError(f"{corpus.source} has no files")
+    known = KNOWN.get(corpus.source)
+    return known.paths(corpus.folder) if known and corpus.folder else [Path(corpus.source)]
+
+
+def pack(source: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
+    """What another machine needs to find a corpus, given the `source` and `folder` of the `Corpus`: what it is called
+    there, and its files by their names below a folder. There, `resolve` finds a known name in that folder, and a text
+    as the file of this name. The interpreter's library goes along as text: other machines may have another version.
+
+    Raises:
+        CorpusError, OSError: the corpus is not to be found any more.
+    """
+    if source == "python":
+        return "python.txt", {"python.txt": _standard_library().encode()}
+    if source in EMBEDDED:
+        return source, {}
+    known = KNOWN.get(source)
+    if known is None:
+        return Path(source).name, {Path(source).name: Path(source).read_bytes()}
+    if folder is None:
+        raise CorpusError(f"{source}: the folder it was found in is not known")
+    return source, {f"{known.folder}/{name}": (folder / known.folder / name).read_bytes() for name in known.files}
+
+
+def _holds(known: Known, folder: Path) -> bool:
+    """Whether a given folder holds the corpus; part of a set is an error, because nobody means that."""
+    missing = _missing(known, folder)
+    if missing and len(missing) < len(known.files):
+        raise CorpusError(
+            f"{folder / known.folder} lacks {len(missing)} of {len(known.files)} files, the first is {missing[0]}: "
+            f"complete it, or remove it"
+        )
+    return not missing
+
+
+def _missing(known: Known, root: Path) -> list[str]:
+    """The names of the files that are not below `root`; those that are there must have the pinned hash."""
+    missing = []
+    for name, expected in known.files.items():
+        path = root / known.folder / name
+        if path.is_file():
+            _check(path, _digest(path), expected)
+        else:
+            missing.append(name)
+    return missing
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(path: Path, got: str, expected: str) -> None:
+    if got != expected:
+        raise CorpusError(
+            f"{path}: expected sha256 {expected}, got {got}. The file is not what it should be: remove it (it is "
+            f"then downloaded) or put the right one there. A text of your own goes in as corpus=PATH."
+        )
+
+
+def _own_file(corpus: str, fallback: str, folder: Path | None) -> Corpus:
+    path = Path(corpus).expanduser().absolute()
+    if not path.is_file():
+        near = difflib.get_close_matches(corpus, [*KNOWN, *EMBEDDED], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise CorpusError(f"corpus {corpus!r}: there is no file {path}{hint} ({_names(fallback)})")
+    return Corpus(path.name, _digest(path), str(path), folder)
+
+
+def _names(fallback: str) -> str:
+    """What may be given where `fallback` is the fallback."""
+    kind = EMBEDDED[fallback]
+    names = [name for name, known in KNOWN.items() if known.kind == kind]
+    return f"expected {', '.join([*names, fallback])}, or the path of a file"
+
+
+def _embedded(name: str, folder: Path | None, note: str = "") -> Corpus:
+    content = _standard_library() if name == "python" else GENERATED_VERSION
+    return Corpus(name, hashlib.sha256(content.encode()).hexdigest(), name, folder, note)
+
+
+@functools.cache
+def _standard_library() -> str:
+    """The first 1.1 million characters of the running interpreter's own library, files sorted by relative path.
+
+    Only modules the interpreter lists as its own: what a distribution or an installer adds differs by machine.
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    tops = [root / f"{name}.py" for name in sys.stdlib_module_names] + [root / name for name in sys.stdlib_module_names]
+    found = [path for top in tops for path in ([top] if top.is_file() else top.rglob("*.py"))]
+    parts: list[str] = []
+    size = 0
+    for path in sorted(found, key=lambda path: path.relative_to(root).as_posix()):
+        try:
+            part = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        parts.append(part)
+        size += len(part)
+        if size >= PYTHON_CHARACTERS:
+            break
+    if size < PYTHON_CHARACTERS // 10:
+        raise CorpusError(f"corpus python: this interpreter has no library sources in {root}; give corpus=PATH")
+    return "".join(parts)[:PYTHON_CHARACTERS]
+
+
+def _member(path: Path, member: str, size: int) -> bytes:
+    """One member of an archive, read in memory: nothing is extracted, other members are never looked at."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            content = file.read(size + 1)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise CorpusError(f"{path} is no zip archive with a member {member}: {error}") from None
+    if len(content) != size:
+        raise CorpusError(f"{path}: its member {member} should hold {size} bytes, and does not")
+    return content

@@ -1,0 +1,1 @@
+"""What named entity recognition needs: documents, windows, spans."""

@@ -1,0 +1,124 @@
+"""Entity spans: decoded from whole documents, scored, and the objective of tagging them.
+
+Tags are numbers: 0 is O; the types are numbered from 0, and type k begins with 2k+1 (B) and goes on with 2k+2 (I).
+
+Strict decoding (IOB2, as CoNLL-style papers mean "strict"): a span is a B and the unbroken run of I of its type
+behind it; an I that follows anything else belongs to no span. Lenient decoding (the conlleval script, Tjong Kim Sang &
+De Meulder 2003): such an I begins a span. A span counts as found only with both its ends and its type.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torchmetrics import Metric
+
+from tasks.base import Evaluation, Objective
+from tasks.base.metrics import ratio_of_sums
+from tasks.base.objectives import log_odds
+
+NEAR, FAR = 1, 2
+
+
+def begin(kind: int) -> int:
+    """The number of the tag B of a type."""
+    return 2 * kind + 1
+
+
+def inside(kind: int) -> int:
+    """The number of the tag I of a type."""
+    return 2 * kind + 2
+
+
+def span_ends(tags: Tensor, documents: Tensor, lenient: bool = False) -> Tensor:
+    """Where the span that begins at each token ends: the index of its last token, −1 where none begins.
+
+    tags, documents (tokens,): tag numbers, and a number that changes from one document to the next.
+    """
+    kind = (tags + 1) // 2
+    goes_on = torch.zeros_like(tags, dtype=torch.bool)
+    is_inside = (tags[1:] > 0) & (tags[1:] % 2 == 0)
+    goes_on[1:] = is_inside & (kind[1:] == kind[:-1]) & (documents[1:] == documents[:-1])
+    # A run is a tag and all I that go on from it; it is a span if its first tag may begin one.
+    first = (~goes_on).nonzero().squeeze(1)
+    last = torch.cat([first[1:], first.new_tensor([len(tags)])]) - 1
+    begins = tags[first] > 0 if lenient else tags[first] % 2 == 1
+    ends = torch.full_like(tags, -1)
+    ends[first] = torch.where(begins, last, -1)
+    return ends
+
+
+def span_score(predicted: Tensor, gold: Tensor, documents: Tensor, groups: Tensor, lenient: bool = False) -> Evaluation:
+    """Span F1 = 2·found / (predicted + gold) over all documents; arguments (tokens,), in order.
+
+    A span belongs to the group of its first token (0 none, 1 near, 2 far). `n` is the number of gold spans;
+    `blocks` are equal stretches of tokens, a span belonging to the stretch of its first token.
+    """
+    predicted_ends, gold_ends = (span_ends(tags, documents, lenient) for tags in (predicted, gold))
+    claimed, true = predicted_ends >= 0, gold_ends >= 0
+    found = true & (predicted_ends == gold_ends) & ((predicted + 1) // 2 == (gold + 1) // 2)
+    extras = {"precision": _ratio(found, claimed), "recall": _ratio(found, true)}
+    for name, group in (("near", NEAR), ("far", FAR)):
+        if (groups == group).any():
+            extras[f"recall_{name}"] = _ratio(found & (groups == group), true & (groups == group))
+    evaluation = ratio_of_sums(2.0 * found.double(), claimed.double() + true.double(), extras)
+    return evaluation._replace(n=int(true.sum()))
+
+
+def _ratio(part: Tensor, whole: Tensor) -> float:
+    return int(part.sum()) / max(1, int(whole.sum()))
+
+
+class SpanF1(Metric):
+    """Span F1 over documents that arrive in order, cut into batches anywhere.
+
+    A span may lie across two batches, so tags are kept until `compute` and decoded on whole documents.
+    """
+
+    full_state_update = False
+    predicted: list[Tensor]
+    targets: list[Tensor]
+
+    def __init__(self, lenient: bool = False) -> None:
+        super().__init__()
+        self.lenient = lenient
+        self.add_state("predicted", default=[], dist_reduce_fx="cat")
+        self.add_state("targets", default=[], dist_reduce_fx="cat")
+
+    def update(self, outputs: Tensor, targets: Tensor, read: Tensor) -> None:
+        """outputs (reads, tags) scores, targets (reads, 3): tag, document, group; the order of reads is the text's."""
+        self.predicted.append(outputs.argmax(-1))
+        self.targets.append(targets)
+
+    def compute(self) -> Evaluation:
+        """Score, number of gold spans, blocks; precision, recall, and recall near and far where there are groups."""
+        gold, documents, groups = torch.cat(self.targets).cpu().unbind(1)
+        return span_score(torch.cat(self.predicted).cpu(), gold, documents, groups, self.lenient)
+
+
+@final
+class SpanTagging(Objective):
+    """Cross-entropy on the tag, in nats; strict span F1 on whole documents.
+
+    targets (reads, 3): tag, document (an index that changes between documents), group (0 none, 1 near, 2 far).
+    """
+
+    metric_name = "span F1"
+    unit = "F1"
+    counted = "gold spans"
+    higher_is_better = True
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy of outputs (reads, tags) against targets (reads, 3)."""
+        return cross_entropy(outputs, targets[:, 0])
+
+    def metric(self) -> SpanF1:
+        """A fresh strict `SpanF1`."""
+        return SpanF1()
+
+    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The log odds of the true tag, z_y − logsumexp_{j≠y} z_j: (reads, tags) -> (reads,)."""
+        return log_odds(outputs, targets[:, 0])

@@ -1,0 +1,139 @@
+"""Where the ner task's windows come from: a corpus, read, encoded and kept; or generated documents."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from tasks.base import Batch, Predict, Split, generator
+from tasks.corpora.conll import SPLITS, Document
+from tasks.entities.gazetteer import Tagged, gazetteer_f1
+from tasks.entities.generated import CHANCE, TYPES, WORDS, generate, solve
+from tasks.entities.spans import begin, inside
+from tasks.entities.vocabulary import encoder
+from tasks.entities.windows import Encoded, Windows, hop
+
+GENERATED_DOCUMENTS = 100
+SOLVED = 0.99
+
+
+class Text(ABC):
+    """Where windows come from, and what may be said of their documents.
+
+    cues: ids (types, columns) of the words that alone decide a mention's type; reach: steps to the farthest of them;
+    symbols, predict: see `tasks.base.Tokens` and `tasks.base.Spec`. None where nobody knows.
+    """
+
+    types: tuple[str, ...]
+    chance: float
+    solved_threshold: float | None
+    floors: dict[str, float]
+    cues: Tensor | None = None
+    reach: int | None = None
+    symbols: int | None = None
+    predict: Predict | None = None
+
+    @abstractmethod
+    def training_batch(self, count: int, rng: Generator) -> Batch:
+        """`count` random windows of training documents."""
+
+    @abstractmethod
+    def windows(self, split: Split) -> Windows:
+        """The held-out documents, laid out."""
+
+
+class RealText(Text):
+    """The documents of a corpus."""
+
+    def __init__(self, loaded: Loaded, length: int, lookahead: int, corpus: str) -> None:
+        if length <= lookahead:
+            raise ValueError(f"NER: length must be above lookahead = {lookahead}, got {length}")
+        if length > len(loaded.longest.tokens):
+            raise ValueError(
+                f"NER: length {length} is above the longest document of {corpus}: {loaded.longest.name} has "
+                f"{len(loaded.longest.tokens)} tokens. Ask for a shorter length or another corpus"
+            )
+        self.types = loaded.types
+        self.chance, self.solved_threshold = 0.0, None
+        self.floors = {"gazetteer": loaded.gazetteer}
+        self._loaded, self._length, self._lookahead = loaded, length, lookahead
+        self._training = Windows(loaded.splits["training"], length, lookahead)
+
+    def training_batch(self, count: int, rng: Generator) -> Batch:
+        return self._training.random(count, rng)
+
+    def windows(self, split: Split) -> Windows:
+        return Windows(self._loaded.splits[split], self._length, self._lookahead)
+
+
+class GeneratedText(Text):
+    """Generated documents: new ones, one for each window, at every training step; fixed ones to validate and test."""
+
+    def __init__(self, length: int, lookahead: int) -> None:
+        if length < lookahead + 5:
+            raise ValueError(
+                f"NER: corpus 'generated' needs a length of at least lookahead + 5 = {lookahead + 5}, so that its "
+                f"far cues lie 2 tokens back or more; got {length}"
+            )
+        self.types = TYPES
+        self.chance, self.solved_threshold, self.floors = CHANCE, SOLVED, {}
+        self._distance = length - lookahead - hop(length, lookahead) - 1
+        self.reach = self._distance
+        self._length, self._lookahead = length, lookahead
+        self._ids = encoder(WORDS)(WORDS)
+        self.cues = self._ids[: len(TYPES)]
+        self.symbols = 1 + len(WORDS)
+        self.predict = self._predict
+
+    def training_batch(self, count: int, rng: Generator) -> Batch:
+        return self._lay_out(count, rng).random(count, rng)
+
+    def windows(self, split: Split) -> Windows:
+        # Seed 0 whatever the task's seed: every training seed is judged on the same documents.
+        rng = generator(0, split, "NER", self._length, self._lookahead)
+        return self._lay_out(GENERATED_DOCUMENTS, rng)
+
+    def _predict(self, x: Tensor, window: int | None) -> Tensor:
+        words = self._ids[:, 0].to(x.device)
+        return solve(x.index_select(-1, words), window, self._lookahead)
+
+    def _lay_out(self, documents: int, rng: Generator) -> Windows:
+        words, tags, groups, lengths = generate(documents, self._distance, rng)
+        return Windows(Encoded(self._ids[words], tags, groups, lengths), self._length, self._lookahead)
+
+
+class Loaded(NamedTuple):
+    """A corpus, encoded."""
+
+    splits: dict[str, Encoded]
+    types: tuple[str, ...]
+    longest: Document
+    gazetteer: float
+
+
+@lru_cache(maxsize=2)
+def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: tuple[Path, ...], sha256: str) -> Loaded:
+    """Read, encode and score a corpus: about a second, so once per process and content (`sha256`)."""
+    documents = reader(paths)
+    everything = [document for split in SPLITS for document in documents[split]]
+    types = tuple(sorted({tag[2:] for document in everything for tag in document.tags if tag != "O"}))
+    numbers = {"O": 0}
+    for kind, name in enumerate(types):
+        numbers |= {f"B-{name}": begin(kind), f"I-{name}": inside(kind)}
+    encode = encoder(token for document in documents["training"] for token in document.tokens)
+    splits: dict[str, Encoded] = {}
+    tagged: list[Tagged] = []
+    for split in SPLITS:
+        tags = torch.tensor([numbers[tag] for document in documents[split] for tag in document.tags])
+        ids = encode(token for document in documents[split] for token in document.tokens)
+        lengths = torch.tensor([len(document.tokens) for document in documents[split]])
+        splits[split] = Encoded(ids, tags, torch.zeros_like(tags), lengths)
+        tagged.append(([[token.lower() for token in document.tokens] for document in documents[split]], tags))
+    longest = max(everything, key=lambda document: len(document.tokens))
+    return Loaded(splits, types, longest, gazetteer_f1(*tagged))

@@ -1,0 +1,315 @@
+import io
+import itertools
+import json
+import math
+import struct
+import xml.etree.ElementTree as ElementTree
+
+import altair
+import pytest
+
+from reports.figures import drawing, figures
+from reports.figures.drawing import LOOKS, SPARE, looks
+from reports.figures.flow import against_distance
+from reports.figures.inside import runs
+from reports.figures.training import BINS, stretches
+from reports.summary.profiles import Point, departures, over_seeds, pieces
+from reports.view.topics import slug, topics
+from tests.reports.conftest import make_result
+from tests.support.measured import make_flow, make_measured, make_profile
+
+
+def rank(kind, entry):
+    return (0, entry)
+
+
+def drawn(results, **wanted):
+    return {figure.name: figure.spec for figure in figures.figures(results, rank, **wanted)}
+
+
+def rows(spec, **having):
+    """All rows of a spec's data with these fields."""
+    return [
+        row
+        for data in spec["datasets"].values()
+        for row in data
+        if all(row.get(name) == value for name, value in having.items())
+    ]
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Two tasks, two models, two lengths, every kind of record."""
+    return [
+        make_measured("adding", model, length, slope=slope, solved_at=at, score=0.005 if at else 0.16)
+        for (model, slope), (length, at) in itertools.product((("rnn", -1.0), ("gru", -0.1)), ((10, 150), (100, None)))
+    ] + [make_measured("char_lm", "lstm", 10, score=2.9)]
+
+
+@pytest.fixture(scope="module")
+def specs(results):
+    return drawn(results)
+
+
+# -- every figure ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_drawn(specs):
+    per_task = ["gradient-input", "gradient-through-training", "gradient-norm", "jacobian", "lyapunov", "context-use"]
+    expected = {"score", "skill", "steps-to-solve", "cost", "memory-horizon"}
+    expected |= {f"{task}-{name}" for task in ("adding", "char_lm") for name in per_task}
+    expected |= {f"adding-{kind}-{model}" for kind in ("gates", "attention") for model in ("rnn", "gru")}
+    expected |= {"char_lm-gates-lstm", "char_lm-attention-lstm"}
+    assert set(specs) == expected
+
+
+def test_every_figure_renders_without_a_warning(specs, tmp_path, capfd):
+    for figure in itertools.starmap(figures.Figure, specs.items()):
+        paths = figures.write(figure, tmp_path)
+        assert [path.name.removeprefix(figure.name) for path in paths] == [".svg", ".png", ".vl.json"]
+        svg, png, spec = (path.read_bytes() for path in paths)
+        assert ElementTree.parse(io.BytesIO(svg)).getroot().tag.endswith("svg")
+        assert png[:8] == b"\x89PNG\r\n\x1a\n"
+        width, height = struct.unpack(">II", png[16:24])
+        assert 350 < width / figures.PIXELS < 1150, figure.name
+        assert 150 < height / figures.PIXELS < 1150, figure.name
+        assert json.loads(spec) == figure.spec
+    written = capfd.readouterr()
+    assert written.err == ""
+    assert written.out == ""
+
+
+def test_every_figure_is_valid_vega_lite(specs):
+    for name, spec in specs.items():
+        if not name.startswith("char_lm-"):  # drawn by the same functions as those of adding
+            shell = {key: value for key, value in spec.items() if key != "datasets"}
+            assert altair.Chart.from_dict(shell, validate=True), name
+
+
+def test_every_figure_says_its_n(specs):
+    for name, spec in specs.items():
+        text = " ".join(spec["title"]["subtitle"])
+        assert "n = 1" in text or "one seed" in text, name
+
+
+# -- gradient norm against distance ------------------------------------------------------------------------------------
+
+
+def test_drawn_values_are_the_stored_ones(results):
+    (topic,) = topics(results[:4], rank)
+    spec = against_distance(topic, "input", looks(topic.labels))
+    for result in results[:4]:
+        # The data sets of one figure hold both lengths and both moments: each stored profile must be among them.
+        for flow in result.gradient_flow:
+            stored = {
+                (k, value)
+                for k, value in zip(flow.distances, flow.profiles["input"].log10_median, strict=True)
+                if value >= -16
+            }
+            found = {(row["distance"], row.get("log10_norm")) for row in rows(spec, model=result.cell.model)}
+            assert stored <= found
+
+
+def test_marks_where_a_line_leaves_the_axis():
+    steep = make_flow(0, slope=-1.0)  # below 1e-16 from distance 17 on
+    rising = make_flow(0, slope=0.5)  # above 1e6 from distance 13 on
+    results = [make_measured("adding", "rnn", flows=[steep]), make_measured("adding", "gru", flows=[rising])]
+    spec = drawn(results)["adding-gradient-input"]
+    marks = {(r["model"], r["distance"], r["mark"], r["drawn"]) for r in rows(spec) if "mark" in r}
+    assert marks == {("rnn", 17, "▼", -16), ("gru", 13, "▲", 6)}
+    assert {row["drawn"] for row in rows(spec, model="rnn", distance=17)} == {-16}
+    assert not rows(spec, model="rnn", distance=18)  # the line does not run along the edge
+
+
+def test_zero_and_not_finite_go_to_opposite_edges():
+    logs = [0.0, None, None, None]
+    flows = {
+        "rnn": make_profile(logs, zeros=24),
+        "gru": make_profile(logs, nonfinite=24),
+        "lstm": make_profile(logs, zeros=3, nonfinite=3),
+    }
+    results = [
+        make_measured("adding", name, flows=[make_flow(0, longest=3, hidden=profile)])
+        for name, profile in flows.items()
+    ]
+    marks = {r["model"]: r["mark"] for r in rows(drawn(results)["adding-gradient-hidden"]) if "mark" in r}
+    assert marks == {"rnn": "▼", "gru": "▲"}  # of the lstm it cannot be told
+
+
+def test_a_quantity_that_is_zero_beyond_distance_0_is_not_drawn():
+    flow = make_flow(0, longest=3, context=make_profile([0.0, None, None, None], zeros=24))
+    assert "adding-gradient-context" not in drawn([make_measured("adding", "attention", flows=[flow])])
+
+
+def test_seeds_are_a_band_and_every_seed_a_line():
+    results = [
+        make_measured("adding", "gru", seed=seed, flows=[make_flow(0, slope)])
+        for seed, slope in enumerate((-0.1, -0.2, -0.4))
+    ]
+    spec = drawn(results)["adding-gradient-input"]
+    (band,) = [row for row in rows(spec, model="gru", distance=10) if "to" in row]
+    assert (band["drawn"], band["to"]) == (-4.0, -1.0)
+    assert {row["seed"]: row["log10_norm"] for row in rows(spec, distance=10) if "seed" in row} == {0: -1, 1: -2, 2: -4}
+    (middle,) = [r for r in rows(spec, model="gru", distance=10) if "log10_norm" in r and "seed" not in r]
+    assert middle["log10_norm"] == -2.0
+    assert "n = 3 seeds" in spec["title"]["subtitle"][2]
+
+
+def test_wedge_guides_and_credit():
+    credit = [0.0] * 21
+    credit[15] = 1.0
+    flow = make_flow(0, reach=15, credit=tuple(credit))
+    spec = drawn([make_measured("copying", "gru", flows=[flow])])["copying-gradient-input"]
+    assert rows(spec, distance=15, drawn=-6, to=3)
+    (bar,) = [row for row in rows(spec) if "credit" in row]
+    assert (bar["distance"], bar["credit"]) == (15, 1.0)
+    ends = {
+        row["guide"]: row["drawn"] / row["distance"] for row in rows(spec) if "guide" in row and row["distance"] > 0
+    }
+    assert ends == pytest.approx({"0.8^k": math.log10(0.8), "1.5^k": math.log10(1.5)})
+
+
+def test_pieces_and_departures():
+    points = [Point(k, value, value, value) for k, value in enumerate((0, -20, -20, -20, 0, 9, 0))]
+    assert [[point.distance for point in piece] for piece in pieces(points, -16, 6)] == [[0, 1], [3, 4, 5, 6]]
+    assert departures(points, -16, 6) == [(1, False), (5, True)]
+
+
+def test_over_seeds_keeps_common_distances_only():
+    short, long = make_flow(longest=2), make_flow(longest=4)
+    assert [point.distance for point in over_seeds([short, long], "input")] == [0, 1, 2]
+    assert over_seeds([short], "cell") == []
+
+
+# -- the others --------------------------------------------------------------------------------------------------------
+
+
+def test_heat_map_holds_every_snapshot():
+    flows = [make_flow(step, -0.1 - step / 1000) for step in (0, 25, 400)]
+    spec = drawn([make_measured("adding", "gru", flows=flows)])["adding-gradient-through-training"]
+    for flow in flows:
+        stored = dict(zip(flow.distances, flow.profiles["input"].log10_median, strict=True))
+        assert {row["distance"]: row["log10_norm"] for row in rows(spec, step=flow.step)} == stored
+
+
+def test_clipped_steps_are_counted():
+    norms = tuple(2.0 if step % 4 == 0 else 0.5 for step in range(1000))
+    found = stretches(norms, 1.0)
+    assert len(found) == BINS
+    assert sum(row["clipped"] for row in found) == 250
+    assert (found[0]["step"], found[-1]["to"]) == (1, 1000)
+    assert found[0]["high"] == math.log10(2)
+    assert sum(row["clipped"] for row in stretches(norms, None)) == 0
+    assert [row["step"] for row in stretches((0.0, None, 1.0), 1.0)] == [3]
+    spec = drawn([make_measured("adding", "gru")])["adding-gradient-norm"]
+    assert "50 % clipped" in json.dumps(spec["concat"])
+
+
+def test_unsolved_runs_stand_at_their_budget(specs):
+    spec = specs["steps-to-solve"]
+    kinds = {(row["model"], row["length"], row["kind"]): row["value"] for row in rows(spec)}
+    assert kinds == {
+        ("rnn", 10, "solved"): 150, ("rnn", 10, "middle"): 150, ("rnn", 100, "censored"): 1000,
+        ("gru", 10, "solved"): 150, ("gru", 10, "middle"): 150, ("gru", 100, "censored"): 1000,
+    }  # fmt: skip
+
+
+def test_the_exponent_stands_in_the_heading():
+    steps = {10: 100, 100: 200, 1000: 400}  # 100 · 2^log10(T/10): b = log10 2
+    line = [make_measured("adding", "gru", n, solved_at=at, score=0.005) for n, at in steps.items()]
+    assert "b: gru 0.30" in json.dumps(drawn(line)["steps-to-solve"]["concat"])
+
+
+def test_score_and_chance(specs):
+    spec = specs["score"]
+    assert {row["value"] for row in rows(spec, kind="middle", model="rnn")} == {0.005, 0.16}
+    assert {row["value"] for row in rows(spec, reference="chance")} == {1 / 6, 4.85}
+    assert {row["value"] for row in rows(spec, reference="solved")} == {0.01}
+
+
+def test_cost(specs):
+    values = {row["value"] for row in rows(specs["cost"], kind="middle")}
+    assert values == {0.01, 400.0}
+
+
+def test_recall_by_place():
+    result = make_measured("copying", "gru", score=0.5)
+    score = result.score.model_copy(update={"extras": {"recall_0": 0.9, "recall_1": 0.1, "cross_entropy": 1.0}})
+    spec = drawn([result.model_copy(update={"score": score})])["copying-recall"]
+    assert {row["length"]: row["value"] for row in rows(spec, kind="middle")} == {0: 0.9, 1: 0.1}
+
+
+def test_equal_neighbours_of_a_picture_are_one_rectangle():
+    assert runs((0, 1, 2, 3), (5, 5, 9, 9)) == [
+        {"step": 0, "to": 3, "percent": 5},
+        {"step": 2, "to": 4, "percent": 9},
+    ]
+
+
+# -- looks and names ---------------------------------------------------------------------------------------------------
+
+
+def test_looks_differ_and_stay():
+    given = looks(["rnn", "lstm:layers=2", "mine"])
+    assert given["rnn"] == LOOKS["rnn"] == looks(["rnn"])["rnn"]
+    assert given["mine"] != given["lstm:layers=2"]
+    together = [*LOOKS.values(), *SPARE]
+    assert len({look.colour for look in together}) == len(together)
+    default = [LOOKS[name] for name in ("rnn", "gru", "lstm", "attention", "transformer")]
+    assert len({look.dash for look in default}) == len({look.shape for look in default}) == 5
+
+
+def test_a_view_keeps_the_colours_of_the_store():
+    everything = [make_measured("adding", name) for name in ("aaa", "zzz")]
+    whole = drawn(everything)["score"]
+    part = drawn(everything[1:], everything=everything)["score"]
+
+    def colours(spec):
+        text = json.dumps(spec["concat"])
+        return {look.colour for look in SPARE if look.colour in text}
+
+    assert colours(part) < colours(whole)
+    assert colours(part) == {SPARE[1].colour}
+
+
+def test_settings_of_one_task_are_figures_of_their_own():
+    results = [make_measured("adding", "gru", clip=clip) for clip in (1.0, 0.5)]
+    names = {name for name in drawn(results) if name.endswith("-gradient-input")}
+    assert names == {"adding-clip-1-gradient-input", "adding-clip-0.5-gradient-input"}
+
+
+def test_a_name_that_is_hostile_to_files():
+    assert slug("../../etc/passwd") == "etc-passwd"
+    assert slug("<script>alert(1)</script>") == "script-alert-1-script"
+    assert slug("...") == "task"
+
+
+def test_results_without_a_score_or_gradient_draw_what_they_can():
+    assert set(drawn([make_result("adding", "gru", status="error", score=None, error="boom")])) <= {"cost"}
+    untrained = make_result("adding", "gru", steps=0, score=None).model_copy(update={"gradient_flow": (make_flow(),)})
+    assert set(drawn([untrained])) == {"adding-gradient-input"}
+    assert "gradient" not in " ".join(drawn([make_result("adding", "gru")]))
+
+
+def test_a_diverged_cell_with_infinite_gradients_is_drawn():
+    profile = make_profile([None] * 21, nonfinite=168, verdict="exploding")
+    flow = make_flow(0).model_copy(update={"profiles": {"input": profile}})
+    result = make_measured("adding", "rnn", status="diverged", flows=[flow], norms=(None, None))
+    marks = [row["mark"] for row in rows(drawn([result])["adding-gradient-input"]) if "mark" in row]
+    assert marks == ["▲"]
+
+
+def test_axis_of_powers_has_few_ticks():
+    axis = drawing.power_axis("norm", -16, 6).to_dict()
+    assert axis["values"] == [-16, -12, -8, -4, 0, 4]
+
+
+def test_a_missing_cell_leaves_an_empty_panel_that_says_so():
+    results = [
+        make_measured("adding", "gru", 10),
+        make_measured("adding", "rnn", 10),
+        make_measured("adding", "gru", 100),
+    ]
+    made = drawn(results)
+    for name in ("adding-gradient-norm", "adding-gradient-through-training"):
+        assert "rnn, T = 100: no record" in json.dumps(made[name]["concat"]), name
