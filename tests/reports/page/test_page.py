@@ -14,7 +14,7 @@ import pytest
 
 from bench.store import Store
 from reports.figures.drawing import looks
-from reports.page import page as dashboard
+from reports.page import page
 from reports.page import series as page_series
 from reports.page.cells import group_key
 from reports.page.origins import command, missing
@@ -46,7 +46,7 @@ def full_content(full):
 
 @pytest.fixture(scope="module")
 def full_page(full_content):
-    return dashboard.page(full_content)
+    return page.page(full_content)
 
 
 def data_of(text):
@@ -66,7 +66,7 @@ def test_the_data_of_the_file_is_the_payload(full_content, full_page):
 
 
 def test_the_same_results_give_the_same_bytes(full, full_page):
-    assert dashboard.page(make_content(list(reversed(full)))) == full_page
+    assert page.page(make_content(list(reversed(full)))) == full_page
 
 
 def test_the_policy_allows_the_two_inlined_parts_and_nothing_else(full_page):
@@ -95,7 +95,7 @@ def test_nothing_is_fetched_and_no_text_becomes_code_or_markup(full_page):
 
 
 def test_a_block_of_data_cannot_be_left():
-    text = dashboard.inert({HOSTILE: [HOSTILE]})
+    text = page.inert({HOSTILE: [HOSTILE]})
     assert json.loads(text) == {HOSTILE: [HOSTILE]}
     assert not set("<>&\u2028\u2029") & set(text)
     text.encode()  # a lone surrogate has no UTF-8
@@ -104,7 +104,7 @@ def test_a_block_of_data_cannot_be_left():
 def test_hostile_names_change_nothing_of_the_file_but_the_data():
     results = [make_result(), make_result(status="error", error=HOSTILE, score=None, seed=1)]
     content = make_content(results) | {"title": HOSTILE}
-    plain, hostile = dashboard.page(make_content(results)), dashboard.page(content)
+    plain, hostile = page.page(make_content(results)), page.page(content)
     strip = re.compile(r'(id="data">).*?(</script>)', re.S)
     assert data_of(hostile)["title"] == HOSTILE
     assert strip.sub("", hostile) == strip.sub("", plain)
