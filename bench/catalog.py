@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.records.errors import BenchError
+
 Kind = Literal["task", "model"]
 PACKAGES: dict[Kind, str] = {"task": "tasks", "model": "models"}
 # Set by the command line for every model, so they are no options of an entry.
@@ -27,7 +29,7 @@ COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "ba
 STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "documented_learning_rate"})
 
 
-class CatalogError(ValueError):
+class CatalogError(BenchError):
     """A name, option or value that does not exist: what, expected, got, how to fix."""
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from cyclopts import App
 
 from bench.cli import command
+from bench.records.errors import UsageError
 from bench.records.result import Result
-from bench.store import Store, StoreError
+from bench.store import Store
 from reports import gradients, table
 from reports.view.blocks import Rank
 from reports.view.command import chosen, save
-from reports.view.view import UsageError
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
@@ -81,7 +81,7 @@ def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
-    return command.run(app, arguments, app.name[0], UsageError, StoreError)
+    return command.run(app, arguments, app.name[0])
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from bench.cli import command
+from bench.records.errors import UsageError
 from bench.records.result import GradientFlow, GradientProfile, Result
-from bench.store import Store, StoreError
+from bench.store import Store
 from reports.text import formats
 from reports.text.layout import Column, Table
 from reports.text.words import number
 from reports.view.blocks import Rank
 from reports.view.command import chosen, save
-from reports.view.view import UsageError
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
@@ -202,7 +202,7 @@ def _quantities(results: Sequence[Result], text: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
-    return command.run(app, arguments, app.name[0], UsageError, StoreError)
+    return command.run(app, arguments, app.name[0])
 
 
 if __name__ == "__main__":

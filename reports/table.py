@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bench.cli import command
 from bench.records.result import Result
-from bench.store import Store, StoreError
+from bench.store import Store
 from reports.summary import grouping as summary
 from reports.summary.grouping import Group
 from reports.text import csv, formats, layout
@@ -23,7 +23,7 @@ from reports.text.layout import Table
 from reports.view import blocks
 from reports.view.blocks import Rank
 from reports.view.command import corrupt, names, numbers, save
-from reports.view.view import UsageError, asked_order, select
+from reports.view.view import asked_order, select
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
@@ -176,7 +176,7 @@ def table(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage or no store; one message, never a traceback."""
-    return command.run(app, arguments, app.name[0], UsageError, StoreError)
+    return command.run(app, arguments, app.name[0])
 
 
 if __name__ == "__main__":

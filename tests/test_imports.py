@@ -19,7 +19,7 @@ RECORDS = "bench.records.*"
 STORE = f"{RECORDS} bench.store bench.store.*"
 BASES = "tasks.base models.base"
 TABLE: list[tuple[str, str]] = [
-    ("bench.catalog", ""),
+    ("bench.catalog", "bench.records.errors"),
     ("bench.records.*", ""),
     ("bench.store.*", RECORDS),
     ("bench.cli.*", RECORDS),

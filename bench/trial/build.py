@@ -9,6 +9,7 @@ import torch
 
 from bench import catalog
 from bench.records.cell import Cell, Entry
+from bench.records.errors import BenchError
 from bench.records.job import Job, Source
 from bench.trial.recorder import Recorder
 from models.base import SequenceModel
@@ -60,7 +61,7 @@ def check(jobs: list[Job]) -> list[str]:
     for cell, source in jobs:
         try:
             build(cell, source)
-        except (ValueError, TypeError, OSError) as error:
+        except (BenchError, ValueError, TypeError, OSError) as error:
             messages[str(error)] = None
         except Exception:  # a fault of the model's own code becomes its cell's row, with where it happened
             continue

@@ -23,6 +23,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from bench.records.cell import Cell
+from bench.records.errors import BenchError
 from bench.records.job import Checkpointing
 from bench.store.files import Files
 from bench.trial.recorder import Recorder
@@ -35,7 +36,7 @@ _HEADER = len(MARK) + 65
 PARTS = frozenset({"cell", "origin", "step", "model", "optimizer", "recorder", "random"})
 
 
-class CheckpointError(ValueError):
+class CheckpointError(BenchError):
     """A file that is no checkpoint, or no longer one."""
 
 

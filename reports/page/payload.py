@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.records.asked import Asked
 from bench.records.result import Result
 from reports.figures.drawing import Look
 from reports.page import cells as page_cells
@@ -25,7 +26,7 @@ def payload(
     results: Sequence[Result],
     rank: Rank,
     models: Mapping[str, Look],
-    sweeps: Sequence[dict[str, Any]] = (),
+    sweeps: Sequence[Asked] = (),
     corrupt: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything the page's script reads. The same store gives the same content.

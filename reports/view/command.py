@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
 from reports.view.blocks import Rank
-from reports.view.view import UsageError, asked_order, select
+from reports.view.view import asked_order, select
 
 
 def chosen(store: Store, tasks: str, models: str, lengths: str) -> tuple[list[Result], Rank]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 
+from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
 from reports.view.blocks import Rank
-
-
-class UsageError(ValueError):
-    """A request that cannot be met: what, expected, got, the nearest valid name."""
 
 
 def select(
@@ -77,7 +74,7 @@ def _name(entry: str) -> str:
 def asked_order(store: Store) -> Rank:
     """Tasks and models in the order in which the store's sweeps name them; what no sweep names follows, by name."""
     order: dict[str, list[str]] = {"task": [], "model": []}
-    asked = [recorded["sweep"] for recorded in store.sweeps()]
+    asked = [recorded.sweep for recorded in store.sweeps()]
     for sweep in sorted(asked, key=lambda sweep: -len(sweep["tasks"]) * len(sweep["models"])):
         order["task"] += map(_name, sweep["tasks"])
         order["model"] += map(_name, sweep["models"])

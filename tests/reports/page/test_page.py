@@ -21,6 +21,7 @@ from reports.page.origins import command, missing
 from reports.page.payload import payload
 from reports.summary.grouping import compare, groups
 from tests.reports.conftest import make_result
+from tests.support.factories import an_asked
 from tests.support.full_store import make_full_results
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028<!--%%DATA%%\ud800"
@@ -239,8 +240,8 @@ def test_warnings_name_what_limits_the_numbers():
 
 def test_commands_and_cells_that_never_ran():
     stored, absent = make_result("ner"), make_result("ner", seed=1)
-    cells = [result.cell.model_dump(mode="json", exclude={"data"}) for result in (stored, absent)]
-    assert missing([*cells, {"of another": "version"}], [stored]) == [absent.cell.label]
+    asked = an_asked(unknown=[stored.cell, absent.cell])
+    assert missing(asked.cells, [stored]) == [absent.cell.label]
     sweep = {"clip": 1.0, "lengths": [10, 100], "models": ["lstm:layers=2", "a;b"], "seeds": None, "tasks": ["ner"]}
-    asked = "python -m bench.run --tasks ner --models 'lstm:layers=2,a;b' --lengths 10,100 --clip 1.0"
-    assert command(sweep) == asked
+    expected = "python -m bench.run --tasks ner --models 'lstm:layers=2,a;b' --lengths 10,100 --clip 1.0"
+    assert command(sweep) == expected
