@@ -1,13 +1,8 @@
 """What a task is: where its data come from, and all that a model may know of it.
 
 A task is a LightningDataModule. It hands a model its `Spec` and yields `Batch`es; it never meets a model, and a
-model never meets a task. Batch = (inputs, targets, read):
-
-    inputs   (batch, time, features) real numbers, or (batch, time, columns) token ids
-    read     (batch, time) booleans: the positions at which an answer is read
-    targets  one row per True of `read`, row by row, so that `outputs[read]` pairs with `targets`
-
-What a task recalls, which half it scores, how far it looks ahead and where a sequence is padded are all just the mask.
+model never meets a task. What a task recalls, which half it scores, how far it looks ahead and where a sequence is
+padded are all just the reads of its batches (`Batch`).
 """
 
 from __future__ import annotations
@@ -17,14 +12,14 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from tasks.base.batch import Batch, Block, Replacement, first_sequences, moved
+from tasks.base.batch import Batch, Block, Replacement, first_sequences
 from tasks.base.spec import Data, Spec
 
 Split = Literal["validation", "test"]
@@ -64,6 +59,13 @@ class Task(LightningDataModule, ABC):
     solved_threshold: float | None
     data: Data | None = None
     reach: int | None = None
+    _options: dict[str, Any]
+
+    def __new__(cls, *lengths: int, **options: Any) -> Self:
+        """Remember what a task is made of, so that `at` can make it again."""
+        task = super().__new__(cls)
+        task._options = {name: value for name, value in options.items() if name != "length"}
+        return task
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
         """length: see the task. seed: of the training stream. folder: where corpora lie (None: the cache)."""
@@ -78,6 +80,15 @@ class Task(LightningDataModule, ABC):
         self.steps: int | None = None
         self.first_step = 0
         self.floors: dict[str, float] = {}
+
+    def at(self, length: int) -> Self:
+        """The same rule at another length: the class again, with the same options. A task overrides this where a part
+        of its rule derives from the length (and is carried over), or where it cannot be asked at another one.
+
+        Raises:
+            ValueError: the task has no such length; says why.
+        """
+        return type(self)(length, **self._options)
 
     @abstractmethod
     def training_batch(self, step: int) -> Batch:
@@ -98,7 +109,7 @@ class Task(LightningDataModule, ABC):
 
     def answer_steps(self, batch: Batch) -> Tensor:
         """The step (batch,) whose answer the gradient probe follows back: the last read one of each sequence."""
-        return batch.read.size(1) - 1 - batch.read.flip(1).int().argmax(1)
+        return batch.steps - 1 - batch.reads.mask.flip(1).int().argmax(1)
 
     def probe_batch(self, sequences: int) -> Batch:
         """The first `sequences` validation sequences, for the gradient probe."""
@@ -114,7 +125,7 @@ class Task(LightningDataModule, ABC):
         c = 1, 2, 5, 10, 20, 50 … up to the length. For tasks of real text; None elsewhere."""
         return None
 
-    def sample(self, model: torch.nn.Module) -> str | None:
+    def sample(self, model: Any) -> str | None:
         """A readable sample of what `model` has learned, or None where the task has none to show."""
         return None
 
@@ -144,10 +155,8 @@ class Task(LightningDataModule, ABC):
     def transfer_batch_to_device(
         self, batch: Batch | Block, device: torch.device, dataloader_idx: int
     ) -> Batch | Block:
-        """As Lightning would, but of a mask that moves, the original stays known (see `original`)."""
-        if isinstance(batch, Block):
-            return Block(moved(part, device) for part in batch)
-        return moved(batch, device)
+        """The batch, or every batch of a block, on a device."""
+        return Block(part.to(device) for part in batch) if isinstance(batch, Block) else batch.to(device)
 
 
 class _Stream(IterableDataset[Batch | Block]):
