@@ -11,7 +11,6 @@ from bench import catalog
 from bench.records.cell import Cell, Entry
 from bench.records.errors import BenchError
 from bench.records.job import Job, Source
-from bench.trial.recorder import Recorder
 from models.base import SequenceModel
 from tasks.base import Task, generator
 
@@ -68,11 +67,10 @@ def check(jobs: list[Job]) -> list[str]:
     return list(messages)
 
 
-def prepare(job: Job, recorder: Recorder) -> tuple[Task, SequenceModel]:
+def prepare(job: Job) -> tuple[Task, SequenceModel]:
     """The task and the model of a job, the task set to hand over the recipe's steps in blocks."""
     task, model = build(*job)
     recipe = job[0].recipe
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)
     task.steps = recipe.steps
-    recorder.task = task
     return task, model

@@ -122,7 +122,6 @@ class Keeper(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Lightning's own counts of steps and of batches, which its limits and its validations go by."""
         if self._found is not None:
-            assert self.recorder.task is not None
             loop = trainer.fit_loop.epoch_loop
             loop.manual_optimization.optim_step_progress.total.completed = self._found["step"]
             loop.batch_progress.total.ready = self._found["step"] // self.recorder.task.block
