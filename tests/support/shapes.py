@@ -1,5 +1,5 @@
-"""Tasks of shapes that no built-in task has, reached as `tests.support.shapes:Class`: a transcript that is not aligned, an
-input of two parts, an answer that is fed back."""
+"""Tasks of shapes that no built-in task has, reached as `tests.support.shapes:Class`: a transcript without alignment,
+an input of two parts, an answer that is fed back."""
 
 from __future__ import annotations
 
