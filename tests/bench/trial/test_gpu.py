@@ -28,8 +28,8 @@ from bench.trial.recorder import Recorder
 from models.base import SequenceModel
 from models.parts.attention import causal_attention
 from tasks.base import generator
-from tests.bench.trial.test_trial import a_job, run
 from tests.support import pretend
+from tests.support.jobs import a_job, run
 
 TOLERANCE = 1e-3
 EXAMPLES = "tests.support.gpu_examples"
