@@ -218,7 +218,7 @@ def test_reach_is_the_longest_distance_with_credit(task: Task, name: str) -> Non
     for batch in cast("Iterable[Batch]", task.val_dataloader()):
         credit = task.credit(batch)
         if credit is None:
-            assert 1 <= task.reach
+            assert task.reach >= 1
             pytest.skip("this task has no exact answer to give credit for")
         distances = task.answer_steps(batch)[:, None] - torch.arange(credit.size(1))
         longest = max(longest, int(distances[credit > 0].max()))
