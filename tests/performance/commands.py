@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from tests.performance.pairs import ROOT, compare, python
+from tests.performance.pairs import ROOT, compare, parsed, python
 
 SWEEP = ("--budget", "smoke", "--tasks", "adding", "--models", "rnn", "--lengths", "10", "--wandb", "off")
 COMMANDS = {
@@ -27,9 +27,8 @@ def main() -> None:
     """Print one line per command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--against", type=Path)
-    arguments = parser.parse_args()
-    other: Path | None = arguments.against and arguments.against.resolve()
+    arguments = parsed(parser)
+    other: Path | None = arguments.against
     with tempfile.TemporaryDirectory() as name:
         for checkout in filter(None, (ROOT, other)):
             seconds(checkout, SWEEP, Path(name))  # fills its store

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.records.cell import Cell
-from tests.performance.pairs import compare, python
+from tests.performance.pairs import compare, parsed, python
 from tests.performance.report import Figure, as_a_worker, heading
 
 STEPS = {10: 500, 100: 100, 1000: 20}
@@ -44,8 +44,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--lengths", default="10,100,1000")
-    parser.add_argument("--against", type=Path)
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     models, lengths = arguments.models.split(","), list(map(int, arguments.lengths.split(",")))
 
     print(heading("tests.performance.harness"), flush=True)
@@ -53,7 +52,7 @@ def main() -> None:
         rows = [
             (f"{model} {length}: this / other, per step", row(model, length)) for length in lengths for model in models
         ]
-        for line in compare(arguments.pairs, rows, arguments.against.resolve()):
+        for line in compare(arguments.pairs, rows, arguments.against):
             print(line, flush=True)
         return
     for length in lengths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import subprocess
@@ -47,18 +48,24 @@ class Row:
         return f"{self.name:<44} {self.mean:8.3f} ({low:.3f} to {high:.3f})   reaches <= {ROW_TARGET:g}   {verdict}"
 
 
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments, --against among them: a checkout's path, or None. Bad ones end the program with one message."""
+    parser.add_argument("--against", type=Path, metavar="DIR", help="compare with another checkout of this project")
+    arguments = parser.parse_args(words)
+    if arguments.against:
+        arguments.against = arguments.against.resolve()
+        if not (arguments.against / "bench" / "run.py").is_file():
+            parser.error(f"--against: expected a checkout of this project, got {arguments.against} (no bench/run.py)")
+        if arguments.pairs < 2:
+            parser.error(f"--pairs: expected at least 2, got {arguments.pairs}: one pair has no interval")
+    return arguments
+
+
 def compare(pairs: int, rows: Sequence[tuple[str, Callable[[Path], float]]], other: Path) -> Iterator[str]:
     """A line for each row once it is measured, then the geometric mean of all.
 
     rows: name, and what measures it in a checkout, in seconds. other: the checkout to compare with.
-
-    Raises:
-        ValueError: fewer than two pairs, which have no interval, or a folder that is no checkout of this project.
     """
-    if pairs < 2:
-        raise ValueError(f"--pairs: expected at least 2, got {pairs}: one pair has no interval")
-    if not (other / "bench" / "run.py").is_file():
-        raise ValueError(f"--against: expected a checkout of this project, got {other}, which has no bench/run.py")
     means = []
     for name, measure in rows:
         ratios = []

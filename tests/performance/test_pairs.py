@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import argparse
 import math
 from pathlib import Path
 
 import pytest
 
-from tests.performance.pairs import ROOT, Row, compare, python
+from tests.performance.pairs import ROOT, Row, compare, parsed, python
 
 
 def test_a_row_has_the_geometric_mean_and_its_t_interval() -> None:
@@ -22,8 +23,6 @@ def test_a_row_holds_where_its_interval_reaches_down(ratios: tuple[float, ...], 
 
 
 def test_checkouts_alternate_and_every_ratio_is_this_one_over_the_other(tmp_path: Path) -> None:
-    (tmp_path / "bench").mkdir()
-    (tmp_path / "bench" / "run.py").touch()
     asked: list[Path] = []
 
     def measure(checkout: Path) -> float:
@@ -38,11 +37,20 @@ def test_checkouts_alternate_and_every_ratio_is_this_one_over_the_other(tmp_path
     assert mean.endswith("falls short")
 
 
-def test_bad_input_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--pairs: expected at least 2, got 1"):
-        next(compare(1, [], ROOT))
-    with pytest.raises(ValueError, match="--against: expected a checkout of this project"):
-        next(compare(2, [], tmp_path))
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--against", str(ROOT), "--pairs", "1"], "--pairs: expected at least 2, got 1: one pair has no interval"),
+        (["--against", "/"], "--against: expected a checkout of this project, got / (no bench/run.py)"),
+    ],
+)
+def test_bad_input_is_one_message(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int, default=5)
+    with pytest.raises(SystemExit) as ended:
+        parsed(parser, words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{message}\n")
 
 
 def test_a_process_uses_the_modules_of_its_checkout(tmp_path: Path) -> None:
