@@ -15,7 +15,7 @@ from bench.store.store import COLUMNS
 from reports import table
 from reports.text import words
 from reports.view.view import UsageError, asked_order, select
-from tests.reports.conftest import make_result
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ import torch
 from bench.trial import build, trial
 from models.gru import GRU
 from tasks.base import Batch
-from tests.bench.trial.test_trial import a_job, run
+from tests.support.jobs import HERE, a_job, run
 from tests.support.shapes import BLANK, Counting, Transcribe, Transcript
 
 SHAPES = "tests.support.shapes"
@@ -82,4 +82,4 @@ def test_a_continuation_feeds_its_answers_back() -> None:
 def test_a_task_that_forgets_is_refused_before_anything_trains() -> None:
     (message,) = build.check([a_job("gru", f"{SHAPES}:Asking")])
     assert message == "Asking does not state self.best (the score at skill 1): set it in __init__"
-    assert trial.run(a_job("gru", f"{SHAPES}:Asking"), trial.Surroundings()).result.steps == 0
+    assert trial.run(a_job("gru", f"{SHAPES}:Asking"), HERE).result.steps == 0

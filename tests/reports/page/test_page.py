@@ -20,8 +20,8 @@ from reports.page.cells import group_key
 from reports.page.origins import command, missing
 from reports.page.payload import payload
 from reports.summary.grouping import compare, groups
-from tests.reports.conftest import make_result
 from tests.support.full_store import make_full_results
+from tests.support.results import make_result
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028<!--%%DATA%%\ud800"
 

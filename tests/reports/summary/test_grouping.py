@@ -4,7 +4,7 @@ import pytest
 
 from bench.records.cell import DataIdentity
 from reports.summary import grouping as summary
-from tests.reports.conftest import make_result
+from tests.support.results import make_result
 
 
 def only_group(results):
