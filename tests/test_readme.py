@@ -30,6 +30,7 @@ PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 MEASURED = {"default-sweep.md", "performance.md", "reliability.md"}
 TOLD = [ROOT / "README.md", *(path for path in sorted(DOCS.glob("*.md")) if path.name not in MEASURED)]
 GUIDE = "\n".join(path.read_text("utf-8") for path in TOLD)
+EXAMPLES = {"tasks/parity.py", "models/minimal.py", "tests/tasks/test_parity.py"}  # files that readers may add
 LONGEST = 180  # lines of README
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
 # Flags in the guide that are other tools'.
@@ -186,11 +187,11 @@ def test_own_model_sees_its_window_only(workspace: Path, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(workspace))
     from mypackage.mymodule import MyModel
 
-    model = MyModel(Adding(20).spec, window=5, hidden=4)
+    task = Adding(20)
+    model = MyModel(task.spec, window=5, hidden=4)
     x = torch.randn(2, 20, 2, requires_grad=True)
-    read = torch.zeros(2, 20, dtype=torch.bool)
-    read[:, 12] = True
-    model.encode(x, read).sum().backward()
+    features = model.encode(x, task.read_last(2, 20, 8))  # row by row: steps 12 to 19 of each sequence
+    features.view(2, 8, -1)[:, 0].sum().backward()
     assert x.grad is not None
     assert x.grad.abs().sum((0, 2)).nonzero().flatten().tolist() == [8, 9, 10, 11, 12]
 
@@ -259,6 +260,15 @@ def headings(page: str) -> set[str]:
     return {title.lower().replace(" ", "-") for title in words}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_are_named_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"`((?:bench|tasks|models|reports|tests|docs)/[\w./-]*)`", text)) - EXAMPLES
+    named |= {module.replace(".", "/") for module in re.findall(r"python -m ((?:bench|reports|tests)[.\w]*)", text)}
+    missing = {path for path in named if not ((ROOT / path).exists() or (ROOT / f"{path}.py").is_file())}
+    assert missing == set()
+
+
 def test_every_page_is_reached_from_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[^)#\s]+)", README))
     pages = {f"docs/{path.name}" for path in DOCS.glob("*.md")}
@@ -281,6 +291,12 @@ def test_sources_name_every_preprint_that_code_cites() -> None:
     cited = {number for path in files for number in re.findall(r"arXiv[: ](\d{4}\.\d{4,5})", path.read_text("utf-8"))}
     assert len(cited) > 5
     assert {number for number in cited if f"arXiv:{number}" not in page} == set()
+
+
+def test_lectures_are_named_not_numbered() -> None:
+    files = [path for package in ("bench", "tasks", "models") for path in (ROOT / package).rglob("*.py")]
+    numbered = [path for path in files if re.search(r"\bdecks?\b", path.read_text("utf-8"))]
+    assert numbered == [], "say whose lecture it is, as in docs/sources.md"
 
 
 def parts(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
