@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.base import SequenceModel
 from models.parts.attention import causal_attention
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 class Transformer(SequenceModel):
@@ -65,13 +65,13 @@ class Transformer(SequenceModel):
             multiple=math.lcm(2, heads),
         )
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.span(read))[0], read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x, reads.span)[0], reads)
 
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    def unrolled(self, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
         """`residual.b`: the input of block b (batch, time, d); 0 is the embedding with its position."""
-        outputs, residuals = self.body(x, self.span(read))
-        return self.pick(outputs, read), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
+        outputs, residuals = self.body(x, reads.span)
+        return self.pick(outputs, reads), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
 
     def state_size(self, length: int) -> int:
         """2 · d · length (keys and values) per block."""

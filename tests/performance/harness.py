@@ -94,7 +94,7 @@ def plain(model: str, length: int, steps: int, device: str = "cpu") -> float:
         batch = task.transfer_batch_to_device(task.training_batch(step), torch.device(device), 0)
         assert isinstance(batch, Batch)
         optimizer.zero_grad()
-        loss = task.spec.objective.loss(module(batch.inputs, batch.read), batch.targets)
+        loss = task.spec.objective.loss(module(batch), batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()
