@@ -1,62 +1,24 @@
-"""What all figures share: a colour, dash and shape per model, axes, and how a chart becomes a Vega-Lite spec."""
+"""What all figures share: marks by model, axes, and how a chart becomes a Vega-Lite spec."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from typing import Any, NamedTuple, TypeAlias
+from statistics import median
+from typing import Any, TypeAlias
 
 import altair as alt
 
+from reports.view.looks import Look
+from reports.view.topic import Topic
+
 Spec: TypeAlias = dict[str, Any]  # a Vega-Lite specification, its data under `datasets`
 Row: TypeAlias = dict[str, Any]
+Looks: TypeAlias = Mapping[str, Look]  # how each model label is drawn
 
 PAGE = 860  # pixels that the panels of one row share
 INK, FAINT, SHADE = "#333333", "#8a8a8a", "#000000"
-
-
-class Look(NamedTuple):
-    """How a model is drawn, everywhere: the dash and the shape tell models apart without the colour."""
-
-    colour: str
-    dash: tuple[int, ...]
-    shape: str
-
-
-# Colours of Okabe & Ito 2008 (told apart by colour-blind readers), then some of Tol's muted scheme.
-LOOKS = {
-    "rnn": Look("#D55E00", (1, 0), "circle"),
-    "gru": Look("#0072B2", (7, 3), "square"),
-    "lstm": Look("#009E73", (2, 2), "triangle-up"),
-    "attention": Look("#CC79A7", (9, 2, 2, 2), "diamond"),
-    "transformer": Look("#E69F00", (5, 2), "cross"),
-    "oracle": Look("#555555", (1, 0), "triangle-right"),
-    "window": Look("#999999", (4, 4), "triangle-left"),
-}
-SPARE = (
-    Look("#56B4E9", (1, 0), "triangle-down"),
-    Look("#882255", (6, 2), "circle"),
-    Look("#332288", (3, 2), "square"),
-    Look("#117733", (8, 2, 2, 2), "triangle-up"),
-    Look("#AA4499", (1, 0), "diamond"),
-    Look("#6699CC", (5, 3), "cross"),
-    Look("#661100", (2, 2), "triangle-down"),
-)
-
-
-def looks(labels: Iterable[str]) -> dict[str, Look]:
-    """A look per model label. The default models keep theirs in every report; the others, entries with options among
-    them, take spare ones in alphabetical order, so give all labels of a report at once."""
-    found: dict[str, Look] = {}
-    spare = 0
-    for label in sorted(set(labels)):
-        if label in LOOKS:
-            found[label] = LOOKS[label]
-        else:
-            found[label] = SPARE[spare % len(SPARE)]
-            spare += 1
-    return found
 
 
 @dataclass(frozen=True)
@@ -81,7 +43,7 @@ _POINT_LEGEND = alt.Legend(symbolSize=110, **_LEGEND)
 class Sheet:
     """A figure being made: its named data sets, and the legend that its panels share."""
 
-    def __init__(self, models: Mapping[str, Look], shown: Sequence[str], points: bool = False) -> None:
+    def __init__(self, models: Looks, shown: Sequence[str], points: bool = False) -> None:
         """models: how each is drawn. shown: the labels of this figure, in the legend's order. points: whether lines
         carry points, whose shapes then stand in the legend."""
         self.shown = list(shown)
@@ -144,8 +106,8 @@ _NUMBER_LABEL = "format(datum.value, datum.value < 0.001 || datum.value >= 10000
 def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) -> alt.Y:
     """The field `value` on a log scale that leaves room around some positive values, a tick at the powers of ten, or
     at 1, 2, 5, 10 … where these span less than two."""
-    found = [value for value in values if value > 0] or [1.0]
-    low, high = min(found), max(found)
+    positive = [value for value in values if value > 0] or [1.0]
+    low, high = min(positive), max(positive)
     room = max(1.35, (high / low) ** 0.1)
     low, high = low / room, high * room
     every = range(floor(log10(low)), ceil(log10(high)) + 1)
@@ -210,10 +172,33 @@ def step_axis(title: str) -> alt.Axis:
     return alt.Axis(title=title, grid=False, tickCount=4, format="~d")
 
 
+# -- seeds -------------------------------------------------------------------------------------------------------------
+
+
+def shown(topics: Iterable[Topic]) -> list[str]:
+    """List the models of some topics, in the report's order."""
+    return list(dict.fromkeys(label for topic in topics for label in topic.labels))
+
+
+def seed_rows(label: str, length: int, values: Sequence[float]) -> list[Row]:
+    """Make the rows of several seeds at one length: their median and, where n > 1, every value."""
+    base = {"model": label, "length": length, "n": len(values)}
+    middle = [base | {"kind": "middle", "value": median(values)}] if values else []
+    return [*middle, *(base | {"kind": "seed", "value": value} for value in values if len(values) > 1)]
+
+
+def count_line(counts: Iterable[int]) -> str:
+    """Say how many seeds stand at a point."""
+    every = set(counts) - {0}
+    if every == {1}:
+        return "n = 1 seed"
+    return f"n = {min(every)} to {max(every)} seeds: median, every value as a dot"
+
+
 def seeds_line(counts: Iterable[int]) -> str:
-    """How many seeds there are, and what is drawn of them."""
-    found = sorted(set(counts))
-    if not found or found == [1]:
+    """Say how many seeds a line has, and what is drawn of them."""
+    every = sorted(set(counts))
+    if not every or every == [1]:
         return "n = 1 seed: no spread can be shown"
-    span = str(found[0]) if len(found) == 1 else f"{found[0]}–{found[-1]}"
+    span = str(every[0]) if len(every) == 1 else f"{every[0]}–{every[-1]}"
     return f"n = {span} seeds: their median, every seed as a thin line, range (min–max) as a band"

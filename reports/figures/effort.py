@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
 
-from bench.records.result import ANSWERS, Result
-from reports.figures.drawing import PAGE, Look, Row, Sheet, Spec, grid, length_axis, log_axis, panel, panel_title
-from reports.figures.lengths import point_layers, shown
-from reports.summary import grouping as summary
-from reports.view.topics import Line, Topic
+from bench.records.result import Result
+from reports.figures.drawing import (
+    PAGE,
+    Looks,
+    Row,
+    Sheet,
+    Spec,
+    count_line,
+    grid,
+    length_axis,
+    log_axis,
+    panel,
+    panel_title,
+    seed_rows,
+    shown,
+)
+from reports.figures.lengths import point_layers
+from reports.summary.group import seconds_per_step
+from reports.summary.grouping import steps_exponent
+from reports.view.topic import Line, Topic
 
 APART = 8  # pixels between the points of different models at one length
 
 
-def steps_to_solve(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
+def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
     """Steps to solve against length; runs that did not solve stand at their budget as open triangles."""
-    solvable = [t for t in topics if any(g.solved is not None for line in t.lines for g in line.groups)]
+    solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
     sheet = Sheet(models, shown(solvable), points=True)
     across = min(3, len(solvable))
     panels = [_solve_panel(sheet, topic, PAGE / max(2, across) - 50) for topic in solvable]
-    counts = sorted({g.n for topic in solvable for line in topic.lines for g in line.groups})
+    counts = sorted({group.n for topic in solvable for _, group in topic.drawn})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [
         "Optimisation steps until validation passed twice running; a point per seed, the line joins medians; "
@@ -45,7 +59,7 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     fitted = []
     for index, line in enumerate(topic.lines):
         rows += _solve_rows(line, apart ** (index - (len(topic.lines) - 1) / 2))
-        exponent = summary.steps_exponent(line.groups)
+        exponent = steps_exponent(line.groups)
         fitted += [] if exponent is None else [f"{line.label} {exponent:.2f}"]
     y = log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
     colour, shape = sheet.colour(), sheet.shape()
@@ -78,11 +92,10 @@ def _solve_rows(line: Line, factor: float) -> list[Row]:
         if group.solved is None:
             continue
         base = {"model": line.label, "length": group.identity.length, "place": group.identity.length * factor}
-        for result in group.seeds:
-            if result.status in ANSWERS:
-                at, seed = result.solved_at_step, {"seed": result.cell.seed}
-                budget = base | seed | {"kind": "censored", "value": result.cell.recipe.steps}
-                rows.append(budget if at is None else base | seed | {"kind": "solved", "value": at})
+        for result in group.answered:
+            at, seed = result.solved_at_step, {"seed": result.cell.seed}
+            budget = base | seed | {"kind": "censored", "value": result.cell.recipe.steps}
+            rows.append(budget if at is None else base | seed | {"kind": "solved", "value": at})
         step = group.solved_at_step
         if step is not None and step < float("inf"):
             rows.append(base | {"kind": "middle", "value": step})
@@ -92,17 +105,13 @@ def _solve_rows(line: Line, factor: float) -> list[Row]:
 # -- cost --------------------------------------------------------------------------------------------------------------
 
 
-def _seconds_per_step(result: Result) -> float | None:
-    return 1 / result.steps_per_second if result.steps_per_second else None
-
-
-COSTS = (
-    ("seconds per step", _seconds_per_step),
+COSTS: tuple[tuple[str, Callable[[Result], float | None]], ...] = (
+    ("seconds per step", seconds_per_step),
     ("peak memory (MiB)", lambda result: result.peak_memory_mb),
 )
 
 
-def cost(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
+def cost(topics: Sequence[Topic], models: Looks) -> Spec:
     """Seconds per training step and peak memory against length: a column per task."""
     sheet = Sheet(models, shown(topics), points=True)
     counts: set[int] = set()
@@ -125,10 +134,9 @@ def cost(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
                 )
                 for index, (topic, rows) in enumerate(zip(part, tables, strict=True))
             ]  # fmt: skip
-    n = "n = 1 seed." if counts == {1} else f"n = {min(counts)} to {max(counts)} seeds: median, every value as a dot."
     lines = [
         "Seconds of training alone: no data, evaluation or probes. Memory: of the GPU, or else of the whole process.",
-        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {n}",
+        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {count_line(counts)}.",
     ]  # fmt: skip
     return sheet.finish(grid(charts, columns, spacing=12), "Cost against length", lines)
 
@@ -138,21 +146,16 @@ def _bare(y: alt.Y) -> alt.Y:
     return alt.Y("value:Q", scale=y["scale"], axis=alt.Axis(**axis))
 
 
-def _cost_rows(topic: Topic, measure: Any) -> list[Row]:
-    rows: list[Row] = []
-    for line in topic.lines:
-        for group in line.groups:
-            values = [value for result in group.seeds if (value := measure(result))]
-            base = {"model": line.label, "length": group.identity.length, "n": len(values)}
-            if values:
-                rows.append(base | {"kind": "middle", "value": median(values)})
-            if len(values) > 1:
-                rows += [base | {"kind": "seed", "value": value} for value in values]
-    return rows
+def _cost_rows(topic: Topic, measure: Callable[[Result], float | None]) -> list[Row]:
+    return [
+        row
+        for label, group in topic.drawn
+        for row in seed_rows(label, group.identity.length, list(filter(None, map(measure, group.seeds))))
+    ]
 
 
 def _batches(topics: Sequence[Topic]) -> str:
-    sizes = sorted({g.batch_size for topic in topics for line in topic.lines for g in line.groups}, reverse=True)
+    sizes = sorted({group.batch_size for topic in topics for _, group in topic.drawn}, reverse=True)
     return ", ".join(map(str, sizes[:6])) + (", …" if len(sizes) > 6 else "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
@@ -14,7 +14,7 @@ from reports.figures.drawing import (
     INK,
     PAGE,
     SHADE,
-    Look,
+    Looks,
     Row,
     Sheet,
     Spec,
@@ -38,7 +38,7 @@ from reports.summary.profiles import (
     pieces,
     trained,
 )
-from reports.view.topics import Topic
+from reports.view.topic import Topic
 
 GUIDES = (("0.8^k", 0.8), ("1.5^k", 1.5))
 ACROSS = 3  # panels in a row
@@ -64,7 +64,7 @@ class _Panel:
     credit: dict[int, float]  # distance -> true credit, the largest 1
 
 
-def against_distance(topic: Topic, quantity: str, models: Mapping[str, Look]) -> Spec:
+def against_distance(topic: Topic, quantity: str, models: Looks) -> Spec:
     """Gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
     rows = [_moment(topic, quantity, last) for last in (False, True)]
     everything = [view for row in rows for view in row]
@@ -108,7 +108,7 @@ def named(quantity: str) -> str:
 
 def _moment(topic: Topic, quantity: str, last: bool) -> list[_Panel]:
     """One panel per length that holds the quantity at this moment."""
-    found = []
+    panels = []
     for length in topic.lengths:
         series, records = [], []
         for line in topic.lines:
@@ -123,8 +123,8 @@ def _moment(topic: Topic, quantity: str, last: bool) -> list[_Panel]:
         longest = max(records[0].distances)
         moment = "after training" if last else "at initialisation"
         credit = {k: share for k, share in zip(records[0].distances, records[0].credit, strict=False) if share > 0}
-        found.append(_Panel(f"T = {length:,}, {moment}", series, longest, records[0].reach or longest, credit))
-    return found
+        panels.append(_Panel(f"T = {length:,}, {moment}", series, longest, records[0].reach or longest, credit))
+    return panels
 
 
 def _domain(panels: Sequence[_Panel]) -> tuple[float, float]:

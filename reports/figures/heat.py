@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import altair as alt
 
 from bench.records.result import Result
-from reports.figures.drawing import PAGE, POWER_LABEL, Look, Row, Sheet, Spec, grid, panel, panel_title
+from reports.figures.drawing import PAGE, POWER_LABEL, Looks, Row, Sheet, Spec, grid, panel, panel_title
 from reports.figures.flow import named
 from reports.summary.profiles import HIGHEST, LOWEST, cut, over_seeds, trained
-from reports.view.topics import Topic
+from reports.view.topic import Topic
 
 COLOURS = ["#08306b", "#4292c6", "#f7f7f7", "#b2182b"]  # at 1e-16, 1e-8, 1, 1e6
 THIN = 48  # distances in a heat map
 
 
-def through_training(topic: Topic, quantity: str, models: Mapping[str, Look]) -> Spec:
+def through_training(topic: Topic, quantity: str, models: Looks) -> Spec:
     """Gradient norm as colour over training step and distance: a row per length, a column per model."""
     sheet = Sheet(models, topic.labels)
     cells = {

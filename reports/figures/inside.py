@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import altair as alt
 
 from bench.records.result import Picture, Result
-from reports.figures.drawing import PAGE, Look, Row, Sheet, Spec, grid, only_left, panel, panel_title, step_axis
-from reports.view.topics import Line, Topic
+from reports.figures.drawing import PAGE, Looks, Row, Sheet, Spec, grid, only_left, panel, panel_title, step_axis
+from reports.view.topic import Line, Topic
 
 ATTENTION = "attention"  # the name of the picture whose rows are answered steps, not units
 
@@ -27,20 +27,20 @@ def _names(topic: Topic, line: Line) -> set[str]:
     return {picture.name for n in topic.lengths if (r := _pictured(line, n)) for picture in r.pictures}
 
 
-def pictures(topic: Topic, line: Line, attention: bool, models: Mapping[str, Look]) -> Spec:
+def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Spec:
     """Gates (rows: units) or attention weights (rows: answered steps) over the steps of one sequence; a column per
     length."""
     sheet = Sheet(models, [])
-    found = {n: r for n in topic.lengths if (r := _pictured(line, n))}
+    seeds = {n: r for n in topic.lengths if (r := _pictured(line, n))}
     names = list(
-        dict.fromkeys(p.name for r in found.values() for p in r.pictures if (p.name == ATTENTION) == attention)
+        dict.fromkeys(p.name for r in seeds.values() for p in r.pictures if (p.name == ATTENTION) == attention)
     )
-    width = min(400.0, PAGE / len(found) - 34)
+    width = min(400.0, PAGE / len(seeds) - 34)
     panels = []
     for name in names:
-        for length, result in found.items():
+        for length, result in seeds.items():
             picture = next((p for p in result.pictures if p.name == name), None)
-            panels.append(_picture(sheet, picture, f"{_row_name(name)}, T = {length:,}", width, length == min(found)))
+            panels.append(_picture(sheet, picture, f"{_row_name(name)}, T = {length:,}", width, length == min(seeds)))
     what = "attention weights" if attention else "gates"
     lines = [
         "One validation sequence after training, one seed. "
@@ -49,7 +49,7 @@ def pictures(topic: Topic, line: Line, attention: bool, models: Mapping[str, Loo
         "Long sequences are thinned to at most 128 steps"
         + (": the strongest weight of each stretch is shown." if attention else "."),
     ]  # fmt: skip
-    return sheet.finish(grid(panels, len(found), spacing=8), f"{topic.title}, {line.label}: {what}", lines)
+    return sheet.finish(grid(panels, len(seeds), spacing=8), f"{topic.title}, {line.label}: {what}", lines)
 
 
 def _row_name(name: str) -> str:

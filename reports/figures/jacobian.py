@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import altair as alt
 
@@ -11,7 +11,7 @@ from reports.figures.drawing import (
     FAINT,
     LINE_LEGEND,
     PAGE,
-    Look,
+    Looks,
     Row,
     Sheet,
     Spec,
@@ -22,7 +22,7 @@ from reports.figures.drawing import (
     panel_title,
     step_axis,
 )
-from reports.view.topics import Line, Topic
+from reports.view.topic import Line, Topic
 
 MOMENTS = ("at initialisation", "after training")
 
@@ -44,7 +44,7 @@ def _lengths(topic: Topic, lines: Sequence[Line]) -> list[int]:
     return [n for n in topic.lengths if any(_moments(line, n) for line in lines)]
 
 
-def singular_values(topic: Topic, models: Mapping[str, Look]) -> Spec:
+def singular_values(topic: Topic, models: Looks) -> Spec:
     """Singular values of the state's Jacobian along a sequence: a row per model, a column per length."""
     lines = lines_with_jacobians(topic)
     lengths = _lengths(topic, lines)
@@ -89,7 +89,7 @@ def _singular_panel(sheet: Sheet, rows: list[Row], y: alt.Y, width: float, title
     return panel(layers, width, 110, panel_title(title))
 
 
-def lyapunov(topic: Topic, models: Mapping[str, Look]) -> Spec:
+def lyapunov(topic: Topic, models: Looks) -> Spec:
     """Finite-time Lyapunov spectrum: a panel per length, a line per model and moment."""
     lines = lines_with_jacobians(topic)
     lengths = _lengths(topic, lines)

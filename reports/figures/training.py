@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil, floor, log10
 from statistics import median
 from typing import Any
@@ -10,14 +9,15 @@ from typing import Any
 import altair as alt
 
 from bench.records.result import Result
-from reports.figures.drawing import FAINT, PAGE, Look, Row, Sheet, Spec, grid, panel, panel_title, power_axis
-from reports.view.topics import Topic
+from reports.figures.drawing import FAINT, PAGE, Looks, Row, Sheet, Spec, grid, panel, panel_title, power_axis
+from reports.summary import statistics
+from reports.view.topic import Topic
 
 BINS = 100  # stretches of steps that a panel shows
 CLIPPED = "#111111"
 
 
-def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
+def norm_per_step(topic: Topic, models: Looks) -> Spec:
     """Gradient norm before clipping per training step, a row per model, a column per length; clipped steps marked."""
     runs = {
         (line.label, length): next((r for r in line.seeds(length) if r.curves.gradient_norm), None)
@@ -54,9 +54,8 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
     powers of ten, and how many steps were clipped. A norm that is 0 or not finite has no place on the axis."""
     size = -(-len(norms) // BINS) or 1
     rows = []
-    for start in range(0, len(norms), size):
-        values = [value for value in norms[start : start + size] if value]
-        if values:
+    for start, part in zip(range(0, len(norms), size), statistics.stretches(norms, size), strict=True):
+        if values := [value for value in part if value]:
             rows.append({
                 "step": start + 1,
                 "to": min(start + size, len(norms)),

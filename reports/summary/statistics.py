@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import accumulate
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean, median, stdev
 
 LEVEL = 0.95  # of every interval
+
+
+def typical(values: Iterable[float | None]) -> float | None:
+    """Find the median of the values that are known; None without one."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def stretches(values: Sequence[float | None], size: int) -> list[list[float]]:
+    """Cut a series into stretches of `size` steps, each without the values that are not known."""
+    return [
+        [value for value in values[start : start + size] if value is not None] for start in range(0, len(values), size)
+    ]
 
 
 def t_probability(t: float, freedom: int) -> float:

@@ -1,1 +1,5 @@
 """What a report shows of a store, worked out once."""
+
+from reports.view.view import View
+
+__all__ = ["View"]
