@@ -6,7 +6,7 @@ stored distance of every snapshot.
 
 from __future__ import annotations
 
-import io
+import functools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,11 +22,10 @@ from reports.text import csv, formats
 from reports.text.layout import Column, Table
 from reports.text.words import number
 from reports.view import View
-from reports.view.command import ALL, Choice, UsageError, names, nearest_name, save
+from reports.view.command import ALL, Choice, UsageError, deliver, names, nearest_name
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
-WIDTH = 100  # of text that goes to a file or a pipe
 
 
 def rows(results: Sequence[Result], quantities: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
@@ -116,9 +115,7 @@ def write(results: Sequence[Result], form: Format, quantities: Sequence[str] = (
     tables = verdicts(results, quantities or ("input",))
     if form == "markdown":
         return formats.markdown(tables, list(NOTES))
-    file = io.StringIO()
-    _print(tables, Console(file=file, width=WIDTH, no_color=True))
-    return file.getvalue()
+    return formats.plain(functools.partial(_print, tables))
 
 
 def _print(tables: Sequence[Table], console: Console) -> None:
@@ -160,12 +157,10 @@ def gradients(
     """
     ordered = in_order(choice.of(Store(store)))
     wanted = _quantities(ordered, quantities)
-    if output is not None:
-        save(output, write(ordered, format, wanted))
-    elif format == "text":
-        _print(verdicts(ordered, wanted or ("input",)), Console() if sys.stdout.isatty() else Console(width=WIDTH))
+    if format == "text" and output is None:
+        _print(verdicts(ordered, wanted or ("input",)), formats.terminal())
     else:
-        sys.stdout.write(write(ordered, format, wanted))
+        deliver(write(ordered, format, wanted), output)
 
 
 def _quantities(results: Sequence[Result], text: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -18,13 +17,11 @@ from bench.store import Store, StoreError
 from reports.text import csv, formats, layout
 from reports.text.layout import Table
 from reports.text.notes import notes
-from reports.view import View
-from reports.view.command import ALL, Choice, NothingError, UsageError, asked_order, corrupt, save, select
-from reports.view.topic import Topic
+from reports.view import Topic, View
+from reports.view.command import ALL, Choice, NothingError, UsageError, asked_order, corrupt, deliver, select
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
-WIDTH = 100  # of text that goes to a file or a pipe
 # The kinds of tables that are explained below each.
 KINDS: dict[By, tuple[By, ...]] = {"group": ("group", "overview"), "cell": ("cell",), "overview": ("overview",)}
 
@@ -100,9 +97,7 @@ def write(view: View, by: By, form: Format) -> str:
     if form == "csv":
         return csv.cells(view.results) if by == "cell" else csv.by_group(view.groups)
     if form == "text":
-        file = io.StringIO()
-        print_text(view, by, Console(file=file, width=WIDTH, no_color=True))
-        return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+        return formats.plain(functools.partial(print_text, view, by))
     return {"markdown": formats.markdown, "latex": formats.latex}[form](
         tables(view, by, width=10_000), notes(view.groups, KINDS[by])
     )
@@ -142,12 +137,10 @@ def table(
     except NothingError as nothing:
         print(nothing, file=sys.stderr)
         view = View.of(())
-    if output is None and format == "text":
-        print_text(view, by, Console() if sys.stdout.isatty() else Console(width=WIDTH))
-    elif output is None:
-        sys.stdout.write(write(view, by, format))
+    if format == "text" and output is None:
+        print_text(view, by, formats.terminal())
     else:
-        save(output, write(view, by, format))
+        deliver(write(view, by, format), output)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import altair as alt
 
+from reports.view import Topic
 from reports.view.looks import Look
-from reports.view.topic import Topic
 
 Spec: TypeAlias = dict[str, Any]  # a Vega-Lite specification, its data under `datasets`
 Row: TypeAlias = dict[str, Any]
@@ -59,18 +59,19 @@ class Sheet:
 
     def colour(self, legend: bool = True) -> alt.Color:
         """Colour by the field `model`."""
-        scale = alt.Scale(domain=self.shown, range=[look.colour for look in self._looks])
-        return alt.Color("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+        return alt.Color(**self._by_model([look.colour for look in self._looks], legend))
 
-    def dash(self, legend: bool = True) -> alt.StrokeDash:
+    def dash(self) -> alt.StrokeDash:
         """Dash by the field `model`."""
-        scale = alt.Scale(domain=self.shown, range=[list(look.dash) for look in self._looks])
-        return alt.StrokeDash("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+        return alt.StrokeDash(**self._by_model([list(look.dash) for look in self._looks]))
 
-    def shape(self, legend: bool = True) -> alt.Shape:
+    def shape(self) -> alt.Shape:
         """Shape by the field `model`."""
-        scale = alt.Scale(domain=self.shown, range=[look.shape for look in self._looks])
-        return alt.Shape("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+        return alt.Shape(**self._by_model([look.shape for look in self._looks]))
+
+    def _by_model(self, values: list[Any], legend: bool = True) -> dict[str, Any]:
+        scale = alt.Scale(domain=self.shown, range=values)
+        return {"shorthand": "model:N", "scale": scale, "legend": self._legend if legend else None, "title": None}
 
     def finish(self, body: Spec, title: str, lines: Sequence[str]) -> Spec:
         """The spec: title, lines of caption below it (units and n), data, and the style of every figure."""

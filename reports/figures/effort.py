@@ -9,21 +9,8 @@ from typing import Any
 import altair as alt
 
 from bench.records.result import Result
-from reports.figures.drawing import (
-    PAGE,
-    Looks,
-    Row,
-    Sheet,
-    Spec,
-    count_line,
-    grid,
-    length_axis,
-    log_axis,
-    panel,
-    panel_title,
-    seed_rows,
-    shown,
-)
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
 from reports.figures.lengths import point_layers
 from reports.summary.group import seconds_per_step
 from reports.summary.grouping import steps_exponent
@@ -35,9 +22,9 @@ APART = 8  # pixels between the points of different models at one length
 def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
     """Steps to solve against length; runs that did not solve stand at their budget as open triangles."""
     solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
-    sheet = Sheet(models, shown(solvable), points=True)
+    sheet = Sheet(models, drawing.shown(solvable), points=True)
     across = min(3, len(solvable))
-    panels = [_solve_panel(sheet, topic, PAGE / max(2, across) - 50) for topic in solvable]
+    panels = [_solve_panel(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in solvable]
     counts = sorted({group.n for topic in solvable for _, group in topic.drawn})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [
@@ -46,13 +33,13 @@ def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
         "Open triangle, with the number of such seeds: not solved within the budget. Points are set apart sideways.",
         "b: exponent fitted to steps = a T^b, unsolved runs as bounds, where most seeds solve at least three lengths.",
     ]  # fmt: skip
-    return sheet.finish(grid(panels, across, spacing=22), "Steps to solve against length", lines)
+    return sheet.finish(drawing.grid(panels, across, spacing=22), "Steps to solve against length", lines)
 
 
 def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     margin = APART * (len(topic.lines) + 1) / 2 + 4  # pixels that the outermost points need
     per_pixel = (max(topic.lengths) / min(topic.lengths)) ** (1 / (width - 2 * margin))
-    x = length_axis(topic.lengths, field="place", room=per_pixel**margin)
+    x = drawing.length_axis(topic.lengths, field="place", room=per_pixel**margin)
     low, high = x["scale"]["domain"]
     apart = (high / low) ** (APART / width)
     rows: list[Row] = []
@@ -61,7 +48,7 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
         rows += _solve_rows(line, apart ** (index - (len(topic.lines) - 1) / 2))
         exponent = steps_exponent(line.groups)
         fitted += [] if exponent is None else [f"{line.label} {exponent:.2f}"]
-    y = log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
+    y = drawing.log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
     colour, shape = sheet.colour(), sheet.shape()
     solved, censored, middle = (
         sheet.data([r for r in rows if r["kind"] == k]) for k in ("solved", "censored", "middle")
@@ -81,8 +68,8 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     if several:
         counted = alt.Chart(sheet.data(several)).mark_text(fontSize=10, dy=-12).encode(x=x, y=y, text="unsolved:N")
         layers.append(counted.encode(color=colour))
-    heading = panel_title(topic.title, f"b: {', '.join(fitted)}" if fitted else "b: too few lengths solved")
-    return panel(layers, width, 190, heading)
+    heading = drawing.panel_title(topic.title, f"b: {', '.join(fitted)}" if fitted else "b: too few lengths solved")
+    return drawing.panel(layers, width, 190, heading)
 
 
 def _solve_rows(line: Line, factor: float) -> list[Row]:
@@ -113,11 +100,11 @@ COSTS: tuple[tuple[str, Callable[[Result], float | None]], ...] = (
 
 def cost(topics: Sequence[Topic], models: Looks) -> Spec:
     """Seconds per training step and peak memory against length: a column per task."""
-    sheet = Sheet(models, shown(topics), points=True)
+    sheet = Sheet(models, drawing.shown(topics), points=True)
     counts: set[int] = set()
     charts = []
     columns = min(5, len(topics))
-    width = (PAGE - 40) / max(2, columns) - 18
+    width = (drawing.PAGE - 40) / max(2, columns) - 18
     for start in range(0, len(topics), columns):
         part = topics[start : start + columns]
         for name, measure in COSTS:
@@ -126,19 +113,19 @@ def cost(topics: Sequence[Topic], models: Looks) -> Spec:
             if not values:
                 continue
             counts |= {row["n"] for rows in tables for row in rows if row["kind"] == "middle"}
-            y = log_axis(values, name, minExtent=40)
+            y = drawing.log_axis(values, name, minExtent=40)
             charts += [
-                panel(
-                    point_layers(sheet, rows, length_axis(topic.lengths), y if index == 0 else _bare(y)),
-                    width, 150, panel_title(topic.title),
+                drawing.panel(
+                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y if index == 0 else _bare(y)),
+                    width, 150, drawing.panel_title(topic.title),
                 )
                 for index, (topic, rows) in enumerate(zip(part, tables, strict=True))
             ]  # fmt: skip
     lines = [
         "Seconds of training alone: no data, evaluation or probes. Memory: of the GPU, or else of the whole process.",
-        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {count_line(counts)}.",
+        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {drawing.count_line(counts)}.",
     ]  # fmt: skip
-    return sheet.finish(grid(charts, columns, spacing=12), "Cost against length", lines)
+    return sheet.finish(drawing.grid(charts, columns, spacing=12), "Cost against length", lines)
 
 
 def _bare(y: alt.Y) -> alt.Y:
@@ -150,7 +137,7 @@ def _cost_rows(topic: Topic, measure: Callable[[Result], float | None]) -> list[
     return [
         row
         for label, group in topic.drawn
-        for row in seed_rows(label, group.identity.length, list(filter(None, map(measure, group.seeds))))
+        for row in drawing.seed_rows(label, group.identity.length, list(filter(None, map(measure, group.seeds))))
     ]
 
 

@@ -13,12 +13,10 @@ from pathlib import Path
 import vl_convert
 from altair.utils.schemapi import debug_mode
 
-from reports.figures import effort, flow, heat, inside, jacobian, lengths, memory, training
+from reports.figures import effort, flow, inside, lengths, memory, training
 from reports.figures.drawing import Figure, Looks, Spec
 from reports.summary.profiles import quantities, trained
-from reports.view import View
-from reports.view.topic import Topic
-from reports.view.view import slug
+from reports.view import Topic, View
 
 __all__ = ["Figure", "figures", "write"]
 
@@ -52,10 +50,10 @@ def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
 
 def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
     for quantity in quantities(topic.seeds):
-        name = f"{topic.name}-gradient-{slug(quantity)}"
+        name = topic.file("gradient", quantity)
         yield name, partial(flow.against_distance, topic, quantity, models)
     if trained(topic.seeds):
-        yield f"{topic.name}-gradient-through-training", partial(heat.through_training, topic, "input", models)
+        yield f"{topic.name}-gradient-through-training", partial(training.through_training, topic, "input", models)
     if any(norm for result in topic.seeds for norm in result.curves.gradient_norm):
         yield f"{topic.name}-gradient-norm", partial(training.norm_per_step, topic, models)
 
@@ -63,11 +61,11 @@ def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
 def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
     for attention, word in ((False, "gates"), (True, "attention")):
         for line in inside.lines_with_pictures(topic, attention):
-            name = f"{topic.name}-{word}-{slug(line.label)}"
+            name = topic.file(word, line.label)
             yield name, partial(inside.pictures, topic, line, attention, models)
-    if jacobian.lines_with_jacobians(topic):
-        yield f"{topic.name}-jacobian", partial(jacobian.singular_values, topic, models)
-        yield f"{topic.name}-lyapunov", partial(jacobian.lyapunov, topic, models)
+    if inside.lines_with_jacobians(topic):
+        yield f"{topic.name}-jacobian", partial(inside.singular_values, topic, models)
+        yield f"{topic.name}-lyapunov", partial(inside.lyapunov, topic, models)
     if memory.recalled(topic):
         yield f"{topic.name}-recall", partial(memory.recall_by_place, topic, models)
     if memory.contextual(topic):

@@ -7,23 +7,10 @@ from typing import Any, Literal
 
 import altair as alt
 
-from reports.figures.drawing import (
-    FAINT,
-    INK,
-    PAGE,
-    Looks,
-    Row,
-    Sheet,
-    Spec,
-    grid,
-    length_axis,
-    log_axis,
-    panel,
-    panel_title,
-    shown,
-)
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
 from reports.summary import Group
-from reports.view.topic import Topic
+from reports.view import Topic
 
 Quantity = Literal["score", "skill"]
 SKILL = (-0.25, 1.15)  # what the axis of skill shows; beyond it, a triangle at the edge
@@ -39,17 +26,17 @@ AT_STOP = "A cell that solves its task stops there: compare those by steps to so
 def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Spec:
     """Score or skill against length: a panel per task, a line per model, chance as a dashed line."""
     scored = [topic for topic in topics if topic.heading.score]
-    sheet = Sheet(models, shown(scored), points=True)
+    sheet = Sheet(models, drawing.shown(scored), points=True)
     across = min(3, len(scored))
     draw = {"score": _score_panel, "skill": _skill_panel}[quantity]
-    panels = [draw(sheet, topic, PAGE / max(2, across) - 50) for topic in scored]
+    panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in scored]
     kinds = {g.interval.kind for topic in scored for _, g in topic.drawn if g.interval}
     what = {
         "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
         "skill": "0 = chance, the trivial baseline (dashed); 1 = perfect, or the best known reference score (dotted).",
     }[quantity]
     lines = [what, *(INTERVALS[kind] for kind in INTERVALS if kind in kinds), AT_STOP]
-    return sheet.finish(grid(panels, across, spacing=22), f"{quantity.capitalize()} against length", lines)
+    return sheet.finish(drawing.grid(panels, across, spacing=22), f"{quantity.capitalize()} against length", lines)
 
 
 def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
@@ -60,10 +47,10 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     marks = [row for label, group in topic.drawn for row in _rows(label, group)]
     fixed = _references(topic, logarithmic)
     values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]
-    y = log_axis(values) if logarithmic else _linear_axis(values)
+    y = drawing.log_axis(values) if logarithmic else _linear_axis(values)
     name, better = score.metric.replace("_", " "), "higher is better" if score.higher_is_better else "lower is better"
     unit = f" ({score.unit})" if score.unit and score.unit not in name else ""
-    return _panel(sheet, marks, fixed, topic, y, width, panel_title(topic.title, f"{name}{unit}, {better}"))
+    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, f"{name}{unit}, {better}"))
 
 
 def _linear_axis(values: Sequence[float]) -> alt.Y:
@@ -92,7 +79,7 @@ def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
         for name, value in (("chance", 0.0), ("skill 1", 1.0))
         for length in topic.lengths
     ]
-    return _panel(sheet, marks, fixed, topic, y, width, panel_title(topic.title))
+    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title))
 
 
 def _rows(label: str, group: Group) -> list[Row]:
@@ -122,9 +109,9 @@ def _references(topic: Topic, logarithmic: bool) -> list[Row]:
 
 
 def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt.Y, width: float, title: Any) -> Spec:
-    x = length_axis(topic.lengths)
+    x = drawing.length_axis(topic.lengths)
     layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y)]
-    return panel(layers, width, 190, title)
+    return drawing.panel(layers, width, 190, title)
 
 
 def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
@@ -139,7 +126,7 @@ def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[
         if part:
             place = end(row["length"] for row in part)
             names = sheet.data([row for row in part if row["length"] == place])
-            line = alt.Chart(sheet.data(part)).mark_line(color=FAINT, strokeWidth=1.3, strokeDash=dash)
+            line = alt.Chart(sheet.data(part)).mark_line(color=drawing.FAINT, strokeWidth=1.3, strokeDash=dash)
             style: dict[str, Any] = {"align": align, "color": "#666666", "dy": -6, "fontSize": 11}
             text = alt.Chart(names).mark_text(**style)
             layers += [line.encode(x=x, y=y, detail="reference:N"), text.encode(x=x, y=y, text="reference:N")]
@@ -168,6 +155,6 @@ def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]
         middle.mark_point(size=65, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(shape=shape)
     )
     if of("beyond"):
-        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=INK)
+        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=drawing.INK)
         layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
     return layers

@@ -7,24 +7,10 @@ from collections.abc import Sequence
 import altair as alt
 
 from bench.records.result import Result
-from reports.figures.drawing import (
-    FAINT,
-    PAGE,
-    Looks,
-    Row,
-    Sheet,
-    Spec,
-    count_line,
-    grid,
-    length_axis,
-    log_axis,
-    panel,
-    panel_title,
-    seed_rows,
-    shown,
-)
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
 from reports.figures.lengths import point_layers
-from reports.view.topic import Topic
+from reports.view import Topic
 
 LEAST = 0.5  # steps; where a horizon of 0 is drawn on the log axis
 RECALL = "recall_"  # Score.extras of copying: the share of right answers per recalled place
@@ -37,7 +23,7 @@ def topics_with_horizon(topics: Sequence[Topic]) -> list[Topic]:
 
 def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
     """Effective memory horizon against length; on the diagonal a model remembers the whole sequence."""
-    sheet = Sheet(models, shown(topics), points=True)
+    sheet = Sheet(models, drawing.shown(topics), points=True)
     across = min(3, len(topics))
     panels, counts = [], set()
     for topic in topics:
@@ -45,20 +31,20 @@ def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
         for label, group in topic.drawn:
             values = [r.memory_horizon for r in group.seeds if r.memory_horizon is not None]
             counts.add(len(values))
-            rows += map(_on_axis, seed_rows(label, group.identity.length, values))
+            rows += map(_on_axis, drawing.seed_rows(label, group.identity.length, values))
         diagonal = [{"length": n, "value": n, "reference": "remembers all T steps"} for n in topic.lengths]
-        x = length_axis(topic.lengths)
-        y = log_axis([LEAST, *topic.lengths], "steps remembered")
-        full = alt.Chart(sheet.data(diagonal)).mark_line(color=FAINT, strokeDash=[6, 4]).encode(x=x, y=y)
+        x = drawing.length_axis(topic.lengths)
+        y = drawing.log_axis([LEAST, *topic.lengths], "steps remembered")
+        full = alt.Chart(sheet.data(diagonal)).mark_line(color=drawing.FAINT, strokeDash=[6, 4]).encode(x=x, y=y)
         layers = [full, *point_layers(sheet, rows, x, y)]
-        panels.append(panel(layers, PAGE / max(2, across) - 50, 190, panel_title(topic.title)))
+        panels.append(drawing.panel(layers, drawing.PAGE / max(2, across) - 50, 190, drawing.panel_title(topic.title)))
     lines = [
         "Last steps that the best predictor of the same score would need to see. Dashed: all T of them. "
-        f"{count_line(counts)}.",
+        f"{drawing.count_line(counts)}.",
         "Tasks on text: the least context with which the same weights score within .01 nats or .01 F1 of the whole.",
         f"A triangle: below {LEAST:g} steps.",
     ]
-    return sheet.finish(grid(panels, across, spacing=22), "Memory horizon against length", lines)
+    return sheet.finish(drawing.grid(panels, across, spacing=22), "Memory horizon against length", lines)
 
 
 def _on_axis(row: Row) -> Row:
@@ -83,24 +69,24 @@ def recall_by_place(topic: Topic, models: Looks) -> Spec:
         rows: list[Row] = []
         for line in topic.lines:
             for place, values in _places(line.seeds(length)).items():
-                rows += seed_rows(line.label, place, values)
+                rows += drawing.seed_rows(line.label, place, values)
         last = max(row["length"] for row in rows)
         axis = alt.Axis(title="place of the symbol", grid=False, format="d", values=list(range(last + 1)))
         x = alt.X("length:Q", scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False), axis=axis)
         y = alt.Y("value:Q", scale=alt.Scale(domain=[0, 1.06], nice=False), axis=alt.Axis(title="share recalled"))
-        rule = alt.Chart(sheet.data([{"value": chance}])).mark_rule(color=FAINT, strokeDash=[6, 4]).encode(y=y)
-        title = panel_title(f"T = {length:,}")
-        panels.append(panel([rule, *point_layers(sheet, rows, x, y)], PAGE / 3 - 50, 170, title))
+        rule = alt.Chart(sheet.data([{"value": chance}])).mark_rule(color=drawing.FAINT, strokeDash=[6, 4]).encode(y=y)
+        title = drawing.panel_title(f"T = {length:,}")
+        panels.append(drawing.panel([rule, *point_layers(sheet, rows, x, y)], drawing.PAGE / 3 - 50, 170, title))
     lines = [
         "Share of test sequences in which the symbol at this place was recalled; dashed: chance. Every symbol is",
         "recalled equally late, so a slope shows how many symbols fit into the state, not how far back it reaches. "
         + _n(topic),
     ]  # fmt: skip
-    return sheet.finish(grid(panels, 3), f"{topic.title}: recall by place", lines)
+    return sheet.finish(drawing.grid(panels, 3), f"{topic.title}: recall by place", lines)
 
 
 def _n(topic: Topic) -> str:
-    return f"{count_line(len(group.seeds) for _, group in topic.drawn)}."
+    return f"{drawing.count_line(len(group.seeds) for _, group in topic.drawn)}."
 
 
 def _places(results: Sequence[Result]) -> dict[int, list[float]]:
@@ -131,15 +117,15 @@ def effective_context(topic: Topic, models: Looks) -> Spec:
                 for tokens, value in result.context_use:
                     cut.setdefault(tokens, []).append(value)
             for tokens, values in sorted(cut.items()):
-                rows += seed_rows(line.label, tokens, values)
+                rows += drawing.seed_rows(line.label, tokens, values)
         ticks = sorted({row["length"] for row in rows})
-        x = length_axis(ticks, "tokens of context c")
+        x = drawing.length_axis(ticks, "tokens of context c")
         y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="score", minExtent=34))
-        title = panel_title(f"T = {length:,}")
-        panels.append(panel(point_layers(sheet, rows, x, y), PAGE / 3 - 50, 170, title))
+        title = drawing.panel_title(f"T = {length:,}")
+        panels.append(drawing.panel(point_layers(sheet, rows, x, y), drawing.PAGE / 3 - 50, 170, title))
     lines = [
         "Trained weights, the same scored positions, inputs cut to the last c tokens.",
         "Where a line turns flat, more context is not used.",
         f"Score: {topic.heading.measure}. {_n(topic)}",
     ]  # fmt: skip
-    return sheet.finish(grid(panels, 3), f"{topic.title}: context use", lines)
+    return sheet.finish(drawing.grid(panels, 3), f"{topic.title}: context use", lines)

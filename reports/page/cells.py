@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from bench.records.result import Result
@@ -13,9 +12,8 @@ from reports.page import series as page_series
 from reports.page.series import Lists, short
 from reports.summary.group import Group, seconds_per_step, word_of
 from reports.summary.grouping import compare
-from reports.summary.statistics import typical
 from reports.text import words
-from reports.view.topic import Topic
+from reports.view import Topic
 
 NUMBERS = (
     "score", "validation_score", "chance", "skill", "solved_at_step", "steps", "step_budget", "tokens_seen",
@@ -92,7 +90,7 @@ def group(group: Group, lists: Lists) -> dict[str, Any]:
         "on_edge": group.on_edge,
         "body": group.parameters_body,
         "cost": _costs(group),
-        "horizon": _median(result.memory_horizon for result in group.seeds),
+        "horizon": short(group.typical(lambda result: result.memory_horizon)),
         "summaries": page_series.summaries(group.seeds),
         "heat": page_series.heat(group.seeds, lists),
         "reach": next((r.gradient_flow[0].reach for r in group.seeds if r.gradient_flow), None),
@@ -111,14 +109,10 @@ def _costs(group: Group) -> dict[str, Any]:
     """Medians over the seeds that answered."""
     return _applying({
         "seconds": short(group.seconds),
-        "step": _median(map(seconds_per_step, group.answered)),
-        "memory": _median(result.peak_memory_mb for result in group.answered),
+        "step": short(group.typical(seconds_per_step)),
+        "memory": short(group.typical(lambda result: result.peak_memory_mb)),
         "solve": short(group.seconds_to_solve),
     })  # fmt: skip
-
-
-def _median(values: Iterable[float | None]) -> float | int | None:
-    return short(typical(values))
 
 
 def tests(topic: Topic) -> list[list[Any]]:

@@ -9,8 +9,7 @@ from reports.page import cells, origins
 from reports.page.series import SCALE, Lists, short
 from reports.summary.grouping import solved_length, steps_exponent
 from reports.text.notes import references
-from reports.view import View
-from reports.view.topic import Topic
+from reports.view import Topic, View
 
 FORMAT = 1
 

@@ -109,9 +109,10 @@ def flow(result: Result, lists: Lists) -> dict[str, Any]:
             "step": snapshot.step,
             "distances": lists.index([snapshot.distances[index] for index in chosen]),
             "profiles": {
-                quantity: [coded(logs(profile)[index]) for index in chosen]
+                quantity: [coded(powers[index]) for index in chosen]
                 for quantity, profile in snapshot.profiles.items()
                 if quantity in shown
+                for powers in [logs(profile)]
             },
         }
     return profiles
@@ -157,7 +158,8 @@ def heat(results: Sequence[Result], lists: Lists) -> dict[str, Any] | None:
 
 def summaries(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
     """Collect verdicts with their counts and medians of rate, ratio and half-life, by moment and quantity."""
-    return {name: _summary(flows, quantities(results)) for name, flows in _at_moments(results).items()}
+    shown = quantities(results)
+    return {name: _summary(flows, shown) for name, flows in _at_moments(results).items()}
 
 
 def _summary(flows: Sequence[GradientFlow], shown: Sequence[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
@@ -228,10 +229,14 @@ class Group:
         """The seeds with a scientific answer."""
         return tuple(result for result in self.seeds if result.status in ANSWERS)
 
+    def typical(self, read: Callable[[Result], float | None]) -> float | None:
+        """Take the median of a figure over the seeds that answered and hold it; None without one."""
+        return statistics.typical(map(read, self.answered))
+
     @property
     def seconds(self) -> float | None:
-        """Median wall-clock seconds of a whole cell that answered."""
-        return statistics.typical(result.seconds.total for result in self.answered if result.seconds)
+        """Median wall-clock seconds of a whole cell."""
+        return self.typical(lambda result: result.seconds.total if result.seconds else None)
 
     @property
     def seconds_to_solve(self) -> float | None:
@@ -239,10 +244,7 @@ class Group:
         solved, or without an answer."""
         if self.solved is None:
             return None
-        return statistics.typical(
-            run.solved_at_step / run.steps_per_second if run.solved_at_step and run.steps_per_second else math.inf
-            for run in self.answered
-        )
+        return self.typical(seconds_to_solve)
 
 
 _WORSE = ("solved", "learning", "at chance", "budget-limited", "untrained", "diverged")  # then failures
@@ -251,6 +253,12 @@ _WORSE = ("solved", "learning", "at chance", "budget-limited", "untrained", "div
 def seconds_per_step(result: Result) -> float | None:
     """Find the seconds of training that a cell took for one step; None where its speed is not known."""
     return 1 / result.steps_per_second if result.steps_per_second else None
+
+
+def seconds_to_solve(result: Result) -> float:
+    """Find the seconds of training until a cell solved; infinity where it did not, or where its speed is not known."""
+    step, speed = result.solved_at_step, result.steps_per_second
+    return step / speed if step and speed else math.inf
 
 
 def word_of(result: Result) -> str:

@@ -52,6 +52,11 @@ def groups(results: Iterable[Result]) -> list[Group]:
     ]
 
 
+def alone_of(result: Result) -> Group:
+    """Group one result alone."""
+    return Group(identity(result), (result,))
+
+
 # -- over lengths: groups of one model in one setting, shortest length first -------------------------------------------
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,6 +17,7 @@ from rich.text import Text
 from reports.text.layout import Table
 
 STYLES = {"solved": "green", "learning": "cyan", "at chance": "dim", "chance": "dim", "diverged": "magenta"}
+WIDTH = 100  # of text that goes to a file or a pipe
 UNDECIDED = {"budget-limited": "yellow", "short": "yellow", "untrained": "dim"}
 
 
@@ -70,6 +73,18 @@ def narrowed(table: Table, width: int) -> Table:
             gone.append(name)
     note = (f"left out for want of width: {', '.join(gone)}",) if gone else ()
     return replace(table, notes=(*table.notes, *note))
+
+
+def terminal() -> Console:
+    """Open stdout: as wide as it is, or WIDTH where it is a file or a pipe."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+
+
+def plain(draw: Callable[[Console], None]) -> str:
+    """Write what is drawn in a terminal as text for a file."""
+    file = io.StringIO()
+    draw(Console(file=file, width=WIDTH, no_color=True))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
 def print_table(table: Table, console: Console) -> None:

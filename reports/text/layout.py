@@ -6,23 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from reports.summary.group import Group
-from reports.summary.grouping import identity, solved_length, steps_exponent
+from reports.summary.grouping import alone_of, solved_length, steps_exponent
+from reports.text import words
 from reports.text.notes import references
-from reports.text.words import (
-    EQUALS_CHANCE,
-    ON_EDGE,
-    first_line,
-    number,
-    outcome,
-    rate,
-    skill,
-    solved_at,
-    spread,
-    whole,
-)
-from reports.view.topic import Member, Topic
-from reports.view.view import View
+from reports.view import Topic, View
+from reports.view.topic import Member
 
 
 class Column(NamedTuple):
@@ -62,16 +50,16 @@ def by_group(topic: Topic, short: bool = False) -> Table:
             str(member.length),
             "\n".join(filter(None, (_broken(member.label, short), member.difference))),
             str(group.n),
-            number(group.score),
-            EQUALS_CHANCE if group.equals_chance else "",
-            spread(group, per_line=2 if short else 5),
-            number(chance.get(member.length)),
-            skill(group.skill),
-            outcome(group, short),
-            solved_at(group),
-            rate(group.learning_rate) + (ON_EDGE if group.on_edge else ""),
-            whole(group.parameters_body),
-            number(group.seconds, 1),
+            words.number(group.score),
+            words.EQUALS_CHANCE if group.equals_chance else "",
+            words.spread(group, per_line=2 if short else 5),
+            words.number(chance.get(member.length)),
+            words.skill(group.skill),
+            words.outcome(group, short),
+            words.solved_at(group),
+            words.rate(group.learning_rate) + (words.ON_EDGE if group.on_edge else ""),
+            words.whole(group.parameters_body),
+            words.number(group.seconds, 1),
         ))  # fmt: skip
     table = Table(topic.heading.full, tuple(columns), tuple(rows), references(topic), frozenset(gaps))
     return _without_empty(table)
@@ -79,7 +67,7 @@ def by_group(topic: Topic, short: bool = False) -> Table:
 
 def _without_empty(table: Table) -> Table:
     """The table without columns that say nothing: all blank, or a learning rate that was never chosen among several."""
-    several = any(ON_EDGE in text for row in table.rows for text in row) or len({row[10] for row in table.rows}) > 1
+    several = any(words.ON_EDGE in row[10] for row in table.rows) or len({row[10] for row in table.rows}) > 1
     keep = [
         index
         for index, column in enumerate(table.columns)
@@ -100,10 +88,10 @@ def overview(topic: Topic, lengths: Sequence[int], short: bool = False) -> Table
         rows[label] = cells = [_broken(label, short)]
         for length in lengths:
             stack = [member for member in topic.members if (member.label, member.length) == (label, length)]
-            cells.append("\n".join(number(member.group.score) for member in stack))
-            cells.append("\n".join(EQUALS_CHANCE if member.group.equals_chance else "" for member in stack))
+            cells.append("\n".join(words.number(member.group.score) for member in stack))
+            cells.append("\n".join(words.EQUALS_CHANCE if member.group.equals_chance else "" for member in stack))
             cells.append("\n".join(_verdict(member, short) for member in stack))
-    far = {line.label: _far(line.groups) for line in topic.lines}
+    far = {line.label: _far(solved_length(line.groups), line.members[0].length) for line in topic.lines}
     if any(far.values()):
         columns.append(Column("T*"))
         for label, cells in rows.items():
@@ -118,16 +106,15 @@ def _broken(name: str, short: bool) -> str:
 
 
 def _verdict(member: Member, short: bool) -> str:
-    word = outcome(member.group, short).partition("\n")[0]
+    word = words.outcome(member.group, short).partition("\n")[0]
     if not short and word == "solved":
-        word = f"solved at {solved_at(member.group)}"
+        word = f"solved at {words.solved_at(member.group)}"
     return f"{word} ({member.difference})" if member.difference else word
 
 
-def _far(line: Sequence[Group]) -> str:
-    """T* of a line; empty where it does not apply."""
-    length = solved_length(line)
-    return "" if length is None else str(length) if length else f"<{line[0].identity.length}"
+def _far(length: int | None, shortest: int) -> str:
+    """T*; empty where it does not apply."""
+    return "" if length is None else str(length) if length else f"<{shortest}"
 
 
 def _exponents(topic: Topic) -> tuple[str, ...]:
@@ -145,21 +132,21 @@ def by_cell(topic: Topic, short: bool = False) -> Table:
     )  # fmt: skip
     rows = []
     for result in (result for group in topic.groups for result in group.results):
-        alone = Group(identity(result), (result,))
+        alone = alone_of(result)
         rows.append((
             str(result.cell.length),
             _broken(result.cell.model, short),
             str(result.cell.seed),
-            rate(result.cell.recipe.learning_rate),
-            number(alone.score),
-            EQUALS_CHANCE if alone.equals_chance else "",
-            spread(alone),
-            number(alone.reference.chance if alone.reference else None),
-            skill(alone.skill),
-            outcome(alone, short),
-            solved_at(alone),
-            whole(result.steps),
-            number(alone.seconds, 1),
+            words.rate(result.cell.recipe.learning_rate),
+            words.number(alone.score),
+            words.EQUALS_CHANCE if alone.equals_chance else "",
+            words.spread(alone),
+            words.number(alone.reference.chance if alone.reference else None),
+            words.skill(alone.skill),
+            words.outcome(alone, short),
+            words.solved_at(alone),
+            words.whole(result.steps),
+            words.number(alone.seconds, 1),
         ))  # fmt: skip
     return Table(topic.heading.full, columns, tuple(rows), references(topic))
 
@@ -173,7 +160,7 @@ def failures(view: View) -> Table | None:
     for result in view.results:
         if result.status != "ok":
             cell, status = result.cell, result.status.replace("_", " ")
-            key = (cell.task, cell.model, cell.length, cell.recipe.learning_rate, status, first_line(result))
+            key = (cell.task, cell.model, cell.length, cell.recipe.learning_rate, status, words.first_line(result))
             seeds.setdefault(key, []).append(cell.seed)
     if not seeds:
         return None
@@ -185,6 +172,6 @@ def failures(view: View) -> Table | None:
     for key in sorted(seeds, key=lambda key: (view.order.task(key[0]), key[2], view.order.model(key[1]), *key[3:])):
         task, model, length, learning_rate, status, error = key
         shared = ",".join(map(str, sorted(seeds[key])))
-        rows.append((task, str(length), model, rate(learning_rate), shared, status, error))
+        rows.append((task, str(length), model, words.rate(learning_rate), shared, status, error))
     title = f"Cells that diverged or failed: {sum(map(len, seeds.values()))}"
     return Table(title, columns, tuple(rows))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.records.result import SHORT
 from reports.summary import Group
 from reports.text.words import EQUALS_CHANCE, ON_EDGE, number, rate, whole
-from reports.view.topic import Topic
+from reports.view import Topic
 
 
 def references(topic: Topic) -> tuple[str, ...]:

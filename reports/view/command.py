@@ -153,6 +153,18 @@ def corrupt(store: Store) -> list[str]:
     return [f"left out, because the record is corrupt: {broken}"] if broken else []
 
 
+def deliver(content: str, output: Path | None) -> None:
+    """Write a report to a file, or to stdout without one.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if output is None:
+        sys.stdout.write(content)
+    else:
+        save(output, content)
+
+
 def save(path: Path, content: str) -> None:
     """Write a text file.
 

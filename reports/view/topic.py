@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 from bench.records.result import Result, Score
 from reports.summary import Group
+
+
+def slug(text: str) -> str:
+    """Write `adding · clip 0.5` as part of a file name: letters, digits, dots and single dashes."""
+    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:80] or "task"
 
 
 @dataclass(frozen=True)
@@ -29,20 +35,17 @@ class Heading:
     @property
     def measure(self) -> str:
         """`mean squared error ↓ (squared value) · solved if ≤ 0.01`; empty without a score."""
-        return " · ".join(self._measure())
+        if self.score is None:
+            return ""
+        higher, unit, threshold = self.score.higher_is_better, self.score.unit, self.score.solved_threshold
+        name = self.score.metric.replace("_", " ")
+        text = f"{name} {'↑' if higher else '↓'}" + (f" ({unit})" if unit not in ("", name) else "")
+        return text if threshold is None else f"{text} · solved if {'≥' if higher else '≤'} {threshold:g}"
 
     @property
     def full(self) -> str:
         """Task, measure and what differs."""
-        return " · ".join([self.task, *self._measure(), *self.differs])
-
-    def _measure(self) -> list[str]:
-        if self.score is None:
-            return []
-        higher, unit, threshold = self.score.higher_is_better, self.score.unit, self.score.solved_threshold
-        name = self.score.metric.replace("_", " ")
-        parts = [f"{name} {'↑' if higher else '↓'}" + (f" ({unit})" if unit not in ("", name) else "")]
-        return parts if threshold is None else [*parts, f"solved if {'≥' if higher else '≤'} {threshold:g}"]
+        return " · ".join(filter(None, [self.task, self.measure, *self.differs]))
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ class Topic:
     def title(self) -> str:
         """The task, and what tells the setting from the task's others."""
         return self.heading.title
+
+    def file(self, what: str, of: str) -> str:
+        """Name a figure's files: what it shows, and of which quantity or model."""
+        return f"{self.name}-{what}-{slug(of)}"
 
     @property
     def groups(self) -> list[Group]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from bench.records.result import Result
 from reports.summary import Group, groups
 from reports.view.looks import Look, looks
-from reports.view.topic import Heading, Line, Member, Topic
+from reports.view.topic import Heading, Line, Member, Topic, slug
 
 # What a budget sets by length: groups of one setting may differ in these, as the recipe says how.
 BY_LENGTH = frozenset({"steps", "batch_size", "evaluate_every", "probes"})
@@ -162,11 +161,6 @@ def _lines(members: Iterable[Member], order: Order) -> tuple[Line, ...]:
         by_label.setdefault(member.label, {})[member.length] = member
     lines = [Line(label, tuple(by[length] for length in sorted(by))) for label, by in by_label.items()]
     return tuple(sorted(lines, key=lambda line: (order.model(line.groups[0].identity.model), line.label)))
-
-
-def slug(text: str) -> str:
-    """Write `adding · clip 0.5` as part of a file name: letters, digits, dots and single dashes."""
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:80] or "task"
 
 
 def _unused(name: str, taken: Sequence[str]) -> str:

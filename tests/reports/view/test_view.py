@@ -6,7 +6,8 @@ import pytest
 
 from reports.view import View
 from reports.view.looks import LOOKS, SPARE, looks
-from reports.view.view import Order, slug
+from reports.view.topic import slug
+from reports.view.view import Order
 from tests.reports.conftest import make_result
 from tests.support.full_store import make_full_results
 
