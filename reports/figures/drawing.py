@@ -52,7 +52,7 @@ class Sheet:
         self._sets: dict[str, list[Row]] = {}
 
     def data(self, rows: list[Row]) -> alt.NamedData:
-        """A data set of the figure. Named, so that thousands of rows need not pass Altair's schema check."""
+        """Add a data set to the figure. Named, so that thousands of rows need not pass Altair's schema check."""
         name = f"data-{len(self._sets)}"
         self._sets[name] = rows
         return alt.NamedData(name)
@@ -74,7 +74,7 @@ class Sheet:
         return {"shorthand": "model:N", "scale": scale, "legend": self._legend if legend else None, "title": None}
 
     def finish(self, body: Spec, title: str, lines: Sequence[str]) -> Spec:
-        """The spec: title, lines of caption below it (units and n), data, and the style of every figure."""
+        """Make the spec: title, lines of caption below it (units and n), data, and the style of every figure."""
         heading = {"text": title, "subtitle": list(lines), "anchor": "start", "offset": 10}
         head = {"$schema": alt.SCHEMA_URL, "title": heading, "background": "white", "padding": 12, "config": _CONFIG}
         return {**head, **body, "datasets": self._sets}
@@ -96,7 +96,7 @@ _CONFIG: dict[str, Any] = {
 
 
 def panel_title(text: str, *below: str) -> alt.TitleParams:
-    """The heading of one panel, and a line below it."""
+    """Make the heading of one panel, and a line below it."""
     extra: dict[str, Any] = {"subtitle": list(below), "subtitleFontSize": 11, "subtitlePadding": 2} if below else {}
     return alt.TitleParams(text, fontSize=13, fontWeight="bold", anchor="middle", offset=4, color=INK, **extra)
 
@@ -105,8 +105,10 @@ _NUMBER_LABEL = "format(datum.value, datum.value < 0.001 || datum.value >= 10000
 
 
 def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) -> alt.Y:
-    """The field `value` on a log scale that leaves room around some positive values, a tick at the powers of ten, or
-    at 1, 2, 5, 10 … where these span less than two."""
+    """Set the field `value` on a log scale that leaves room around some positive values.
+
+    A tick at the powers of ten, or at 1, 2, 5, 10 … where the values span less than two powers.
+    """
     positive = [value for value in values if value > 0] or [1.0]
     low, high = min(positive), max(positive)
     room = max(1.35, (high / low) ** 0.1)
@@ -124,7 +126,7 @@ def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) ->
 
 
 def panel(charts: Sequence[Any], width: float, height: float, title: alt.TitleParams) -> Spec:
-    """Altair charts drawn over each other in one panel of so many pixels."""
+    """Draw Altair charts over each other in one panel of so many pixels."""
     layers = []
     for chart in charts:
         layer = chart.to_dict(validate=False)
@@ -133,12 +135,12 @@ def panel(charts: Sequence[Any], width: float, height: float, title: alt.TitlePa
 
 
 def grid(panels: Sequence[Spec], columns: int, spacing: int = 14) -> Spec:
-    """Panels side by side, wrapped after `columns`."""
+    """Set panels side by side, wrapped after `columns`."""
     return {"concat": list(panels), "columns": max(1, columns), "spacing": spacing}
 
 
 def stack(grids: Sequence[Spec], spacing: int) -> Spec:
-    """Grids one below the other."""
+    """Set grids one below the other."""
     return {"vconcat": list(grids), "spacing": spacing}
 
 
@@ -147,7 +149,7 @@ POWER_LABEL = "'1e' + datum.value"
 
 
 def power_axis(title: str | None, low: float, high: float, labels: bool = True) -> alt.Axis:
-    """An axis whose values are powers of ten."""
+    """Make an axis whose values are powers of ten."""
     step = max(1, round((high - low) / 5))
     step += step > 2 and step % 2  # 1, 2, 4, 6 …
     # None at the upper end: a label that sticks out there would push this panel's heading above its neighbours'.
@@ -156,7 +158,7 @@ def power_axis(title: str | None, low: float, high: float, labels: bool = True) 
 
 
 def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "length", room: float = 1.35) -> alt.X:
-    """Lengths on a log scale, a tick at every one that was measured. room: factor left free on either side."""
+    """Set lengths on a log scale, a tick at every one that was measured. room: factor left free on either side."""
     low, high = min(lengths), max(lengths)
     domain = [low / room, high * room] if low < high else [low / 2, high * 2]
     axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy")
@@ -164,12 +166,12 @@ def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "l
 
 
 def only_left(leftmost: bool, title: str, extent: int) -> dict[str, Any]:
-    """Settings of an axis that only the leftmost panel of a row names and labels."""
+    """Give the settings of an axis that only the leftmost panel of a row names and labels."""
     return {"title": title if leftmost else None, "labels": leftmost, "minExtent": extent if leftmost else 0}
 
 
 def step_axis(title: str) -> alt.Axis:
-    """An axis of whole steps."""
+    """Make an axis of whole steps."""
     return alt.Axis(title=title, grid=False, tickCount=4, format="~d")
 
 

@@ -20,7 +20,7 @@ APART = 8  # pixels between the points of different models at one length
 
 
 def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
-    """Steps to solve against length; runs that did not solve stand at their budget as open triangles."""
+    """Draw steps to solve against length; runs that did not solve stand at their budget as open triangles."""
     solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
     sheet = Sheet(models, drawing.shown(solvable), points=True)
     across = min(3, len(solvable))
@@ -99,7 +99,7 @@ COSTS: tuple[tuple[str, Callable[[Result], float | None]], ...] = (
 
 
 def cost(topics: Sequence[Topic], models: Looks) -> Spec:
-    """Seconds per training step and peak memory against length: a column per task."""
+    """Draw seconds per training step and peak memory against length: a column per task."""
     sheet = Sheet(models, drawing.shown(topics), points=True)
     counts: set[int] = set()
     charts = []
@@ -147,5 +147,5 @@ def _batches(topics: Sequence[Topic]) -> str:
 
 
 def priced(topics: Sequence[Topic]) -> list[Topic]:
-    """Those of which some cell tells what it cost."""
+    """Pick the topics of which some cell tells what it cost."""
     return [topic for topic in topics if any(_cost_rows(topic, measure) for _, measure in COSTS)]

@@ -40,7 +40,7 @@ class _Panel:
 
 
 def against_distance(topic: Topic, quantity: str, models: Looks) -> Spec:
-    """Gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
+    """Draw gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
     rows = [_moment(topic, quantity, last) for last in (False, True)]
     everything = [view for row in rows for view in row]
     low, high = _domain(everything)
@@ -72,7 +72,7 @@ def _credit_note(panels: Sequence[_Panel]) -> str:
 
 
 def named(quantity: str) -> str:
-    """A quantity in words."""
+    """Write a quantity in words."""
     block = quantity.removeprefix("residual.")
     if block != quantity:
         return f"input of block {block}"

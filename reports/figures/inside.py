@@ -21,7 +21,7 @@ def _pictured(line: Line, length: int) -> Result | None:
 
 
 def lines_with_pictures(topic: Topic, attention: bool) -> list[Line]:
-    """The models of which gates, or attention weights, were recorded."""
+    """Pick the models of which gates, or attention weights, were recorded."""
     return [line for line in topic.lines if any((name == ATTENTION) == attention for name in _names(topic, line))]
 
 
@@ -30,7 +30,7 @@ def _names(topic: Topic, line: Line) -> set[str]:
 
 
 def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Spec:
-    """Gates (rows: units) or attention weights (rows: answered steps) over the steps of one sequence; a column per
+    """Draw gates (rows: units) or attention weights (rows: answered steps) over the steps of one sequence; a column per
     length."""
     sheet = Sheet(models, [])
     seeds = {n: r for n in topic.lengths if (r := _pictured(line, n))}
@@ -103,7 +103,7 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float, le
 
 
 def lines_with_jacobians(topic: Topic) -> list[Line]:
-    """The models of which Jacobians were recorded."""
+    """Pick the models of which Jacobians were recorded."""
     return [line for line in topic.lines if any(r.jacobians for n in topic.lengths for r in line.seeds(n))]
 
 
@@ -120,7 +120,7 @@ def _lengths(topic: Topic, lines: Sequence[Line]) -> list[int]:
 
 
 def singular_values(topic: Topic, models: Looks) -> Spec:
-    """Singular values of the state's Jacobian along a sequence: a row per model, a column per length."""
+    """Draw singular values of the state's Jacobian along a sequence: a row per model, a column per length."""
     lines = lines_with_jacobians(topic)
     lengths = _lengths(topic, lines)
     sheet = Sheet(models, [])
@@ -169,7 +169,7 @@ def _singular_panel(sheet: Sheet, rows: list[Row], y: alt.Y, width: float, title
 
 
 def lyapunov(topic: Topic, models: Looks) -> Spec:
-    """Finite-time Lyapunov spectrum: a panel per length, a line per model and moment."""
+    """Draw the finite-time Lyapunov spectrum: a panel per length, a line per model and moment."""
     lines = lines_with_jacobians(topic)
     lengths = _lengths(topic, lines)
     sheet = Sheet(models, [line.label for line in lines])

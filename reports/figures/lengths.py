@@ -24,7 +24,7 @@ AT_STOP = "A cell that solves its task stops there: compare those by steps to so
 
 
 def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Spec:
-    """Score or skill against length: a panel per task, a line per model, chance as a dashed line."""
+    """Draw score or skill against length: a panel per task, a line per model, chance as a dashed line."""
     scored = [topic for topic in topics if topic.heading.score]
     sheet = Sheet(models, drawing.shown(scored), points=True)
     across = min(3, len(scored))
@@ -115,7 +115,7 @@ def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt
 
 
 def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """Grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
+    """Draw grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
     lengths = sorted({row["length"] for row in rows})
     if len(lengths) == 1:
         rows = [row | {"length": lengths[0] * factor} for row in rows for factor in (0.6, 1.6)]
@@ -134,7 +134,7 @@ def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[
 
 
 def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """A line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
+    """Draw a line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
 
     def of(kind: str) -> list[Row]:
         return [row for row in rows if row["kind"] == kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import altair as alt
 
@@ -17,12 +17,12 @@ RECALL = "recall_"  # Score.extras of copying: the share of right answers per re
 
 
 def topics_with_horizon(topics: Sequence[Topic]) -> list[Topic]:
-    """Those whose score tells how many steps a model remembers."""
+    """Pick the topics whose score tells how many steps a model remembers."""
     return [topic for topic in topics if any(r.memory_horizon is not None for r in topic.seeds)]
 
 
 def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
-    """Effective memory horizon against length; on the diagonal a model remembers the whole sequence."""
+    """Draw effective memory horizon against length; on the diagonal a model remembers the whole sequence."""
     sheet = Sheet(models, drawing.shown(topics), points=True)
     across = min(3, len(topics))
     panels, counts = [], set()
@@ -55,21 +55,16 @@ def _on_axis(row: Row) -> Row:
 
 
 def recalled(topic: Topic) -> bool:
-    """Whether some cell tells its recall by place."""
+    """Tell whether some cell states its recall by place."""
     return any(name.startswith(RECALL) for r in topic.seeds if r.score for name in r.score.extras)
 
 
 def recall_by_place(topic: Topic, models: Looks) -> Spec:
-    """Recall accuracy of each of the recalled symbols: a panel per length, a line per model."""
+    """Draw recall accuracy of each of the recalled symbols: a panel per length, a line per model."""
     sheet = Sheet(models, topic.labels, points=True)
-    lengths = [n for n in topic.lengths if any(_places(line.seeds(n)) for line in topic.lines)]
     chance = next(result.score.chance for result in topic.seeds if result.score)
     panels = []
-    for length in lengths:
-        rows: list[Row] = []
-        for line in topic.lines:
-            for place, values in _places(line.seeds(length)).items():
-                rows += drawing.seed_rows(line.label, place, values)
+    for length, rows in _by_length(topic, _places).items():
         last = max(row["length"] for row in rows)
         axis = alt.Axis(title="place of the symbol", grid=False, format="d", values=list(range(last + 1)))
         x = alt.X("length:Q", scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False), axis=axis)
@@ -89,37 +84,37 @@ def _n(topic: Topic) -> str:
     return f"{drawing.count_line(len(group.seeds) for _, group in topic.drawn)}."
 
 
-def _places(results: Sequence[Result]) -> dict[int, list[float]]:
-    by_place: dict[int, list[float]] = {}
-    for result in results:
-        for name, value in result.score.extras.items() if result.score else ():
-            place = name.removeprefix(RECALL)
-            if place != name and place.isdecimal():
-                by_place.setdefault(int(place), []).append(value)
-    return dict(sorted(by_place.items()))
+def _places(result: Result) -> list[tuple[int, float]]:
+    """(place, recall) of a cell."""
+    extras = result.score.extras if result.score else {}
+    named = [(name.removeprefix(RECALL), value) for name, value in extras.items() if name.startswith(RECALL)]
+    return [(int(place), value) for place, value in named if place.isdecimal()]
+
+
+def _by_length(topic: Topic, read: Callable[[Result], Iterable[tuple[int, float]]]) -> dict[int, list[Row]]:
+    """The rows of every line at what `read` tells of a cell, by length; lengths of which it tells nothing left out."""
+    by_length: dict[int, list[Row]] = {}
+    for length in topic.lengths:
+        for line in topic.lines:
+            values: dict[int, list[float]] = {}
+            for at, value in (pair for result in line.seeds(length) for pair in read(result)):
+                values.setdefault(at, []).append(value)
+            for at in sorted(values):
+                by_length.setdefault(length, []).extend(drawing.seed_rows(line.label, at, values[at]))
+    return by_length
 
 
 def contextual(topic: Topic) -> bool:
-    """Whether some cell tells its score on inputs cut short."""
+    """Tell whether some cell states its score on inputs cut short."""
     return any(result.context_use for result in topic.seeds)
 
 
 def effective_context(topic: Topic, models: Looks) -> Spec:
-    """Score on the same positions with inputs cut to the last c tokens: a panel per length, a line per model."""
+    """Draw the score on inputs cut to the last c tokens: a panel per length, a line per model."""
     sheet = Sheet(models, topic.labels, points=True)
-    lengths = [n for n in topic.lengths if any(r.context_use for line in topic.lines for r in line.seeds(n))]
     panels = []
-    for length in lengths:
-        rows: list[Row] = []
-        for line in topic.lines:
-            cut: dict[int, list[float]] = {}
-            for result in line.seeds(length):
-                for tokens, value in result.context_use:
-                    cut.setdefault(tokens, []).append(value)
-            for tokens, values in sorted(cut.items()):
-                rows += drawing.seed_rows(line.label, tokens, values)
-        ticks = sorted({row["length"] for row in rows})
-        x = drawing.length_axis(ticks, "tokens of context c")
+    for length, rows in _by_length(topic, lambda result: result.context_use).items():
+        x = drawing.length_axis(sorted({row["length"] for row in rows}), "tokens of context c")
         y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="score", minExtent=34))
         title = drawing.panel_title(f"T = {length:,}")
         panels.append(drawing.panel(point_layers(sheet, rows, x, y), drawing.PAGE / 3 - 50, 170, title))

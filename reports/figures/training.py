@@ -23,7 +23,7 @@ CLIPPED = "#111111"
 
 
 def through_training(topic: Topic, quantity: str, models: Looks) -> Spec:
-    """Gradient norm as colour over training step and distance: a row per length, a column per model."""
+    """Draw gradient norm as colour over training step and distance: a row per length, a column per model."""
     sheet = Sheet(models, topic.labels)
     cells = {
         (length, line.label): next((r for r in trained(line.seeds(length)) if _holds(r, quantity)), None)
@@ -96,7 +96,7 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
 
 
 def norm_per_step(topic: Topic, models: Looks) -> Spec:
-    """Gradient norm before clipping per training step, a row per model, a column per length; clipped steps marked."""
+    """Draw gradient norm before clipping per training step: a row per model, a column per length."""
     runs = {
         (line.label, length): next((r for r in line.seeds(length) if r.curves.gradient_norm), None)
         for line in topic.lines
@@ -128,7 +128,7 @@ def norm_per_step(topic: Topic, models: Looks) -> Spec:
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
-    """The norms in at most BINS stretches of steps: first and last step (from 1), least, median and largest norm as
+    """Cut norms into at most BINS stretches of steps: first and last step (from 1), least, median and largest norm as
     powers of ten, and how many steps were clipped. A norm that is 0 or not finite has no place on the axis."""
     size = -(-len(norms) // BINS) or 1
     rows = []

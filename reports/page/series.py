@@ -25,7 +25,7 @@ class Lists:
         self._index: dict[tuple[int, ...], int] = {}
 
     def index(self, values: Sequence[int]) -> int:
-        """The place of these values in `held`."""
+        """Give the place of these values in `held`."""
         key = tuple(values)
         if key not in self._index:
             self._index[key] = len(self.held)

@@ -25,7 +25,7 @@ UNDECIDED = {"budget-limited": "yellow", "short": "yellow", "untrained": "dim"}
 
 
 def natural_width(table: Table, gap: int) -> int:
-    """Columns of the terminal that the table takes without wrapping."""
+    """Count the columns of the terminal that the table takes without wrapping."""
     widths = [
         max(cell_len(line) for row in (names, *aligned(table)) for line in (row[index].split("\n")))
         for names in [tuple(column.name for column in table.columns)]
@@ -35,7 +35,7 @@ def natural_width(table: Table, gap: int) -> int:
 
 
 def aligned(table: Table) -> list[tuple[str, ...]]:
-    """The rows with their decimal points below each other in the columns that want it."""
+    """Set the rows with their decimal points below each other in the columns that want it."""
     columns = []
     for index, column in enumerate(table.columns):
         cells = [row[index].split("\n") for row in table.rows]
@@ -54,12 +54,12 @@ def _padded(line: str, tail: int) -> str:
 
 
 def fits(table: Table, width: int) -> bool:
-    """Whether a terminal of this width holds the table without wrapping."""
+    """Tell whether a terminal of this width holds the table without wrapping."""
     return natural_width(table, 1) <= width
 
 
 def narrowed(table: Table, width: int) -> Table:
-    """The table without the columns that can best be missed, as many as must go; a note names them."""
+    """Leave out the columns that can best be missed, as many as must go; a note names them."""
     gone: list[str] = []
     for name in ("s", "body", "steps"):
         index = next((i for i, column in enumerate(table.columns) if column.name == name), None)
@@ -126,7 +126,7 @@ def _cell(text: str, is_outcome: bool) -> Text:
 
 
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """GitHub-flavoured tables, notes as a list."""
+    """Write GitHub-flavoured tables, notes as a list."""
     parts = []
     for table in tables:
         rows = [[column.name for column in table.columns]]
@@ -140,7 +140,7 @@ def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 
 def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """One floating table each (package booktabs), the notes below the last as a paragraph."""
+    """Write one floating table each (package booktabs), the notes below the last as a paragraph."""
     parts = ["% needs \\usepackage{booktabs}\n"]
     for table in tables:
         shape = "".join("r" if column.align != "left" else "l" for column in table.columns)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from reports.summary.group import Group
 from reports.summary.grouping import alone_of, solved_length, steps_exponent
 from reports.text import words
 from reports.text.notes import references
@@ -32,37 +33,43 @@ class Table:
     gaps: frozenset[int] = field(default_factory=frozenset)
 
 
+# What tables by group and by cell say alike of a group of seeds, or of one seed alone.
+_SCORED = (
+    Column("score", "point"), Column("", "left"), Column("spread", "left"), Column("chance", "point"), Column("skill"),
+    Column("outcome", "left", True), Column("solved at"),
+)  # fmt: skip
+
+
+def _scored(group: Group, chance: float | None, short: bool) -> tuple[str, ...]:
+    return (
+        words.number(group.score),
+        words.EQUALS_CHANCE if group.equals_chance else "",
+        words.spread(group, per_line=2 if short else 5),
+        words.number(chance),
+        words.skill(group.skill),
+        words.outcome(group, short),
+        words.solved_at(group),
+    )
+
+
 def by_group(topic: Topic, short: bool = False) -> Table:
     """Lay out one row per length and model of a topic."""
-    columns = [
-        Column("T"), Column("model", "left"), Column("n"), Column("score", "point"), Column("", "left"),
-        Column("spread", "left"), Column("chance", "point"), Column("skill"), Column("outcome", "left", True),
-        Column("solved at"), Column("rate"), Column("body"), Column("s"),
-    ]  # fmt: skip
-    rows, gaps, last = [], set(), None
+    columns = (Column("T"), Column("model", "left"), Column("n"), *_SCORED, Column("rate"), Column("body"), Column("s"))
     chance = {group.identity.length: group.reference.chance for group in topic.groups if group.reference}
-    for member in topic.members:
-        group = member.group
-        if last not in (None, member.length):
-            gaps.add(len(rows))
-        last = member.length
-        rows.append((
+    rows = tuple(
+        (
             str(member.length),
             "\n".join(filter(None, (_broken(member.label, short), member.difference))),
-            str(group.n),
-            words.number(group.score),
-            words.EQUALS_CHANCE if group.equals_chance else "",
-            words.spread(group, per_line=2 if short else 5),
-            words.number(chance.get(member.length)),
-            words.skill(group.skill),
-            words.outcome(group, short),
-            words.solved_at(group),
-            words.rate(group.learning_rate) + (words.ON_EDGE if group.on_edge else ""),
-            words.whole(group.parameters_body),
-            words.number(group.seconds, 1),
-        ))  # fmt: skip
-    table = Table(topic.heading.full, tuple(columns), tuple(rows), references(topic), frozenset(gaps))
-    return _without_empty(table)
+            str(member.group.n),
+            *_scored(member.group, chance.get(member.length), short),
+            words.rate(member.group.learning_rate) + (words.ON_EDGE if member.group.on_edge else ""),
+            words.whole(member.group.parameters_body),
+            words.number(member.group.seconds, 1),
+        )
+        for member in topic.members
+    )
+    gaps = frozenset(index for index in range(1, len(rows)) if rows[index][0] != rows[index - 1][0])
+    return _without_empty(Table(topic.heading.full, columns, rows, references(topic), gaps))
 
 
 def _without_empty(table: Table) -> Table:
@@ -125,11 +132,7 @@ def _exponents(topic: Topic) -> tuple[str, ...]:
 
 def by_cell(topic: Topic, short: bool = False) -> Table:
     """Lay out one row per cell of a topic."""
-    columns = (
-        Column("T"), Column("model", "left"), Column("seed"), Column("rate"), Column("score", "point"),
-        Column("", "left"), Column("spread", "left"), Column("chance", "point"), Column("skill"),
-        Column("outcome", "left", True), Column("solved at"), Column("steps"), Column("s"),
-    )  # fmt: skip
+    head = (Column("T"), Column("model", "left"), Column("seed"), Column("rate"))
     rows = []
     for result in (result for group in topic.groups for result in group.results):
         alone = alone_of(result)
@@ -138,17 +141,11 @@ def by_cell(topic: Topic, short: bool = False) -> Table:
             _broken(result.cell.model, short),
             str(result.cell.seed),
             words.rate(result.cell.recipe.learning_rate),
-            words.number(alone.score),
-            words.EQUALS_CHANCE if alone.equals_chance else "",
-            words.spread(alone),
-            words.number(alone.reference.chance if alone.reference else None),
-            words.skill(alone.skill),
-            words.outcome(alone, short),
-            words.solved_at(alone),
+            *_scored(alone, alone.reference.chance if alone.reference else None, short),
             words.whole(result.steps),
             words.number(alone.seconds, 1),
         ))  # fmt: skip
-    return Table(topic.heading.full, columns, tuple(rows), references(topic))
+    return Table(topic.heading.full, (*head, *_SCORED, Column("steps"), Column("s")), tuple(rows), references(topic))
 
 
 def failures(view: View) -> Table | None:

@@ -83,7 +83,7 @@ class Line:
         return tuple(member.group for member in self.members)
 
     def seeds(self, length: int) -> tuple[Result, ...]:
-        """The cells of this length at the learning rate chosen on validation."""
+        """Give the cells of this length at the learning rate chosen on validation."""
         return next((group.seeds for group in self.groups if group.identity.length == length), ())
 
 

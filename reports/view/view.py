@@ -30,11 +30,11 @@ class Order:
     models: tuple[str, ...] = ()
 
     def task(self, entry: str) -> tuple[int, str]:
-        """The place of a task."""
+        """Give the place of a task."""
         return _place(self.tasks, entry)
 
     def model(self, entry: str) -> tuple[int, str]:
-        """The place of a model."""
+        """Give the place of a model."""
         return _place(self.models, entry)
 
 
