@@ -1,6 +1,6 @@
 """What every model shares."""
 
-from models.base.embedding import Embedding, present
+from models.base.embedding import Embedding
 from models.base.model import PARAMETER_NORMS_EVERY, SequenceModel
 from models.base.optimisation import DECAY, WARM_UP, schedule
 from models.base.sizing import TOLERANCE, count_on_meta, count_parameters
@@ -14,6 +14,5 @@ __all__ = [
     "SequenceModel",
     "count_on_meta",
     "count_parameters",
-    "present",
     "schedule",
 ]

@@ -10,8 +10,8 @@ import pytest
 from reports import gradients
 from reports.view import View
 from reports.view.command import UsageError
-from tests.reports.conftest import make_result
 from tests.support.measured import make_flow, make_measured, make_profile
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reports import __main__ as command
-from tests.reports.conftest import make_result
 from tests.support.measured import make_measured
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 TABLES = {"table.md", "groups.csv", "cells.csv"}

@@ -16,7 +16,7 @@ from reports import table
 from reports.text import words
 from reports.view import View
 from reports.view.command import UsageError, asked_order, select
-from tests.reports.conftest import make_result
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 

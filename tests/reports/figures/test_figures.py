@@ -15,8 +15,8 @@ from reports.figures.training import BINS, stretches
 from reports.summary.profiles import Point, departures, over_seeds, pieces
 from reports.view import View
 from reports.view.looks import SPARE
-from tests.reports.conftest import make_result
 from tests.support.measured import make_flow, make_measured, make_profile
+from tests.support.results import make_result
 
 
 def drawn(results, **wanted):

@@ -15,8 +15,8 @@ from bench.records.cell import DataIdentity
 from bench.store import Store
 from reports.page import page as dashboard
 from reports.view import View
-from tests.reports.conftest import make_result
 from tests.support.full_store import make_full, make_full_results
+from tests.support.results import make_result
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if CHROMIUM is None:

@@ -21,8 +21,8 @@ from reports.page.payload import payload
 from reports.summary import groups
 from reports.summary.grouping import compare
 from reports.view import View
-from tests.reports.conftest import make_result
 from tests.support.full_store import make_full_results
+from tests.support.results import make_result
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028<!--%%DATA%%\ud800"
 

@@ -7,7 +7,7 @@ from reports.summary import groups
 from reports.summary.group import equals_chance
 from reports.summary.grouping import compare, solved_length, steps_exponent
 from reports.view import View
-from tests.reports.conftest import make_result
+from tests.support.results import make_result
 
 
 def only_group(results):

@@ -8,8 +8,8 @@ from reports.view import View
 from reports.view.looks import LOOKS, SPARE, looks
 from reports.view.topic import slug
 from reports.view.view import Order
-from tests.reports.conftest import make_result
 from tests.support.full_store import make_full_results
+from tests.support.results import make_result
 
 
 def only_topic(results, **wanted):
