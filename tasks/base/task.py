@@ -54,7 +54,7 @@ class _Stating(ABCMeta):
     @property
     def __signature__(cls) -> inspect.Signature:
         """What the class itself takes, for whoever asks."""
-        whole = inspect.signature(cls.__init__)
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
