@@ -18,7 +18,7 @@ from tasks.base import Reads, Spec
 
 class Attention(SequenceModel):
     """Global dot-product attention over an LSTM encoder (Luong, Pham & Manning 2015, arXiv:1508.04025, equations 5, 7
-    and 8 and the dot score; deck 003), made causal.
+    and 8 and the dot score; the DSE 220 lecture), made causal.
 
         h̄_s = LSTM(x_1 … x_s)                                 encoder, equations in `models.lstm`
         α_ts = exp(h_t · h̄_s) / Σ_{s′ ≤ t} exp(h_t · h̄_s′)     weights over s ≤ t

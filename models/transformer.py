@@ -18,7 +18,7 @@ from tasks.base import Reads, Spec
 
 class Transformer(SequenceModel):
     """Causal transformer, pre-norm (Vaswani et al. 2017, arXiv:1706.03762; the order of the norms: Xiong et al. 2020,
-    arXiv:2002.04745; deck 000).
+    arXiv:2002.04745; Jumadinova's lecture).
 
         u⁰_t = W_e x_t + b_e + p_t
         v_t = u_t + W_O concat_j head_j(LN(u))_t + b_O            u′_t = v_t + W_2 ReLU(W_1 LN(v_t) + b_1) + b_2

@@ -40,7 +40,7 @@ class RunningAverage(SyntheticTask):
     chance 1: inputs have mean 0, so the trivial answer is 0 and its expected squared error is the variance itself. best
     0: one linear unit h ← αh + x is exact. Solved at .01. `memory_horizon` turns a score into steps of memory.
 
-    Source: N. Milosavljević, Recurrent Neural Networks (lecture slides): the recurrence; α, scale and score are ours.
+    Source: Milosavljević's lecture (docs/sources.md): the recurrence; α, scale and score are ours.
     """
 
     version = 1

@@ -35,7 +35,7 @@ SUMMARISED = 256  # distances that summaries use, at most (beside those of true 
 KEPT = 128  # distances that are stored, at most
 
 
-VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach; deck 002's band [1e-6, 1e3], of a relative change
+VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach; Hanna's band [1e-6, 1e3], of a relative change
 
 
 LEAST_DISTANCES = 5

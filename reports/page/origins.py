@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.records.asked import Asked, AskedCell, possible_keys
 from bench.records.result import ANSWERS, Result
-from reports.summary.grouping import Group
+from reports.summary import Group
 
 
 def command(sweep: dict[str, Any]) -> str:

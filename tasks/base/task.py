@@ -8,8 +8,9 @@ padded are all just the reads of its batches (`Batch`).
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -31,7 +32,33 @@ def generator(seed: int, *purpose: object) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
 
 
-class Task(LightningDataModule, ABC):
+STATED = {
+    "spec": "all that a model may know of it: Spec(inputs=…, outputs=…, objective=…)",
+    "chance": "the score of the trivial baseline",
+    "best": "the score at skill 1",
+    "solved_threshold": "the score from which it is solved, or None: never",
+}
+
+
+class _Stating(ABCMeta):
+    """Tasks that have said all they must once they are built, and that remember their options for `Task.at`."""
+
+    def __call__(cls, *lengths: Any, **options: Any) -> Any:
+        task = super().__call__(*lengths, **options)
+        missing = [f"self.{name} ({what})" for name, what in STATED.items() if getattr(task, name, STATED) is STATED]
+        if missing:
+            raise ValueError(f"{cls.__name__} does not state {', '.join(missing)}: set it in __init__")
+        task._options = {name: value for name, value in options.items() if name != "length"}
+        return task
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What the class itself takes, for whoever asks."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
+class Task(LightningDataModule, metaclass=_Stating):
     """A task of one length. Subclasses state rule, worked example, source, meaning of `length`, score and chance.
 
     Class attributes, read by the catalog from the source text (so they are literals):
@@ -60,12 +87,6 @@ class Task(LightningDataModule, ABC):
     data: Data | None = None
     reach: int | None = None
     _options: dict[str, Any]
-
-    def __new__(cls, *lengths: int, **options: Any) -> Self:
-        """Remember what a task is made of, so that `at` can make it again."""
-        task = super().__new__(cls)
-        task._options = {name: value for name, value in options.items() if name != "length"}
-        return task
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
         """length: see the task. seed: of the training stream. folder: where corpora lie (None: the cache)."""

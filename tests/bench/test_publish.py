@@ -20,8 +20,8 @@ from bench.records.job import Mirroring
 from bench.records.result import Curves, Provenance, Result
 from bench.records.row import COLUMNS, row
 from bench.store import Store
-from tests.bench.mirror.test_tracking import FakeWandb, a_flow
-from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score, an_asked
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_flow, a_recipe, a_result, a_score, an_asked
+from tests.support.fake_wandb import FakeWandb
 from tests.support.inspect_wandb import read, rows
 
 GOLDEN = Path(__file__).parent / "golden" / "workspace.json"

@@ -8,7 +8,7 @@ from bench.records.job import Surroundings
 from bench.records.result import Result
 from bench.trial.faults import status_of
 from bench.trial.trial import run
-from tests.bench.trial.test_trial import a_job
+from tests.support.jobs import a_job
 
 
 def record(model: str, task: str, length: int = 10, **values: int) -> Result:

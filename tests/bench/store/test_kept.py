@@ -12,8 +12,8 @@ from bench import doctor, merge, status
 from bench.store import Store, StoreError
 from bench.store.sealed import seal
 from bench.store.store import KINDS
-from tests.reliability.faults import FailingFiles
 from tests.support.factories import a_result
+from tests.support.faults import FailingFiles
 from tests.support.kept import KIND, Note
 
 

@@ -5,7 +5,7 @@ import pytest
 from bench.trial.build import prepare
 from bench.trial.snapshots import Snapshots, probe_steps
 from bench.trial.stopwatch import Stopwatch
-from tests.bench.trial.test_trial import a_job
+from tests.support.jobs import a_job
 
 # -- when gradient flow is measured ------------------------------------------------------------------------------------
 

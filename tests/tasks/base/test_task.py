@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 from tasks.adding import Adding
 from tasks.base import Block, effective_context, generator
 from tasks.copying import Copying
+from tasks.ner import NER
+from tasks.running_average import RunningAverage
 from tests.support.batches import same_batch
 
 
@@ -102,3 +105,35 @@ def test_what_a_task_need_not_say() -> None:
 def test_a_length_below_the_minimum_names_task_minimum_and_length() -> None:
     with pytest.raises(ValueError, match="Adding: length must be at least 2, got 1"):
         Adding(1)
+
+
+# -- what a task must state, and other lengths ------------------------------------------------------------------------
+
+
+class Forgetful(Copying):
+    def __init__(self, length: int, *, forgets: str, **common: Any) -> None:
+        super().__init__(length, **common)
+        delattr(self, forgets)
+
+
+@pytest.mark.parametrize("name", ["spec", "chance", "best", "solved_threshold"])
+def test_a_task_that_forgets_is_refused_when_it_is_built(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Forgetful does not state self\.{name} \(.*\): set it in __init__$"):
+        Forgetful(5, forgets=name)
+
+
+def test_at_another_length_options_stay() -> None:
+    task = Copying(5, loss="all", seed=3, batch_size=4).at(7)
+    assert (type(task), task.length, task.loss, task.seed, task.batch_size) == (Copying, 7, "all", 3, 4)
+    assert same_batch(task.training_batch(2), Copying(7, loss="all", seed=3, batch_size=4).training_batch(2))
+
+
+def test_at_another_length_a_rule_of_the_length_is_carried_over() -> None:
+    task = RunningAverage(10)
+    assert task.at(100).alpha == task.alpha != RunningAverage(100).alpha
+    assert task.at(100).at(10).alpha == task.alpha
+
+
+def test_at_a_length_that_does_not_exist() -> None:
+    with pytest.raises(ValueError, match="NER: length must be at least 4, got 3"):
+        NER(10, corpus="generated").at(3)
