@@ -73,15 +73,9 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
             for point, end in zip(kept, ends[-len(kept) :], strict=True)
         ]
     axis = alt.Axis(title="training step" if leftmost else None, minExtent=32, labelFontSize=10, grid=False)
-    colour = alt.Color(
-        "drawn:Q",
-        title="gradient norm",
-        scale=alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True),
-        legend=alt.Legend(
-            orient="bottom", direction="horizontal", gradientLength=320, values=[-16, -12, -8, -4, 0, 4],
-            labelExpr=drawing.POWER_LABEL, titleOrient="left", titleLimit=200,
-        ),
-    )  # fmt: skip
+    scale = alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True)
+    legend = drawing.gradient_legend(320, values=[-16, -12, -8, -4, 0, 4], labelExpr=drawing.POWER_LABEL)
+    colour = alt.Color("drawn:Q", title="gradient norm", scale=scale, legend=legend)
     x = alt.X("distance:Q", axis=alt.Axis(title="distance k", grid=False, tickCount=3, format="~d"))
     longest = max((row["to"] for row in rows), default=1)
     y = alt.Y("step:O", sort=steps, axis=axis)
@@ -122,9 +116,8 @@ def norm_per_step(topic: Topic, models: Looks) -> Spec:
         if clips != {None}
         else "Nothing was clipped: clipping was off.",
     ]
-    return sheet.finish(
-        drawing.grid(panels, len(lengths), spacing=10), f"{topic.title}: gradient norm per training step", lines
-    )
+    title = f"{topic.title}: gradient norm per training step"
+    return sheet.finish(drawing.grid(panels, len(lengths), spacing=10), title, lines)
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
@@ -153,25 +146,21 @@ def _panel(
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
     axis = drawing.power_axis("norm" if leftmost else None, *domain, labels=leftmost)
-    scale = alt.Scale(domain=domain, nice=False, clamp=True)
+    low, middle, limit = (
+        alt.Y(f"{name}:Q", scale=alt.Scale(domain=domain, nice=False, clamp=True), axis=axis)
+        for name in ("low", "middle", "clip")
+    )
     x = alt.X("step:Q", axis=alt.Axis(title="training step", grid=False, tickCount=4, format="~d"))
     colour = sheet.colour(legend=False)
     chart = alt.Chart(sheet.data(rows))
     layers: list[Any] = [
-        chart.mark_area(opacity=0.25, interpolate="step-after").encode(
-            x=x, y=alt.Y("low:Q", scale=scale, axis=axis), y2="high:Q", color=colour
-        ),
-        chart.mark_line(strokeWidth=1.5).encode(x=x, y=alt.Y("middle:Q", scale=scale, axis=axis), color=colour),
+        chart.mark_area(opacity=0.25, interpolate="step-after").encode(x=x, y=low, y2="high:Q", color=colour),
+        chart.mark_line(strokeWidth=1.5).encode(x=x, y=middle, color=colour),
     ]
     if run and run.cell.recipe.clip is not None:
         clip = log10(run.cell.recipe.clip)
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
-        layers += [
-            alt.Chart(sheet.data([{"clip": clip}]))
-            .mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
-            .encode(y=alt.Y("clip:Q", scale=scale, axis=axis)),
-            alt.Chart(sheet.data(acted))
-            .mark_rule(color=CLIPPED, strokeWidth=1.6)
-            .encode(x=x, y=alt.Y("clip:Q", scale=scale, axis=axis), y2="high:Q"),
-        ]
+        rule = alt.Chart(sheet.data([{"clip": clip}])).mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
+        bars = alt.Chart(sheet.data(acted)).mark_rule(color=CLIPPED, strokeWidth=1.6)
+        layers += [rule.encode(y=limit), bars.encode(x=x, y=limit, y2="high:Q")]
     return drawing.panel(layers, width, 80, drawing.panel_title(heading))
