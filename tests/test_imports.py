@@ -19,6 +19,7 @@ ANYTHING = "*"
 RECORDS = "bench.records.*"
 STORE = f"{RECORDS} bench.store bench.store.*"
 BASES = "tasks.base models.base"
+VIEW = "reports.summary reports.summary.* reports.view reports.view.*"
 TABLE: list[tuple[str, str]] = [
     ("bench.catalog", ""),
     ("bench.records.*", ""),
@@ -42,7 +43,12 @@ TABLE: list[tuple[str, str]] = [
     ("models.attention", f"{BASES} models.parts.* models.lstm"),  # its encoder is an lstm
     ("models.*", f"{BASES} models.parts.*"),
     # reports read the store, and nothing else
-    ("reports.*", f"{STORE} bench.cli.* reports.*"),
+    ("reports.summary.*", RECORDS),
+    ("reports.view.*", f"{STORE} reports.summary reports.summary.*"),
+    ("reports.text.*", f"{RECORDS} {VIEW}"),
+    ("reports.figures.*", f"{RECORDS} {VIEW}"),
+    ("reports.page.*", f"{STORE} {VIEW} reports.text.*"),
+    ("reports.*", f"{STORE} bench.cli.* {VIEW} reports.text.*"),
     ("reports", ""),
     ("tasks", ""),
     ("models", ""),

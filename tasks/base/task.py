@@ -8,6 +8,7 @@ padded are all just the reads of its batches (`Batch`).
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
@@ -49,6 +50,12 @@ class _Stating(ABCMeta):
             raise ValueError(f"{cls.__name__} does not state {', '.join(missing)}: set it in __init__")
         task._options = {name: value for name, value in options.items() if name != "length"}
         return task
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What the class itself takes, for whoever asks."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
 class Task(LightningDataModule, metaclass=_Stating):
