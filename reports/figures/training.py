@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
 from statistics import median
 from typing import Any
 
 import altair as alt
 
+from bench.records.recipe import Recipe
 from bench.records.result import Result
 from reports.figures.drawing import FAINT, PAGE, Look, Row, Sheet, Spec, grid, panel, panel_title, power_axis
 from reports.view.topics import Topic
@@ -36,17 +37,27 @@ def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
         for n in lengths
     ]
     several = any(len(line.seeds(n)) > 1 for line in topic.lines for n in lengths)
-    clips = {run.cell.recipe.clip for run in runs.values() if run}
+    clips = [run.cell.recipe for run in runs.values() if run]
     lines = [
         f"Total gradient norm before clipping, in at most {BINS} stretches of steps: median (line), least to largest "
         "(band); " + ("the first of several seeds" if several else "n = 1 seed"),
-        "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all steps."
-        if clips != {None}
-        else "Nothing was clipped: clipping was off.",
+        _clipping(clips),
     ]
     return sheet.finish(
         grid(panels, len(lengths), spacing=10), f"{topic.title}: gradient norm per training step", lines
     )
+
+
+def _clipping(recipes: Sequence[Recipe]) -> str:
+    """What a figure says of clipping. By value, the norms do not tell which steps were clipped."""
+    if any(recipe.largest_norm is not None for recipe in recipes):
+        return (
+            "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all "
+            "steps."
+        )
+    if any(recipe.clip is not None for recipe in recipes):
+        return "Gradients were clipped element by element; the titles say the share of all steps."
+    return "Nothing was clipped: clipping was off."
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
@@ -71,7 +82,8 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
 def _panel(
     sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float, leftmost: bool
 ) -> Spec:
-    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, run.cell.recipe.clip)] if run else []
+    limit = run.cell.recipe.largest_norm if run else None
+    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, limit)] if run else []
     heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
@@ -86,8 +98,8 @@ def _panel(
         ),
         chart.mark_line(strokeWidth=1.5).encode(x=x, y=alt.Y("middle:Q", scale=scale, axis=axis), color=colour),
     ]
-    if run and run.cell.recipe.clip is not None:
-        clip = log10(run.cell.recipe.clip)
+    if limit is not None:
+        clip = log10(limit)
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
         layers += [
             alt.Chart(sheet.data([{"clip": clip}]))

@@ -9,6 +9,7 @@ from functools import cached_property
 from statistics import fmean, median
 from typing import Literal, NamedTuple
 
+from bench.records.recipe import Scalar
 from bench.records.result import ANSWERS, LEARNING, Result, Score
 from reports.summary import statistics
 
@@ -26,7 +27,7 @@ class Identity(NamedTuple):
     device: str | None
     torch: str | None
     versions: tuple[int, int]
-    recipe: tuple[tuple[str, float | None], ...]
+    recipe: tuple[tuple[str, Scalar], ...]
 
 
 class Interval(NamedTuple):
@@ -48,7 +49,7 @@ def identity(result: Result) -> Identity:
         device=made.device if made else None,
         torch=".".join(made.libraries.get("torch", "unknown").split(".")[:2]) if made else None,
         versions=(cell.versions.task, cell.versions.model),
-        recipe=tuple(sorted(cell.recipe.model_dump(exclude={"learning_rate"}).items())),
+        recipe=tuple(sorted(item for item in cell.recipe.values.items() if item[0] != "learning_rate")),
     )
 
 

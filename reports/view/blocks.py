@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from bench.records.recipe import Scalar
 from bench.records.result import SHORT
 from reports.summary import grouping as summary
 from reports.summary.grouping import Group
@@ -21,7 +22,7 @@ class Setting(NamedTuple):
     device: str | None
     torch: str | None
     task_version: int
-    recipe: tuple[tuple[str, float | None], ...]
+    recipe: tuple[tuple[str, Scalar], ...]
 
 
 def setting(group: Group) -> Setting:
@@ -60,9 +61,9 @@ def heading(key: Setting, members: Sequence[Group], keys: Iterable[Setting]) -> 
     return " · ".join(parts)
 
 
-def _differing(all_recipes: Sequence[dict[str, float | None]], recipe: dict[str, float | None]) -> list[str]:
+def _differing(all_recipes: Sequence[dict[str, Scalar]], recipe: dict[str, Scalar]) -> list[str]:
     return [
-        f"{name.replace('_', ' ')} {value:g}"
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else format(value, 'g')}"
         for name, value in recipe.items()
         if value is not None and any(other.get(name) != value for other in all_recipes)
     ]

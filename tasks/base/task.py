@@ -16,8 +16,9 @@ import hashlib
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning import LightningDataModule
@@ -28,6 +29,7 @@ from tasks.base.batch import Batch, Block, Replacement, first_sequences, moved
 from tasks.base.spec import Data, Spec
 
 Split = Literal["validation", "test"]
+LENGTHS_KEPT = 64  # tasks of other lengths that a stream with drawn lengths keeps
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:
@@ -48,6 +50,7 @@ class Task(LightningDataModule, ABC):
 
     Attributes of a task object:
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
+      train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
       true dependency; None: as far back as a sequence goes).
     """
@@ -64,6 +67,13 @@ class Task(LightningDataModule, ABC):
     solved_threshold: float | None
     data: Data | None = None
     reach: int | None = None
+    _constructed_with: dict[str, Any]
+
+    def __new__(cls, *_: Any, **options: Any) -> Self:
+        """Remember the options, so that the rule can be had at another length (see `at`)."""
+        task = super().__new__(cls)
+        task._constructed_with = options
+        return task
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
         """length: see the task. seed: of the training stream. folder: where corpora lie (None: the cache)."""
@@ -77,7 +87,16 @@ class Task(LightningDataModule, ABC):
         self.block = 1
         self.steps: int | None = None
         self.first_step = 0
+        self.train_lengths: Literal["fixed", "uniform"] = "fixed"
         self.floors: dict[str, float] = {}
+
+    def at(self, length: int) -> Task:
+        """The same rule at another length: the class again, with the same options.
+
+        Raises:
+            ValueError: the task does not serve this length.
+        """
+        return type(self)(length, **self._constructed_with)
 
     @abstractmethod
     def training_batch(self, step: int) -> Batch:
@@ -150,6 +169,17 @@ class Task(LightningDataModule, ABC):
         return moved(batch, device)
 
 
+def training_length(task: Task, step: int) -> int:
+    """The length of the training batch of `step`: the task's, or drawn uniformly from its minimum to its own, as a
+    function of (seed, step) only."""
+    if task.train_lengths == "fixed":
+        return task.length
+    drawn = torch.randint(
+        task.minimum_length, task.length + 1, (), generator=generator(task.seed, "train length", step)
+    )
+    return int(drawn)
+
+
 class _Stream(IterableDataset[Batch | Block]):
     """Training batches of a task, in the order of steps."""
 
@@ -158,11 +188,17 @@ class _Stream(IterableDataset[Batch | Block]):
 
     def __iter__(self) -> Iterator[Batch | Block]:
         task = self.task
+        of_length = lru_cache(LENGTHS_KEPT)(task.at)
+
+        def batch(step: int) -> Batch:
+            length = training_length(task, step)
+            return (task if length == task.length else of_length(length)).training_batch(step)
+
         steps = itertools.count(task.first_step) if task.steps is None else range(task.first_step, task.steps)
         if task.block == 1:
-            yield from map(task.training_batch, steps)
+            yield from map(batch, steps)
             return
-        batches = map(task.training_batch, steps)
+        batches = map(batch, steps)
         while block := Block(itertools.islice(batches, task.block)):
             yield block
 
