@@ -13,12 +13,12 @@ from models.base import SequenceModel
 from models.lstm import MemoryCell
 from models.parts.attention import causal_attention, causal_weights
 from models.parts.recurrent import Stack, check_layout
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 class Attention(SequenceModel):
     """Global dot-product attention over an LSTM encoder (Luong, Pham & Manning 2015, arXiv:1508.04025, equations 5, 7
-    and 8 and the dot score; deck 003), made causal.
+    and 8 and the dot score; the DSE 220 lecture), made causal.
 
         h̄_s = LSTM(x_1 … x_s)                                 encoder, equations in `models.lstm`
         α_ts = exp(h_t · h̄_s) / Σ_{s′ ≤ t} exp(h_t · h̄_s′)     weights over s ≤ t
@@ -57,27 +57,27 @@ class Attention(SequenceModel):
             usual=lambda hidden: hidden,
         )
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        states, span = self.body.encoder(x), self.span(read)
-        return self.pick(self._attended(self._context(states, span), states[:, span]), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        states, span = self.body.encoder(x), reads.span
+        return self.pick(self._attended(self._context(states, span), states[:, span]), reads)
 
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    def unrolled(self, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
         """`hidden` and `cell` of the encoder; `context`, c_t (batch, time, n), 0 where no query is asked."""
         states, series = self.body.encoder.unrolled(x)
-        span = self.span(read)
+        span = reads.span
         asked = self._context(states, span)
         # The asked contexts are read back out of the padded ones, so that those are nodes of the answer's graph.
         context = nn.functional.pad(asked, (0, 0, span.start, x.size(1) - span.stop))
         attended = self._attended(context[:, span], states[:, span])
-        return self.pick(attended, read), {**series, "context": context}
+        return self.pick(attended, reads), {**series, "context": context}
 
     def gates(self, x: Tensor) -> dict[str, Tensor]:
         return self.body.encoder.gates(x)
 
-    def attention_weights(self, inputs: Tensor, read: Tensor) -> Tensor:
-        """α (batch, queries, time), a query for each step of `span(read)`; 0 where s > t."""
+    def attention_weights(self, inputs: Tensor, reads: Reads) -> Tensor:
+        """α (batch, queries, time), a query for each step of `reads.span`; 0 where s > t."""
         states = self.body.encoder(self.embedding(inputs))
-        span = self.span(read)
+        span = reads.span
         weights = causal_weights(states[:, span], states[:, : span.stop], scale=1.0)
         return nn.functional.pad(weights, (0, states.size(1) - span.stop))
 

@@ -58,12 +58,12 @@ def jacobian_record(step: int, found: Jacobians) -> Jacobian:
 
 def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
     """Gate activations and attention weights on the batch's first sequence; none where the model shows none."""
-    inputs, read = batch.inputs[:1], batch.read[:1]
+    first = batch.select(slice(1))
     with torch.no_grad():
-        gates = model.gates(model.embedding(inputs))
-        attention = model.attention_weights(inputs, read)
-    stride = -(-read.size(1) // STEPS)
-    steps = tuple(range(0, read.size(1), stride))
+        gates = model.gates(model.embedding(first.inputs))
+        attention = model.attention_weights(first.inputs, first.reads)
+    stride = -(-first.steps // STEPS)
+    steps = tuple(range(0, first.steps, stride))
     found = [
         Picture(name=name, steps=steps, rows=_percent(gate[0, ::stride, :UNITS].T)) for name, gate in gates.items()
     ]

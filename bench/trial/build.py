@@ -93,12 +93,12 @@ def _try(recipe: Recipe, task: Task, model: SequenceModel) -> None:
         with _named("--schedule", recipe.schedule):
             model.optimisation.schedule(0, 1)
     if recipe.penalty is not None:
-        batch = task.training_batch(0)
+        batch = task.training_batch(0).select(slice(0, 1))
         with (
             _named("--penalty", recipe.penalty, f"{type(model).__name__} cannot be trained with it: "),
             torch.no_grad(),
         ):
-            hidden_states(model.unrolled(model.embedding(batch.inputs[:1]), batch.read[:1])[1])
+            hidden_states(model.unrolled(model.embedding(batch.inputs), batch.reads)[1])
     if recipe.train_lengths != "fixed":
         with _named("--train-lengths", recipe.train_lengths, f"{type(task).__name__} has no other length: "):
             other = task.at(task.minimum_length)

@@ -1,6 +1,6 @@
 """What every model shares."""
 
-from models.base.embedding import Embedding, present
+from models.base.embedding import Embedding
 from models.base.model import PARAMETER_NORMS_EVERY, SequenceModel
 from models.base.optimisation import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, hidden_states, trapezoid
 from models.base.sizing import TOLERANCE, count_on_meta, count_parameters
@@ -17,6 +17,5 @@ __all__ = [
     "count_on_meta",
     "count_parameters",
     "hidden_states",
-    "present",
     "trapezoid",
 ]

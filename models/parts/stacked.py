@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.base import SequenceModel
 from models.parts.recurrent import Stack
+from tasks.base import Reads
 
 
 class Stacked(SequenceModel, ABC):
@@ -20,15 +21,15 @@ class Stacked(SequenceModel, ABC):
 
     body: Stack
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.present(x), self.span(read)), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x, self.present(x), reads.span), reads)
 
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
-        return self.unrolled_from(None, x, read)
+    def unrolled(self, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+        return self.unrolled_from(None, x, reads)
 
-    def unrolled_from(self, state: Any, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    def unrolled_from(self, state: Any, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
         states, series = self.body.unrolled(x, self.present(x), state)
-        return self.pick(states, read), series
+        return self.pick(states, reads), series
 
     def carried(self, x: Tensor) -> Any:
         return self.body.carried(x)

@@ -14,7 +14,7 @@ from bench.records.cell import Cell
 from bench.records.recipe import as_text
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
-from reports.summary.grouping import Group
+from reports.summary import Group
 
 
 def command(sweep: dict[str, Any]) -> str:

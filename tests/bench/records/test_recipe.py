@@ -18,7 +18,7 @@ from bench.records.row import COLUMNS, RECIPE, row
 from bench.records.sweep import Sweep
 from reports.page import cells as page_cells
 from reports.page.origins import command
-from reports.summary.group import identity
+from reports.summary.grouping import identity
 from tests.support.factories import a_cell, a_recipe, a_result
 
 OLDER = (

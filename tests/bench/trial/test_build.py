@@ -14,7 +14,7 @@ from bench.trial.recorder import Recorder
 from models.base import Optimisation, SequenceModel
 from tasks.adding import Adding
 from tasks.base import Task
-from tests.bench.trial.test_trial import a_job, run
+from tests.support.jobs import a_job, run
 
 EXAMPLES = "tests.support.examples"
 

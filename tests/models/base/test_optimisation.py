@@ -18,7 +18,7 @@ from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
 from tasks.base import Batch, Features, Spec
-from tests.models.conftest import SquaredError
+from tests.support.objectives import SquaredError
 
 TABLES: list[tuple[str, Callable[..., Any]]] = [
     (name, function)
@@ -105,7 +105,7 @@ def test_a_warm_up_is_a_fraction(value: float) -> None:
 
 @pytest.fixture
 def spec() -> Spec:
-    return Spec(Features(2), 1, "each", SquaredError())
+    return Spec(Features(2), 1, objective=SquaredError())
 
 
 def a_batch(time: int = 6) -> Batch:
@@ -131,8 +131,8 @@ RECURRENT = "weight_hh_l0"
 def by_hand(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     """Eq. 9 and its immediate gradient with respect to W (eq. 10), written out for h' = tanh(W h + U x + b): all states
     are constants, so only the W of the Jacobian diag(1 − h'²) W is none."""
-    features, series = model.unrolled(batch.inputs, batch.read)
-    loss = model.spec.objective.loss(model.head(features), batch.targets)
+    features, series = model.unrolled(batch.inputs, batch.reads)
+    loss = model.spec.objective.loss(model.head(features), batch)
     (states,) = hidden_states(series)
     errors = torch.autograd.grad(loss, states)
     (recurrent,) = (p for name, p in model.named_parameters() if name.endswith(RECURRENT))
@@ -174,7 +174,7 @@ def test_a_penalised_step_lowers_the_penalty(model: Any, layers: int, spec: Spec
 
 def test_a_step_that_no_gradient_reaches_adds_nothing(spec: Spec, build: Any) -> None:
     model, batch = build(RNN, spec, hidden=5), a_batch()
-    read = torch.zeros_like(batch.read)
+    read = torch.zeros_like(batch.reads.mask)
     read[:, 2] = True
     for dead in (False, True):
         model.head.weight.data *= 1 - dead
@@ -186,7 +186,7 @@ def test_a_step_that_no_gradient_reaches_adds_nothing(spec: Spec, build: Any) ->
 def test_the_hidden_states_of_models(spec: Spec, build: Any) -> None:
     batch = a_batch()
     for model, layers in itertools.product((RNN, LSTM), (1, 2)):
-        series = build(model, spec, hidden=3, layers=layers).unrolled(batch.inputs, batch.read)[1]
+        series = build(model, spec, hidden=3, layers=layers).unrolled(batch.inputs, batch.reads)[1]
         assert [len(states) for states in hidden_states(series)] == [6] * layers
     with pytest.raises(ValueError, match="it has no hidden state"):
-        hidden_states(build(Transformer, spec).unrolled(batch.inputs, batch.read)[1])
+        hidden_states(build(Transformer, spec).unrolled(batch.inputs, batch.reads)[1])
