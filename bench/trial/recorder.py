@@ -34,6 +34,7 @@ class Recorder(Callback):
         self.started = datetime.now(UTC)
         self.steps = 0
         self.tokens = 0
+        self.clipped = 0
         self.diverged = False
         self.solved_at: int | None = None
         self.validation: list[tuple[int, float]] = []
@@ -135,6 +136,7 @@ class Recorder(Callback):
         outputs = move_data_to_device(outputs, "cpu")
         self._losses.append(outputs["losses"])
         self._norms.append(outputs["gradient_norms"])
+        self.clipped += int(outputs["clipped"].sum())
         self._parameter_norms |= outputs["parameter_norms"]
         self.steps = trainer.global_step
         if not bool(torch.isfinite(outputs["losses"]).all() & torch.isfinite(outputs["gradient_norms"]).all()):
@@ -166,9 +168,10 @@ class Recorder(Callback):
             self.observer.validated(self.steps, rounded(score))
         if not math.isfinite(score):
             self.diverged = trainer.should_stop = True
-        last = self.validation[-2:]
-        if len(last) == 2 and all(self.task.solved(score) for _, score in last):
-            self.solved_at = last[0][0]
+        passed = [self.task.solved(score) for _, score in self.validation]
+        twice = (step for (step, _), *both in zip(self.validation, passed, passed[1:], strict=False) if all(both))
+        self.solved_at = next(twice, None)
+        if self.solved_at is not None and self.recipe.stop == "solved":
             trainer.should_stop = True
         self.enter("data")
 
@@ -181,6 +184,7 @@ class Recorder(Callback):
             "started": self.started.isoformat(),
             "steps": self.steps,
             "tokens": self.tokens,
+            "clipped": self.clipped,
             "validation": self.validation,
             "flows": [flow.model_dump_json() for flow in self.flows],
             "jacobians": [jacobian.model_dump_json() for jacobian in self.jacobians],
@@ -194,7 +198,7 @@ class Recorder(Callback):
     def restore(self, state: dict[str, Any], model: SequenceModel) -> None:
         """Go on from a state; the observer hears again what it holds. Time that was lost in between does not count."""
         self.started = datetime.fromisoformat(state["started"])
-        self.steps, self.tokens = state["steps"], state["tokens"]
+        self.steps, self.tokens, self.clipped = state["steps"], state["tokens"], state["clipped"]
         self.validation = [(step, score) for step, score in state["validation"]]
         self.flows = [GradientFlow.model_validate_json(text) for text in state["flows"]]
         self.jacobians = [Jacobian.model_validate_json(text) for text in state["jacobians"]]
@@ -226,12 +230,11 @@ class Recorder(Callback):
         every = -(-len(self._parameter_norms) // 40) or 1
         kept = dict(list(self._parameter_norms.items())[::every])
         columns = torch.stack(list(kept.values())).T.tolist() if kept and parameter_names else []
-        limit = math.inf if self.recipe.clip is None else self.recipe.clip
         return Curves(
             validation=tuple((step, rounded(score)) for step, score in self.validation),
             train_loss=tuple(map(rounded, _concatenated(self._losses))),
             gradient_norm=tuple(map(rounded, norms)),
-            clipped=sum(norm > limit for norm in norms),
+            clipped=self.clipped,
             parameter_steps=tuple(kept) if columns else (),
             parameter_norms={
                 name: tuple(map(rounded, column)) for name, column in zip(parameter_names, columns, strict=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor, log10
 from statistics import median
 from typing import Any
 
 import altair as alt
 
+from bench.records.recipe import Recipe
 from bench.records.result import Result
 from reports.figures import drawing
 from reports.figures.drawing import Looks, Row, Sheet, Spec
@@ -108,16 +110,26 @@ def norm_per_step(topic: Topic, models: Looks) -> Spec:
         for n in lengths
     ]
     several = any(len(line.seeds(n)) > 1 for line in topic.lines for n in lengths)
-    clips = {run.cell.recipe.clip for run in runs.values() if run}
+    clips = [run.cell.recipe for run in runs.values() if run]
     lines = [
         f"Total gradient norm before clipping, in at most {BINS} stretches of steps: median (line), least to largest "
         "(band); " + ("the first of several seeds" if several else "n = 1 seed"),
-        "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all steps."
-        if clips != {None}
-        else "Nothing was clipped: clipping was off.",
+        _clipping(clips),
     ]
     title = f"{topic.title}: gradient norm per training step"
     return sheet.finish(drawing.grid(panels, len(lengths), spacing=10), title, lines)
+
+
+def _clipping(recipes: Sequence[Recipe]) -> str:
+    """What a figure says of clipping. By value, the norms do not tell which steps were clipped."""
+    if any(recipe.largest_norm is not None for recipe in recipes):
+        return (
+            "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all "
+            "steps."
+        )
+    if any(recipe.clip is not None for recipe in recipes):
+        return "Gradients were clipped element by element; the titles say the share of all steps."
+    return "Nothing was clipped: clipping was off."
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
@@ -141,7 +153,8 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
 def _panel(
     sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float, leftmost: bool
 ) -> Spec:
-    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, run.cell.recipe.clip)] if run else []
+    limit = run.cell.recipe.largest_norm if run else None
+    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, limit)] if run else []
     heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
@@ -157,8 +170,8 @@ def _panel(
         chart.mark_area(opacity=0.25, interpolate="step-after").encode(x=x, y=low, y2="high:Q", color=colour),
         chart.mark_line(strokeWidth=1.5).encode(x=x, y=middle, color=colour),
     ]
-    if run and run.cell.recipe.clip is not None:
-        clip = log10(run.cell.recipe.clip)
+    if limit is not None:
+        clip = log10(limit)
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
         rule = alt.Chart(sheet.data([{"clip": clip}])).mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
         bars = alt.Chart(sheet.data(acted)).mark_rule(color=CLIPPED, strokeWidth=1.6)

@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.records.cell import Cell
+from bench.records.recipe import as_text
 from bench.records.result import ANSWERS, Result
+from bench.records.sweep import Sweep
 from reports.summary import Group
 
 
@@ -21,10 +23,15 @@ def command(sweep: dict[str, Any]) -> str:
     first = ("tasks", "models", "lengths", "seeds", "learning_rates", "budget")
     for name in (*first, *sorted(set(sweep) - set(first))):
         value = sweep.get(name)
-        if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = ",".join(map(str, value)) if isinstance(value, list) else as_text(value)
+        if value is not None or _says_none(name, sweep):
             parts += [f"--{name.replace('_', '-')}", text]
     return shlex.join(parts)
+
+
+def _says_none(name: str, sweep: dict[str, Any]) -> bool:
+    """Whether a sweep asks for none where the default is something."""
+    return name in sweep and name in Sweep.model_fields and Sweep.model_fields[name].default is not None
 
 
 def missing(asked: Iterable[dict[str, Any]], results: Iterable[Result]) -> list[str]:
