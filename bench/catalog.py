@@ -20,8 +20,11 @@ from typing import Any, Literal
 
 from bench.records.errors import BenchError
 
-Kind = Literal["task", "model"]
-PACKAGES: dict[Kind, str] = {"task": "tasks", "model": "models"}
+Kind = Literal["task", "model", "optimiser", "schedule", "penalty"]
+PACKAGES: dict[str, str] = {"task": "tasks", "model": "models"}
+# The functions that a recipe may name: the tables, name -> function, that hold them.
+OPTIMISATION = "models.base.optimisation"
+TABLES: dict[Kind, str] = {"optimiser": "OPTIMISERS", "schedule": "SCHEDULES", "penalty": "PENALTIES"}
 # Set by the command line for every model, so they are no options of an entry.
 COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "batch_size", "folder"})
 
@@ -92,7 +95,8 @@ class Option:
 
 @dataclass(frozen=True)
 class Card:
-    """What the source text tells of a task or model. Fields that do not apply to its kind hold their defaults."""
+    """What the source text tells of a task or model, or of a function of a recipe (`class_name` is then its name).
+    Fields that do not apply to its kind hold their defaults."""
 
     kind: Kind
     name: str
@@ -152,6 +156,49 @@ def card(kind: Kind, name: str) -> Card:
     return _read(kind, name, files[name], f"{PACKAGES[kind]}.{name}", None)
 
 
+def function(kind: Kind, name: str) -> Card:
+    """The card of an optimiser, schedule or penalty that a recipe may name. Its version is raised when its numbers may
+    change.
+
+    Raises:
+        CatalogError: no such name.
+    """
+    known = _functions(kind)
+    if name not in known:
+        raise CatalogError(_unknown(kind, name, known))
+    return known[name]
+
+
+@cache
+def _functions(kind: Kind) -> dict[str, Card]:
+    """The functions in the table of `kind`, read from the source text."""
+    path = _folder("models") / "base" / "optimisation.py"
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    tables = {
+        node.target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Dict)
+    }
+    changes: dict[str, int] = ast.literal_eval(tables["CHANGES"])
+    table = tables[TABLES[kind]]
+    named = {
+        ast.literal_eval(key): ast.unparse(value) for key, value in zip(table.keys, table.values, strict=True) if key
+    }
+    return {
+        name: Card(kind, name, OPTIMISATION, owner, _options(functions[owner]), version=1 + changes.get(name, 0))
+        for name, owner in named.items()
+    }
+
+
+def _folder(package: str) -> Path:
+    """Where a package of this suite lies; importing it would load torch."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
 def _files(kind: Kind) -> dict[str, Path]:
     spec = importlib.util.find_spec(PACKAGES[kind])
     folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else ()
@@ -195,7 +242,7 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
     else:
         raise CatalogError(_unknown(f"class in {module}", class_name, classes))
     fields = {key: value for key, value in _literals(node).items() if key in STATED}
-    return Card(kind, name, module, node.name, _options(node), **fields)
+    return Card(kind, name, module, node.name, _options_of_class(node), **fields)
 
 
 def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
@@ -232,17 +279,21 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
     return found
 
 
-def _options(node: ast.ClassDef) -> dict[str, Option]:
+def _options_of_class(node: ast.ClassDef) -> dict[str, Option]:
     """Keyword-only arguments of the class's own `__init__` that have a default."""
-    for statement in node.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            pairs = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)
-            return {
-                argument.arg: _option(argument, _default(argument, default))
-                for argument, default in pairs
-                if default is not None and argument.arg not in COMMON
-            }
-    return {}
+    functions = (statement for statement in node.body if isinstance(statement, ast.FunctionDef))
+    constructor = next((function for function in functions if function.name == "__init__"), None)
+    return {} if constructor is None else _options(constructor)
+
+
+def _options(function: ast.FunctionDef) -> dict[str, Option]:
+    """Keyword-only arguments of a function that have a default."""
+    pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    return {
+        argument.arg: _option(argument, _default(argument, default))
+        for argument, default in pairs
+        if default is not None and argument.arg not in COMMON
+    }
 
 
 def _default(argument: ast.arg, default: ast.expr) -> Any:

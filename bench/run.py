@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from bench.cli import command
+from bench.cli.flags import flagged
 from bench.cli.settings import Settings, as_toml, configured, from_toml
 from bench.records.errors import UsageError
 from bench.records.job import Checkpointing, Surroundings
@@ -33,42 +34,15 @@ CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
 @app.default
+@flagged
 def run(
     *,
-    lengths: Annotated[str | None, Parameter(help="Sequence lengths, e.g. 10,100,1000 (the default).")] = None,
-    tasks: Annotated[str | None, Parameter(help="Tasks, with options: copying,adding:marks=anywhere.")] = None,
-    models: Annotated[str | None, Parameter(help="Models, with options, or package.module:Class.")] = None,
-    seeds: Annotated[str | None, Parameter(help="Seeds, e.g. 0,1,2 (default: the budget's).")] = None,
-    learning_rates: Annotated[
-        str | None, Parameter(help="A grid, chosen on validation (default: the budget's).")
-    ] = None,
-    budget: Annotated[str | None, Parameter(help="smoke, quick (the default) or full.")] = None,
-    steps: Annotated[int | None, Parameter(help="Optimisation steps; 0: initialisation only.")] = None,
-    batch_size: Annotated[int | None, Parameter(help="Sequences per optimisation step.")] = None,
-    parameters: Annotated[int | None, Parameter(help="Parameters of every model's body (16000).")] = None,
-    hidden: Annotated[int | None, Parameter(help="Equal hidden size instead of equal parameters.")] = None,
-    clip: Annotated[str | None, Parameter(help="Largest gradient norm (1.0), or none.")] = None,
-    bptt: Annotated[int | None, Parameter(help="Cut the gradient every N steps of a sequence (never).")] = None,
-    engine: Annotated[str | None, Parameter(help="local: this machine (the default); ray: a cluster.")] = None,
-    address: Annotated[str | None, Parameter(help="The Ray cluster's HOST:PORT, or auto.")] = None,
-    workers: Annotated[int | None, Parameter(help="Worker processes (default: one per core).")] = None,
-    cells_per_gpu: Annotated[int | None, Parameter(help="Cells that share a GPU (1).")] = None,
-    accelerator: Annotated[str | None, Parameter(help="auto, cpu or gpu.")] = None,
-    shard: Annotated[str | None, Parameter(help="I/N: run only part I of N; join with python -m bench.merge.")] = None,
-    store: Annotated[str | None, Parameter(help="Folder of results (results).")] = None,
-    data: Annotated[str | None, Parameter(help="Folder of corpora (default: BENCH_DATA, the cache, download).")] = None,
-    timeout: Annotated[float | None, Parameter(help="Seconds a cell may take.")] = None,
-    checkpoint_every: Annotated[
-        float | None, Parameter(help="Seconds after which a long cell can go on if it dies (300); 0: never.")
-    ] = None,
-    retry_failed: Annotated[bool | None, Parameter(help="Run failed cells again.", negative="")] = None,
-    wandb: Annotated[str | None, Parameter(help="Mirror to W&B: auto (the default), online, offline or off.")] = None,
     config: Annotated[Path | None, Parameter(help="A TOML file with the same fields; flags win over it.")] = None,
     dry_run: Annotated[bool, Parameter(help="Show the cells and the estimated time, and stop.", negative="")] = False,
     print_config: Annotated[bool, Parameter(help="Print the configuration as TOML, and stop.", negative="")] = False,
+    **given: Any,
 ) -> int:
     """Measure what is missing of a sweep, store it, and show the table. The same command again resumes."""
-    given = {name: value for name, value in locals().items() if name not in ("config", "dry_run", "print_config")}
     flags = {name: value for name, value in given.items() if value is not None}
     sweep, settings = configured((from_toml(config) if config else {}) | flags)
     if print_config:

@@ -37,13 +37,11 @@ def show(store: Store, console: Console, keys: Collection[str] | None = None) ->
     results = select(store.results(), keys=keys)
     if results:
         print_text(View.of(results, asked_order(store)), "group", console)
-    missing = len(keys) - len(results) if keys is not None else 0
-    for line in (*_missing(missing, len(keys or ())), *corrupt(store)):
+    lines = corrupt(store)
+    if keys is not None and (missing := len(keys) - len(results)):
+        lines.insert(0, f"{missing} of {len(keys)} cells have no result yet: the same command runs them.")
+    for line in lines:
         console.print(Text(line, style="yellow"))
-
-
-def _missing(missing: int, asked: int) -> list[str]:
-    return [f"{missing} of {asked} cells have no result yet: the same command runs them."] if missing else []
 
 
 def print_text(view: View, by: By, console: Console) -> None:

@@ -11,26 +11,44 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from bench.records.cell import Entry, Frozen
+from bench.records.entry import Entry
 from bench.records.errors import UsageError
+from bench.records.frozen import Frozen
+from bench.records.recipe import as_text
 from bench.records.sweep import Sweep
 
 
 class Settings(Frozen):
-    """How and where a sweep runs; no part of what is measured."""
+    """How and where a sweep runs; no part of what is measured. A field's description is the help of its flag."""
 
-    store: str = "results"
-    engine: Literal["local", "ray"] = "local"
-    address: str | None = None
-    workers: Annotated[int, Field(ge=1)] | None = None
-    cells_per_gpu: Annotated[int, Field(ge=1)] | None = None
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    shard: str | None = None
-    data: str | None = None
-    timeout: Annotated[float, Field(gt=0)] | None = None
-    checkpoint_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    retry_failed: bool = False
-    wandb: Literal["auto", "online", "offline", "off"] = "auto"
+    engine: Annotated[
+        Literal["local", "ray"], Field(description="local: this machine (the default); ray: a cluster.")
+    ] = "local"
+    address: Annotated[str | None, Field(description="The Ray cluster's HOST:PORT, or auto.")] = None
+    workers: Annotated[int | None, Field(ge=1, description="Worker processes (default: one per core).")] = None
+    cells_per_gpu: Annotated[int | None, Field(ge=1, description="Cells that share a GPU (1).")] = None
+    accelerator: Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto, cpu or gpu.")] = "auto"
+    shard: Annotated[str | None, Field(description="I/N: run only part I of N; join with python -m bench.merge.")] = (
+        None
+    )
+    store: Annotated[str, Field(description="Folder of results (results).")] = "results"
+    data: Annotated[str | None, Field(description="Folder of corpora (default: BENCH_DATA, the cache, download).")] = (
+        None
+    )
+    timeout: Annotated[float | None, Field(gt=0, description="Seconds a cell may take.")] = None
+    checkpoint_every: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="Seconds after which a long cell can go on if it dies (300); 0: never.",
+        ),
+    ] = None
+    retry_failed: Annotated[bool, Field(description="Run failed cells again.")] = False
+    wandb: Annotated[
+        Literal["auto", "online", "offline", "off"],
+        Field(description="Mirror to W&B: auto (the default), online, offline or off."),
+    ] = "auto"
 
     @field_validator("shard")
     @classmethod
@@ -73,24 +91,12 @@ def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
             near = difflib.get_close_matches(name, fields, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(fields))}."
             raise UsageError(f"unknown key {name!r} in the configuration.{hint}")
-    content = dict(values)
-    if "clip" in content:
-        content["clip"] = _clip(content["clip"])
     try:
-        sweep = Sweep(**{name: value for name, value in content.items() if name in Sweep.model_fields})
-        settings = Settings(**{name: value for name, value in content.items() if name in Settings.model_fields})
+        sweep = Sweep(**{name: value for name, value in values.items() if name in Sweep.model_fields})
+        settings = Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})
     except ValidationError as error:
         raise UsageError("\n".join(map(_fault, error.errors()))) from None
     return sweep, settings
-
-
-def _clip(value: Any) -> float | None:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return None if value in ("none", None) else float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"--clip expects a number above 0 or none, got {value!r}") from None
 
 
 def _fault(error: Any) -> str:
@@ -123,7 +129,8 @@ def from_toml(path: Path) -> dict[str, Any]:
 def as_toml(sweep: Sweep, settings: Settings) -> str:
     """A configuration file that says the same."""
     values = sweep.described() | settings.model_dump()
-    values["clip"] = "none" if sweep.clip is None else sweep.clip  # the one field whose None is not its default
+    if not isinstance(sweep.clip, float):
+        values["clip"] = as_text(sweep.clip)
     shown = {name: _json(value) for name, value in values.items() if value is not None}
     for name, entries in (("tasks", sweep.tasks), ("models", sweep.models)):
         shown[name] = f"[{', '.join(map(_entry, entries))}]"

@@ -57,16 +57,16 @@ def tags(cell: Cell) -> tuple[str, ...]:
 
 def config(cell: Cell, sweep: str, attempt: int) -> Row:
     """What a cell is, flat, so that W&B can filter and group by it. sweep: hash of what asked for it."""
-    recipe = cell.recipe.model_dump(exclude={"version"})
+    recipe = cell.recipe.values
     return {
         "task": cell.task,
         "model": cell.model,
         "length": cell.length,
         "seed": cell.seed,
-        **recipe,
-        "recipe_version": cell.recipe.version,
+        **{"recipe_version" if name == "version" else name: value for name, value in recipe.items()},
         "task_version": cell.versions.task,
         "model_version": cell.versions.model,
+        "code": cell.code,
         "data": cell.data.name if cell.data else None,
         "data_sha256": cell.data.sha256 if cell.data else None,
         "sweep": sweep,

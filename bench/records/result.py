@@ -13,9 +13,9 @@ from pydantic import Field
 
 from bench.records.cell import Cell, Frozen
 
-SCHEMA = 1
+SCHEMA = 2
 
-Status = Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "error", "unavailable"]
+Status = Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "error", "unavailable", "invalid"]
 ANSWERS: frozenset[Status] = frozenset({"ok", "diverged"})
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 LEARNING = 0.05  # skill from which a cell counts as learning

@@ -1,18 +1,35 @@
-"""A result as one flat row: the columns that tables, data frames, files and W&B share."""
+"""A result as one flat row: the columns that tables, data frames, files and W&B share.
+
+Every field of the recipe is a column, so that no grouping of rows mixes recipes unseen; so are device and versions.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bench.records.result import GradientFlow, Result
+from bench.records.recipe import FIELDS
+from bench.records.result import GradientFlow, Provenance, Result
 
-COLUMNS = (
+# Fields of the recipe whose names are columns of what came of them, or of something else.
+RENAMED = {
+    "steps": "step_budget",
+    "parameters": "parameter_budget",
+    "hidden": "hidden_asked",
+    "version": "recipe_version",
+}
+RECIPE = {name: RENAMED.get(name, name) for name in FIELDS}  # field -> column
+_FIRST = (
     "task", "model", "length", "seed", "learning_rate", "status", "outcome", "score", "validation_score", "test_n",
     "metric", "unit", "higher_is_better", "chance", "skill", "solved_at_step", "steps", "step_budget", "tokens_seen",
     "parameters", "parameters_body", "hidden", "seconds", "steps_per_second", "peak_memory_mb", "memory_horizon",
     "gradient_norm_mean", "gradient_norm_max", "gradient_ratio", "gradient_rate", "gradient_half_life",
     "gradient_verdict", "credit_alignment", "data", "key",
 )  # fmt: skip
+COLUMNS = (
+    *_FIRST,
+    *(column for column in RECIPE.values() if column not in _FIRST),
+    *("task_version", "model_version", "code", "device", "torch", "lightning", "python"),
+)
 
 
 def row(result: Result) -> dict[str, Any]:
@@ -25,19 +42,23 @@ def row(result: Result) -> dict[str, Any]:
         "model": cell.model,
         "length": cell.length,
         "seed": cell.seed,
-        "learning_rate": cell.recipe.learning_rate,
         "status": result.status,
         "outcome": result.outcome,
         "solved_at_step": result.solved_at_step,
         "steps": result.steps,
-        "step_budget": cell.recipe.steps,
         "tokens_seen": result.tokens_seen,
         "steps_per_second": result.steps_per_second,
         "peak_memory_mb": result.peak_memory_mb,
         "memory_horizon": result.memory_horizon,
         "data": f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None,
         "key": cell.key,
+        "task_version": cell.versions.task,
+        "model_version": cell.versions.model,
+        "code": cell.code,
     }
+    values |= {RECIPE[name]: value for name, value in cell.recipe.values.items()}
+    if result.provenance is not None:
+        values |= _made(result.provenance)
     if score is not None:
         values |= {name: getattr(score, name) for name in _SCORE_COLUMNS}
     if size is not None:
@@ -50,6 +71,12 @@ def row(result: Result) -> dict[str, Any]:
         values["gradient_norm_mean"] = sum(norms) / len(norms)
         values["gradient_norm_max"] = max(norms)
     return values
+
+
+def _made(made: Provenance) -> dict[str, Any]:
+    """Where and with what a result was made."""
+    libraries = {name: made.libraries.get(name) for name in ("torch", "lightning")}
+    return {"device": made.device, "python": made.python, **libraries}
 
 
 def _flow(flow: GradientFlow) -> dict[str, Any]:

@@ -7,11 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    Field,
     field_validator,
     model_validator,
 )
 
-from bench.records.cell import Entry, Frozen, Natural, Positive, Rate, Recipe, Value, canonical_json
+from bench.records.cell import canonical_json
+from bench.records.entry import Entry, Value
+from bench.records.frozen import Frozen, Natural, Positive, Rate
+from bench.records.recipe import Clip, Recipe, Training, as_clip
 
 TASKS = ("copying", "adding", "running_average", "char_lm", "ner")
 
@@ -107,25 +111,44 @@ BUDGETS = {
 }
 
 
-class Sweep(Frozen):
+class Sweep(Training):
     """What was asked: tasks × models × lengths × seeds × learning rates, and what overrides the budget's recipe.
+
+    A field's description is the help of its flag; a field of a recipe has the recipe's.
 
     None for seeds, learning_rates, steps or batch_size takes the budget's; none for both parameters and hidden takes
     a budget of 16,000 body parameters.
     """
 
-    tasks: Annotated[tuple[Entry, ...], BeforeValidator(_entries)] = tuple(Entry(name) for name in TASKS)
-    models: Annotated[tuple[Entry, ...], BeforeValidator(_entries)] = tuple(Entry(name) for name in MODELS)
-    lengths: Annotated[tuple[Positive, ...], _numbers(int)] = (10, 100, 1000)
-    seeds: Annotated[tuple[Natural, ...] | None, _numbers(int)] = None
-    learning_rates: Annotated[tuple[Rate, ...] | None, _numbers(float)] = None
-    budget: Literal["smoke", "quick", "full"] = "quick"
+    lengths: Annotated[
+        tuple[Positive, ...], _numbers(int), Field(description="Sequence lengths, e.g. 10,100,1000 (the default).")
+    ] = (10, 100, 1000)
+    tasks: Annotated[
+        tuple[Entry, ...],
+        BeforeValidator(_entries),
+        Field(description="Tasks, with options: copying,adding:marks=anywhere."),
+    ] = tuple(Entry(name) for name in TASKS)
+    models: Annotated[
+        tuple[Entry, ...],
+        BeforeValidator(_entries),
+        Field(description="Models, with options, or package.module:Class."),
+    ] = tuple(Entry(name) for name in MODELS)
+    seeds: Annotated[
+        tuple[Natural, ...] | None, _numbers(int), Field(description="Seeds, e.g. 0,1,2 (default: the budget's).")
+    ] = None
+    learning_rates: Annotated[
+        tuple[Rate, ...] | None,
+        _numbers(float),
+        Field(description="A grid, chosen on validation (default: the budget's)."),
+    ] = None
+    budget: Annotated[Literal["smoke", "quick", "full"], Field(description="smoke, quick (the default) or full.")] = (
+        "quick"
+    )
     steps: Natural | None = None
     batch_size: Positive | None = None
     parameters: Positive | None = None
     hidden: Positive | None = None
-    clip: Rate | None = 1.0
-    bptt: Positive | None = None
+    clip: Annotated[Clip, BeforeValidator(as_clip)] = 1.0
 
     @field_validator("tasks", "models", "lengths", "seeds", "learning_rates")
     @classmethod
@@ -135,9 +158,11 @@ class Sweep(Frozen):
         return None if value is None else tuple(dict.fromkeys(value))
 
     @model_validator(mode="after")
-    def _one_size(self) -> Sweep:
+    def _together(self) -> Sweep:
         if self.parameters is not None and self.hidden is not None:
             raise ValueError("--parameters and --hidden exclude each other: give the budget or the width, not both")
+        if self.penalty is not None and self.bptt is not None:
+            raise ValueError("--penalty and --bptt exclude each other: a penalty needs the whole gradient")
         return self
 
     @property
@@ -168,7 +193,7 @@ class Sweep(Frozen):
             hidden=self.hidden,
             evaluate_every=min(evaluate_every, steps) or 1,
             probes=6 if length < 1000 else 4,
-            bptt=self.bptt,
+            **{name: getattr(self, name) for name in Training.model_fields},
         )
 
     @property
@@ -178,5 +203,7 @@ class Sweep(Frozen):
 
     def described(self) -> dict[str, Any]:
         """The sweep as plain JSON, entries written as on the command line."""
-        content = self.model_dump(exclude={"tasks", "models"} | ({"bptt"} if self.bptt is None else set()))
+        content = self.model_dump(exclude={"tasks", "models"})
+        own = [name for name in content if name not in Training.model_fields]
+        content = {name: content[name] for name in (*own, *Training.model_fields) if name in content}
         return {"tasks": [e.text for e in self.tasks], "models": [e.text for e in self.models], **content}

@@ -90,7 +90,21 @@ def _recipes(sweep: Sweep, task: catalog.Card, model: catalog.Card) -> Iterator[
     for length in sweep.lengths:
         for seed in sweep.resolved_seeds:
             for rate in sweep.resolved_rates(model.documented_learning_rate):
-                yield length, seed, sweep.recipe(length, task.tokens_per_step, rate)
+                yield length, seed, _settled(sweep.recipe(length, task.tokens_per_step, rate))
+
+
+def _settled(recipe: Recipe) -> Recipe:
+    """The recipe, what it names in its one text, and its version raised as often as the numbers of that changed."""
+    settled: dict[str, Any] = {}
+    changes = 0
+    for kind in catalog.TABLES:
+        text = recipe.values[kind]
+        if text is not None:
+            entry = Entry.parse(str(text))
+            card = catalog.function(kind, entry.name)
+            settled[kind] = _canonical(card, card.values(entry.options))
+            changes += card.version - 1
+    return recipe.model_copy(update=settled | {"version": recipe.version + changes})
 
 
 def _request(task: catalog.Card, options: dict[str, Any]) -> Request | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +14,8 @@ from bench import catalog
 from bench.records.cell import Cell, Entry
 from bench.records.errors import BenchError
 from bench.records.job import Job, Source
-from models.base import SequenceModel
+from bench.records.recipe import ByValue, Recipe
+from models.base import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, SequenceModel, hidden_states
 from tasks.base import Task, generator
 
 # Optimisation steps per Lightning batch, at most. A block costs one pass through Lightning's loop, so 25 steps pay for
@@ -45,13 +49,70 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     model: SequenceModel = model_class(
         task.spec,
         learning_rate=recipe.learning_rate,
-        clip=recipe.clip,
+        clip=recipe.largest_norm,
         **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
         **model_card.values(model_entry.options),
     )
     if recipe.bptt is not None:
         model.truncate(recipe.bptt)
+    model.optimisation = optimisation(recipe)
+    _try(recipe, task, model)
     return task, model
+
+
+def optimisation(recipe: Recipe) -> Optimisation:
+    """The functions that a recipe names, with their options.
+
+    Raises:
+        CatalogError: an unknown function or option, or a value that it does not accept.
+    """
+    return Optimisation(
+        optimiser=_function("optimiser", recipe.optimiser, OPTIMISERS),
+        schedule=_function("schedule", recipe.schedule, SCHEDULES),
+        penalty=None if recipe.penalty is None else _function("penalty", recipe.penalty, PENALTIES),
+        largest_element=recipe.clip.value if isinstance(recipe.clip, ByValue) else None,
+    )
+
+
+def _function(kind: catalog.Kind, text: str, table: Mapping[str, Any]) -> Any:
+    entry = Entry.parse(text)
+    card = catalog.function(kind, entry.name)
+    return partial(table[card.name], **card.values(entry.options))
+
+
+def _try(recipe: Recipe, task: Task, model: SequenceModel) -> None:
+    """Find before training what a recipe asks for and cannot be.
+
+    Raises:
+        ValueError: an option is out of its range, the model has no hidden state to penalise, the task has one length.
+    """
+    if recipe.optimiser != Recipe.model_fields["optimiser"].default:
+        with _named("--optimiser", recipe.optimiser):
+            model.optimisation.optimiser([torch.nn.Parameter(torch.zeros(1))], recipe.learning_rate)
+    if recipe.schedule != Recipe.model_fields["schedule"].default:
+        with _named("--schedule", recipe.schedule):
+            model.optimisation.schedule(0, 1)
+    if recipe.penalty is not None:
+        batch = task.training_batch(0).select(slice(0, 1))
+        with (
+            _named("--penalty", recipe.penalty, f"{type(model).__name__} cannot be trained with it: "),
+            torch.no_grad(),
+        ):
+            hidden_states(model.unrolled(model.embedding(batch.inputs), batch.reads)[1])
+    if recipe.train_lengths != "fixed":
+        with _named("--train-lengths", recipe.train_lengths, f"{type(task).__name__} has no other length: "):
+            other = task.at(task.minimum_length)
+            if (other.spec.inputs, other.spec.outputs) != (task.spec.inputs, task.spec.outputs):
+                raise ValueError("its inputs or outputs depend on the length")
+
+
+@contextmanager
+def _named(flag: str, value: str, why: str = "") -> Iterator[None]:
+    """Say which flag asked for what cannot be."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{flag} {value}: {why}{error}. Change {flag}, or leave it out.") from None
 
 
 def check(jobs: list[Job]) -> list[str]:
@@ -73,4 +134,5 @@ def prepare(job: Job) -> tuple[Task, SequenceModel]:
     recipe = job[0].recipe
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)
     task.steps = recipe.steps
+    task.train_lengths = recipe.train_lengths
     return task, model

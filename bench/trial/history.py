@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from bench.mirror.tracking import Observer
@@ -17,7 +16,8 @@ class History:
     """The curves of one cell, in plain containers: a checkpoint holds them as they are.
 
     steps: taken so far. tokens: positions trained on. validation: (step, score). losses, norms: one value per step,
-    the gradient norm before clipping. parameter_norms: by step, the gradient norm of each parameter.
+    the gradient norm before clipping. clipped: steps at which clipping acted. parameter_norms: by step, the gradient
+    norm of each parameter.
     """
 
     steps: int = 0
@@ -25,6 +25,7 @@ class History:
     validation: list[tuple[int, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
+    clipped: int = 0
     parameter_norms: dict[int, list[float]] = field(default_factory=dict)
 
     @property
@@ -32,8 +33,8 @@ class History:
         """The step of the last validation."""
         return self.validation[-1][0] if self.validation else None
 
-    def curves(self, parameter_names: list[str], limit: float | None) -> Curves:
-        """Return the curves as the record holds them. limit: the norm above which gradients are clipped, if any."""
+    def curves(self, parameter_names: list[str]) -> Curves:
+        """Return the curves as the record holds them."""
         every = -(-len(self.parameter_norms) // ROWS) or 1
         kept = dict(list(self.parameter_norms.items())[::every]) if parameter_names else {}
         columns = zip(parameter_names, zip(*kept.values(), strict=True), strict=False)
@@ -41,7 +42,7 @@ class History:
             validation=tuple((step, rounded(score)) for step, score in self.validation),
             train_loss=tuple(map(rounded, self.losses)),
             gradient_norm=tuple(map(rounded, self.norms)),
-            clipped=sum(norm > (math.inf if limit is None else limit) for norm in self.norms),
+            clipped=self.clipped,
             parameter_steps=tuple(kept),
             parameter_norms={name: tuple(map(rounded, column)) for name, column in columns},
         )

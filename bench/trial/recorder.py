@@ -55,7 +55,7 @@ class Recorder(Callback):
 
     def curves(self, parameter_names: list[str]) -> Curves:
         """Return the curves so far, as the record holds them."""
-        return self.seen.curves(parameter_names, self.recipe.clip)
+        return self.seen.curves(parameter_names)
 
     def inspect(self, model: SequenceModel) -> None:
         """Measure gradient flow and Jacobians at the present step: at initialisation, and at the end."""
@@ -83,6 +83,7 @@ class Recorder(Callback):
         seen = self.seen
         seen.losses += outputs["losses"].tolist()
         seen.norms += outputs["gradient_norms"].tolist()
+        seen.clipped += int(outputs["clipped"].sum())
         seen.parameter_norms |= {step: norms.tolist() for step, norms in outputs["parameter_norms"].items()}
         seen.steps = trainer.global_step
         if not bool(torch.isfinite(outputs["losses"]).all() & torch.isfinite(outputs["gradient_norms"]).all()):
@@ -106,9 +107,11 @@ class Recorder(Callback):
             self.observer.validated(self.seen.steps, rounded(score))
         if not math.isfinite(score):
             self.diverged = trainer.should_stop = True
-        last = self.seen.validation[-2:]
-        if len(last) == 2 and all(self.task.solved(score) for _, score in last):
-            self.solved_at = last[0][0]
+        validation = self.seen.validation
+        passed = [self.task.solved(score) for _, score in validation]
+        twice = (step for (step, _), *both in zip(validation, passed, passed[1:], strict=False) if all(both))
+        self.solved_at = next(twice, None)
+        if self.solved_at is not None and self.recipe.stop == "solved":
             trainer.should_stop = True
         self.watch.enter("data")
 

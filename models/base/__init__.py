@@ -2,17 +2,20 @@
 
 from models.base.embedding import Embedding
 from models.base.model import PARAMETER_NORMS_EVERY, SequenceModel
-from models.base.optimisation import DECAY, WARM_UP, schedule
+from models.base.optimisation import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, hidden_states, trapezoid
 from models.base.sizing import TOLERANCE, count_on_meta, count_parameters
 
 __all__ = [
-    "DECAY",
+    "OPTIMISERS",
     "PARAMETER_NORMS_EVERY",
+    "PENALTIES",
+    "SCHEDULES",
     "TOLERANCE",
-    "WARM_UP",
     "Embedding",
+    "Optimisation",
     "SequenceModel",
     "count_on_meta",
     "count_parameters",
-    "schedule",
+    "hidden_states",
+    "trapezoid",
 ]

@@ -21,7 +21,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from models.base.embedding import Embedding
-from models.base.optimisation import schedule
+from models.base.optimisation import Optimisation, Series
 from models.base.sizing import TOLERANCE, count_on_meta
 from tasks.base import Batch, Block, Evaluation, Feed, Reads, Spec
 
@@ -32,7 +32,7 @@ class SequenceModel(LightningModule, ABC):
     """A sequence model for any task's `Spec`; one of many-to-one or aligned many-to-many.
 
     spec: what the task lets a model know. hidden: the width of the body; None solves it so that the body (no
-    embedding, head or positions) holds `parameters` numbers. learning_rate: peak rate of Adam; None takes the
+    embedding, head or positions) holds `parameters` numbers. learning_rate: the peak rate; None takes the
     model's documented one. clip: the total gradient norm is scaled down to this; None never clips.
 
     Class attributes, read by the catalog from the source text (so they are literals):
@@ -59,6 +59,7 @@ class SequenceModel(LightningModule, ABC):
         self.spec = spec
         self.learning_rate = self.documented_learning_rate if learning_rate is None else learning_rate
         self.clip = clip
+        self.optimisation = Optimisation()
         self.notes: list[str] = []
         self.evaluation: Evaluation | None = None
         self._requested_hidden = hidden
@@ -244,30 +245,66 @@ class SequenceModel(LightningModule, ABC):
     # -- training: several optimisation steps per Lightning batch, when the task hands over a block ----------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+        return self.optimisation.optimiser(self.parameters(), self.learning_rate)
 
     def training_step(self, batch: Batch | Block, batch_index: int) -> dict[str, Any]:
-        """One optimisation step per batch; returns the losses and gradient norms (before clipping) of each."""
+        """One optimisation step per batch; returns the losses, the gradient norms (before clipping) and whether
+        clipping acted, of each."""
         optimizer: Any = self.optimizers()
         parameters = [p for p in self.parameters() if p.requires_grad]
         first = self.trainer.global_step
         losses: list[Tensor] = []
         norms: list[Tensor] = []
+        clipped: list[Tensor] = []
         parameter_norms: dict[int, Tensor] = {}
         for step, part in enumerate(batch if isinstance(batch, Block) else (batch,), start=first):
-            optimizer.param_groups[0]["lr"] = self.learning_rate * schedule(step, self.trainer.max_steps)
+            fraction = self.optimisation.schedule(step, self.trainer.max_steps)
+            for group in optimizer.param_groups:  # each by its own peak, which a checkpoint carries on with the group
+                group["lr"] = group.setdefault("peak_rate", group["lr"]) * fraction
             optimizer.zero_grad()
-            loss = self.spec.objective.loss(self(part), part)
-            self.manual_backward(loss)
+            loss = self._backward(part)
             if step % PARAMETER_NORMS_EVERY == 0:
                 parameter_norms[step] = torch.stack([_norm(p) for p in parameters])
-            norms.append(nn.utils.clip_grad_norm_(parameters, math.inf if self.clip is None else self.clip))
+            norm, acted = self._clip(parameters)
+            norms.append(norm)
+            clipped.append(acted)
             losses.append(loss.detach())
             optimizer.step()
-        outputs = {"losses": torch.stack(losses), "gradient_norms": torch.stack(norms)}
+        outputs = {"losses": torch.stack(losses), "gradient_norms": torch.stack(norms), "clipped": torch.stack(clipped)}
         self.log("train_loss", outputs["losses"].mean(), batch_size=1)
         self.log("gradient_norm", outputs["gradient_norms"].mean(), batch_size=1)
         return {**outputs, "first_step": first, "parameter_norms": parameter_norms}
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Take the gradient of the loss, and of the penalty where there is one; returns the loss alone."""
+        penalty = self.optimisation.penalty
+        if penalty is None:
+            loss = self.spec.objective.loss(self(batch), batch)
+            self.manual_backward(loss)
+            return loss
+        features, series = self.unrolled(self.embedding(batch.inputs), batch.reads)
+        loss = self.spec.objective.loss(self.decode(features, batch), batch)
+        states = _tensors(series)
+        for state in states:
+            state.retain_grad()
+        self.manual_backward(loss, retain_graph=True)
+        added = penalty(self, batch, series)
+        constants = [state.register_hook(torch.zeros_like) for state in states]
+        self.manual_backward(added)
+        for constant in constants:
+            constant.remove()
+        return loss
+
+    def _clip(self, parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor]:
+        """Clip the gradients; returns their norm before, and whether clipping acted."""
+        largest = self.optimisation.largest_element
+        limit = math.inf if self.clip is None or largest is not None else self.clip
+        norm = nn.utils.clip_grad_norm_(parameters, limit)
+        if largest is None:
+            return norm, norm > limit
+        elements = torch.stack([p.grad.abs().max() for p in parameters if p.grad is not None])
+        nn.utils.clip_grad_value_(parameters, largest)
+        return norm, elements.max() > largest
 
     def parameter_names(self) -> list[str]:
         """Names of the trained parameters, in the order of `parameter_norms`."""
@@ -313,3 +350,9 @@ def _last_read(sequences: int, steps: int) -> Reads:
 def _norm(parameter: Tensor) -> Tensor:
     """Of the parameter's gradient."""
     return parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad)
+
+
+def _tensors(series: Series) -> list[Tensor]:
+    """Every state of the series that has a gradient."""
+    states = (state for held in series.values() for state in (held if isinstance(held, list) else [held]))
+    return [state for state in states if state.requires_grad]

@@ -95,6 +95,12 @@ _CONFIG: dict[str, Any] = {
 }  # fmt: skip
 
 
+def gradient_legend(length: int, **extra: Any) -> alt.Legend:
+    """Make the legend of a colour scale, of so many pixels."""
+    place: dict[str, Any] = {"orient": "bottom", "direction": "horizontal", "titleOrient": "left", "titleLimit": 200}
+    return alt.Legend(gradientLength=length, **place, **extra)
+
+
 def panel_title(text: str, *below: str) -> alt.TitleParams:
     """Make the heading of one panel, and a line below it."""
     extra: dict[str, Any] = {"subtitle": list(below), "subtitleFontSize": 11, "subtitlePadding": 2} if below else {}

@@ -50,9 +50,8 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
         fitted += [] if exponent is None else [f"{line.label} {exponent:.2f}"]
     y = drawing.log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
     colour, shape = sheet.colour(), sheet.shape()
-    solved, censored, middle = (
-        sheet.data([r for r in rows if r["kind"] == k]) for k in ("solved", "censored", "middle")
-    )
+    kinds = ("solved", "censored", "middle")
+    solved, censored, middle = (sheet.data([row for row in rows if row["kind"] == kind]) for kind in kinds)
     layers: list[Any] = [
         alt.Chart(middle).mark_line(strokeWidth=1.6).encode(x=x, y=y, color=colour, strokeDash=sheet.dash()),
         alt.Chart(solved).mark_point(size=65, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),

@@ -15,6 +15,7 @@ from reports.summary import profiles
 from reports.summary.profiles import Point
 from reports.view import Topic
 
+NAMES = {"hidden": "hidden state", "cell": "cell state", "context": "context vector"}
 GUIDES = (("0.8^k", 0.8), ("1.5^k", 1.5))
 ACROSS = 3  # panels in a row
 
@@ -76,9 +77,7 @@ def named(quantity: str) -> str:
     block = quantity.removeprefix("residual.")
     if block != quantity:
         return f"input of block {block}"
-    return {"input": "input", "hidden": "hidden state", "cell": "cell state", "context": "context vector"}.get(
-        quantity, quantity
-    )
+    return NAMES.get(quantity, quantity)
 
 
 def _moment(topic: Topic, quantity: str, last: bool) -> list[_Panel]:
@@ -164,27 +163,17 @@ def _lines(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt
         if len(series.seeds) > 1:
             for seed, points in series.seeds.items():
                 thin += [row | {"seed": seed} for row in _joined(series.label, points, low, high)]
-            bands += [
-                {
-                    "model": series.label,
-                    "distance": point.distance,
-                    "drawn": profiles.cut(point.low, low, high),
-                    "to": profiles.cut(point.high, low, high),
-                }
-                for point in series.points
-            ]  # fmt: skip
+            for point in series.points:
+                least, largest = (profiles.cut(value, low, high) for value in (point.low, point.high))
+                bands.append({"model": series.label, "distance": point.distance, "drawn": least, "to": largest})
     colour, dash = sheet.colour(), sheet.dash()
     layers: list[Any] = []
     if bands:
         layers.append(alt.Chart(sheet.data(bands)).mark_area(opacity=0.15).encode(x=x, y=y, y2="to:Q", color=colour))
-        layers.append(
-            alt.Chart(sheet.data(thin)).mark_line(strokeWidth=0.6, opacity=0.7)
-            .encode(x=x, y=y, color=colour, detail=["seed:N", "piece:N"])
-        )  # fmt: skip
-    layers.append(
-        alt.Chart(sheet.data(middle)).mark_line(strokeWidth=2)
-        .encode(x=x, y=y, color=colour, strokeDash=dash, detail="piece:N")
-    )  # fmt: skip
+        seeds = alt.Chart(sheet.data(thin)).mark_line(strokeWidth=0.6, opacity=0.7)
+        layers.append(seeds.encode(x=x, y=y, color=colour, detail=["seed:N", "piece:N"]))
+    line = alt.Chart(sheet.data(middle)).mark_line(strokeWidth=2)
+    layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash, detail="piece:N"))
     if marks:
         edge = alt.Chart(sheet.data(marks)).mark_text(fontSize=13, clip=False)
         layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))

@@ -78,25 +78,16 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float, le
             number = index - len(picture.rows) if attention else index + 1
             rows += [{"row": number} | run for run in runs(picture.steps, values)]
     last = max((row["to"] for row in rows), default=1)
-    colour = alt.Color(
-        "percent:Q",
-        title="attention weight (%)" if attention else "gate (%)",
-        scale=alt.Scale(domain=[0, 50, 100], range=["#ffffff", "#6baed6", "#08306b"], clamp=True),
-        legend=alt.Legend(
-            orient="bottom", direction="horizontal", gradientLength=240, titleOrient="left", titleLimit=200
-        ),
-    )
-    label = "answer, from the last" if attention else "unit"
+    scale = alt.Scale(domain=[0, 50, 100], range=["#ffffff", "#6baed6", "#08306b"], clamp=True)
+    legend = drawing.gradient_legend(240)
+    name, label = ("attention weight (%)", "answer, from the last") if attention else ("gate (%)", "unit")
+    colour = alt.Color("percent:Q", title=name, scale=scale, legend=legend)
     axis = alt.Axis(ticks=leftmost, labelFontSize=9, grid=False, **drawing.only_left(leftmost, label, 28))
     y = alt.Y("row:O", axis=axis)
     x = alt.X("step:Q", scale=alt.Scale(domain=[0, last], nice=False), axis=drawing.step_axis("step of the sequence"))
     chart = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2="to:Q", y=y, color=colour)
-    return drawing.panel(
-        [chart],
-        width,
-        12 * max(4, len(picture.rows) if picture else 0),
-        drawing.panel_title(title if picture else f"{title}: no record"),
-    )
+    heading = drawing.panel_title(title if picture else f"{title}: no record")
+    return drawing.panel([chart], width, 12 * max(4, len(picture.rows) if picture else 0), heading)
 
 
 # -- Jacobian: singular values along a sequence, Lyapunov spectrum -----------------------------------------------------

@@ -61,9 +61,8 @@ def _linear_axis(values: Sequence[float]) -> alt.Y:
 
 def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     low, high = SKILL
-    y = alt.Y(
-        "value:Q", scale=alt.Scale(domain=SKILL, nice=False, clamp=True), axis=alt.Axis(title="skill", tickCount=5)
-    )
+    scale = alt.Scale(domain=SKILL, nice=False, clamp=True)
+    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title="skill", tickCount=5))
     marks: list[Row] = []
     for label, group in topic.drawn:
         for row in _rows(label, group):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor, log10
 from statistics import median
 from typing import Any
 
 import altair as alt
 
+from bench.records.recipe import Recipe
 from bench.records.result import Result
 from reports.figures import drawing
 from reports.figures.drawing import Looks, Row, Sheet, Spec
@@ -73,15 +75,9 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
             for point, end in zip(kept, ends[-len(kept) :], strict=True)
         ]
     axis = alt.Axis(title="training step" if leftmost else None, minExtent=32, labelFontSize=10, grid=False)
-    colour = alt.Color(
-        "drawn:Q",
-        title="gradient norm",
-        scale=alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True),
-        legend=alt.Legend(
-            orient="bottom", direction="horizontal", gradientLength=320, values=[-16, -12, -8, -4, 0, 4],
-            labelExpr=drawing.POWER_LABEL, titleOrient="left", titleLimit=200,
-        ),
-    )  # fmt: skip
+    scale = alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True)
+    legend = drawing.gradient_legend(320, values=[-16, -12, -8, -4, 0, 4], labelExpr=drawing.POWER_LABEL)
+    colour = alt.Color("drawn:Q", title="gradient norm", scale=scale, legend=legend)
     x = alt.X("distance:Q", axis=alt.Axis(title="distance k", grid=False, tickCount=3, format="~d"))
     longest = max((row["to"] for row in rows), default=1)
     y = alt.Y("step:O", sort=steps, axis=axis)
@@ -114,17 +110,26 @@ def norm_per_step(topic: Topic, models: Looks) -> Spec:
         for n in lengths
     ]
     several = any(len(line.seeds(n)) > 1 for line in topic.lines for n in lengths)
-    clips = {run.cell.recipe.clip for run in runs.values() if run}
+    clips = [run.cell.recipe for run in runs.values() if run]
     lines = [
         f"Total gradient norm before clipping, in at most {BINS} stretches of steps: median (line), least to largest "
         "(band); " + ("the first of several seeds" if several else "n = 1 seed"),
-        "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all steps."
-        if clips != {None}
-        else "Nothing was clipped: clipping was off.",
+        _clipping(clips),
     ]
-    return sheet.finish(
-        drawing.grid(panels, len(lengths), spacing=10), f"{topic.title}: gradient norm per training step", lines
-    )
+    title = f"{topic.title}: gradient norm per training step"
+    return sheet.finish(drawing.grid(panels, len(lengths), spacing=10), title, lines)
+
+
+def _clipping(recipes: Sequence[Recipe]) -> str:
+    """What a figure says of clipping. By value, the norms do not tell which steps were clipped."""
+    if any(recipe.largest_norm is not None for recipe in recipes):
+        return (
+            "Black: stretches in which a step was clipped, up to their largest norm; the titles say the share of all "
+            "steps."
+        )
+    if any(recipe.clip is not None for recipe in recipes):
+        return "Gradients were clipped element by element; the titles say the share of all steps."
+    return "Nothing was clipped: clipping was off."
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
@@ -148,30 +153,27 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
 def _panel(
     sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float, leftmost: bool
 ) -> Spec:
-    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, run.cell.recipe.clip)] if run else []
+    largest = run.cell.recipe.largest_norm if run else None
+    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, largest)] if run else []
     heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
     axis = drawing.power_axis("norm" if leftmost else None, *domain, labels=leftmost)
-    scale = alt.Scale(domain=domain, nice=False, clamp=True)
+    low, middle, limit = (
+        alt.Y(f"{name}:Q", scale=alt.Scale(domain=domain, nice=False, clamp=True), axis=axis)
+        for name in ("low", "middle", "clip")
+    )
     x = alt.X("step:Q", axis=alt.Axis(title="training step", grid=False, tickCount=4, format="~d"))
     colour = sheet.colour(legend=False)
     chart = alt.Chart(sheet.data(rows))
     layers: list[Any] = [
-        chart.mark_area(opacity=0.25, interpolate="step-after").encode(
-            x=x, y=alt.Y("low:Q", scale=scale, axis=axis), y2="high:Q", color=colour
-        ),
-        chart.mark_line(strokeWidth=1.5).encode(x=x, y=alt.Y("middle:Q", scale=scale, axis=axis), color=colour),
+        chart.mark_area(opacity=0.25, interpolate="step-after").encode(x=x, y=low, y2="high:Q", color=colour),
+        chart.mark_line(strokeWidth=1.5).encode(x=x, y=middle, color=colour),
     ]
-    if run and run.cell.recipe.clip is not None:
-        clip = log10(run.cell.recipe.clip)
+    if largest is not None:
+        clip = log10(largest)
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
-        layers += [
-            alt.Chart(sheet.data([{"clip": clip}]))
-            .mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
-            .encode(y=alt.Y("clip:Q", scale=scale, axis=axis)),
-            alt.Chart(sheet.data(acted))
-            .mark_rule(color=CLIPPED, strokeWidth=1.6)
-            .encode(x=x, y=alt.Y("clip:Q", scale=scale, axis=axis), y2="high:Q"),
-        ]
+        rule = alt.Chart(sheet.data([{"clip": clip}])).mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
+        bars = alt.Chart(sheet.data(acted)).mark_rule(color=CLIPPED, strokeWidth=1.6)
+        layers += [rule.encode(y=limit), bars.encode(x=x, y=limit, y2="high:Q")]
     return drawing.panel(layers, width, 80, drawing.panel_title(heading))

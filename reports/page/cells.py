@@ -6,6 +6,7 @@ import hashlib
 import math
 from typing import Any
 
+from bench.records.recipe import FIELDS, label
 from bench.records.result import Result
 from bench.records.row import row
 from reports.page import series as page_series
@@ -130,8 +131,7 @@ def tests(topic: Topic) -> list[list[Any]]:
 
 
 SETTINGS = (
-    "task", "model", "length", "seed", "learning rate", "steps", "batch size", "clip", "parameter budget",
-    "hidden size asked for", "evaluated every (steps)", "probes", "recipe version", "task version", "model version",
+    "task", "model", "length", "seed", *map(label, FIELDS), "task version", "model version", "code",
     "data", "data sha256", "hidden size", "body parameters", "device", "platform", "python", "torch", "lightning",
     "other libraries", "threads", "git commit", "git changed",
 )  # fmt: skip
@@ -139,14 +139,13 @@ SETTINGS = (
 
 def settings(result: Result) -> list[Any]:
     """List what a cell was made with, in the order of SETTINGS."""
-    asked, recipe, size, made = result.cell, result.cell.recipe, result.size, result.provenance
+    asked, size, made = result.cell, result.size, result.provenance
     libraries = dict(made.libraries) if made else {}
     first = [libraries.pop(name, None) for name in ("torch", "lightning")]
     others = ", ".join(f"{name} {version}" for name, version in sorted(libraries.items()))
     return [
-        asked.task, asked.model, asked.length, asked.seed, recipe.learning_rate, recipe.steps, recipe.batch_size,
-        recipe.clip, recipe.parameters, recipe.hidden, recipe.evaluate_every, recipe.probes, recipe.version,
-        asked.versions.task, asked.versions.model, asked.data.name if asked.data else None,
+        asked.task, asked.model, asked.length, asked.seed, *asked.recipe.values.values(),
+        asked.versions.task, asked.versions.model, asked.code, asked.data.name if asked.data else None,
         asked.data.sha256 if asked.data else None, size.hidden if size else None,
         size.parameters_body if size else None, made.device if made else None, made.platform if made else None,
         made.python if made else None, *first, others or None, made.threads if made else None,

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bench.records.asked import Asked, AskedCell, possible_keys
+from bench.records.recipe import as_text
 from bench.records.result import ANSWERS, Result
+from bench.records.sweep import Sweep
 from reports.summary import Group
 
 
@@ -18,10 +20,15 @@ def command(sweep: dict[str, Any]) -> str:
     first = ("tasks", "models", "lengths", "seeds", "learning_rates", "budget")
     for name in (*first, *sorted(set(sweep) - set(first))):
         value = sweep.get(name)
-        if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        text = ",".join(map(str, value)) if isinstance(value, list) else as_text(value)
+        if value is not None or _says_none(name, sweep):
             parts += [f"--{name.replace('_', '-')}", text]
     return shlex.join(parts)
+
+
+def _says_none(name: str, sweep: dict[str, Any]) -> bool:
+    """Whether a sweep asks for none where the default is something."""
+    return name in sweep and name in Sweep.model_fields and Sweep.model_fields[name].default is not None
 
 
 def missing(asked: Iterable[AskedCell], results: Iterable[Result]) -> list[str]:

@@ -163,19 +163,19 @@ def summaries(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
 
 
 def _summary(flows: Sequence[GradientFlow], shown: Sequence[str]) -> dict[str, Any]:
-    said = {quantity: verdicts(flows, quantity) for quantity in shown}
+    held = {name: [one.profiles[name] for one in flows if name in one.profiles] for name in shown}
     return {
         "n": len(flows),
         "steps": sorted({one.step for one in flows}),
         "alignment": short(of_all([one.credit_alignment for one in flows]), 3),
         "quantities": {
-            quantity: {
-                "verdicts": one.counts,
-                "rate": short(one.rate, 3),
-                "ratio": short(one.ratio, 3),
-                "half_life": short(one.half_life, 3),
+            name: {
+                "verdicts": verdicts(profiles),
+                "rate": short(of_all([profile.rate for profile in profiles]), 3),
+                "ratio": short(of_all([profile.ratio for profile in profiles]), 3),
+                "half_life": short(of_all([profile.half_life for profile in profiles]), 3),
             }
-            for quantity, one in said.items()
+            for name, profiles in held.items()
         },
     }
 

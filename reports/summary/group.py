@@ -10,6 +10,7 @@ from functools import cached_property
 from statistics import fmean, median
 from typing import Literal, NamedTuple
 
+from bench.records.recipe import Scalar
 from bench.records.result import ANSWERS, LEARNING, Result, Score
 from reports.summary import statistics
 
@@ -27,7 +28,7 @@ class Identity(NamedTuple):
     device: str | None
     torch: str | None
     versions: tuple[int, int]
-    recipe: tuple[tuple[str, float | None], ...]
+    recipe: tuple[tuple[str, Scalar], ...]
 
 
 class Interval(NamedTuple):

@@ -24,7 +24,7 @@ def identity(result: Result) -> Identity:
         device=made.device if made else None,
         torch=".".join(made.libraries.get("torch", "unknown").split(".")[:2]) if made else None,
         versions=(cell.versions.task, cell.versions.model),
-        recipe=tuple(sorted(cell.recipe.model_dump(exclude={"learning_rate"}).items())),
+        recipe=tuple(sorted(item for item in cell.recipe.values.items() if item[0] != "learning_rate")),
     )
 
 

@@ -91,26 +91,9 @@ def moments(snapshots: Sequence[GradientFlow]) -> dict[str, GradientFlow]:
     return {name: snapshots[place] for name, place in places.items() if count >= least[name]}
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """What several seeds say of one quantity. counts: seeds by verdict. rate, ratio, half_life: medians, None where a
-    seed has none."""
-
-    counts: dict[str, int]
-    rate: float | None
-    ratio: float | None
-    half_life: float | None
-
-
-def verdicts(snapshots: Iterable[GradientFlow], quantity: str) -> Verdicts:
-    """Sum up the verdicts of one snapshot a seed on a quantity."""
-    held = [snapshot.profiles[quantity] for snapshot in snapshots if quantity in snapshot.profiles]
-    return Verdicts(
-        counts=dict(sorted(Counter(profile.verdict for profile in held).items())),
-        rate=of_all([profile.rate for profile in held]),
-        ratio=of_all([profile.ratio for profile in held]),
-        half_life=of_all([profile.half_life for profile in held]),
-    )
+def verdicts(profiles: Iterable[GradientProfile]) -> dict[str, int]:
+    """Count the seeds by verdict."""
+    return dict(sorted(Counter(profile.verdict for profile in profiles).items()))
 
 
 def of_all(values: Sequence[float | None]) -> float | None:

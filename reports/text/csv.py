@@ -31,31 +31,23 @@ def by_group(groups: Iterable[Group]) -> str:
 
 
 def _group_row(group: Group) -> dict[str, Any]:
-    key, interval, solve_rate, shared = group.identity, group.interval, group.solve_interval, group.reference
-    step = group.solved_at_step
+    key, interval, rate, step = group.identity, group.interval, group.solve_interval, group.solved_at_step
     own = (
         "learning_rate", "n", "diverged", "failed", "outcome", "score", "skill", "equals_chance", "solved",
         "step_budget", "batch_size", "parameters_body", "seconds",
     )  # fmt: skip
-    return {name: getattr(group, name) for name in own} | {
-        "task": key.task,
-        "model": key.model,
-        "length": key.length,
-        "data": key.data,
-        "device": key.device,
-        "torch": key.torch,
+    values = {name: getattr(group, name) for name in own}
+    values |= {name: getattr(key, name) for name in ("task", "model", "length", "data", "device", "torch")}
+    if shared := group.reference:
+        values |= {name: getattr(shared, name) for name in ("metric", "unit", "higher_is_better", "chance")}
+    if interval:
+        values |= {"interval": interval.kind, "low": interval.low, "high": interval.high}
+    if rate:
+        values |= {"solve_rate_low": rate[0], "solve_rate_high": rate[1]}
+    return values | {
         "learning_rates": " ".join(map(str, group.learning_rates)),
         "rate_on_edge": group.on_edge,
-        "interval": interval.kind if interval else None,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
         "values": " ".join(map(str, group.values)),
-        "metric": shared.metric if shared else None,
-        "unit": shared.unit if shared else None,
-        "higher_is_better": shared.higher_is_better if shared else None,
-        "chance": shared.chance if shared else None,
-        "solve_rate_low": solve_rate[0] if solve_rate else None,
-        "solve_rate_high": solve_rate[1] if solve_rate else None,
         "solved_at_step": step if step is not None and math.isfinite(step) else None,
     }
 

@@ -11,7 +11,6 @@ from reports.summary.grouping import alone_of, solved_length, steps_exponent
 from reports.text import words
 from reports.text.notes import references
 from reports.view import Topic, View
-from reports.view.topic import Member
 
 
 class Column(NamedTuple):
@@ -97,7 +96,7 @@ def overview(topic: Topic, lengths: Sequence[int], short: bool = False) -> Table
             stack = [member for member in topic.members if (member.label, member.length) == (label, length)]
             cells.append("\n".join(words.number(member.group.score) for member in stack))
             cells.append("\n".join(words.EQUALS_CHANCE if member.group.equals_chance else "" for member in stack))
-            cells.append("\n".join(_verdict(member, short) for member in stack))
+            cells.append("\n".join(_verdict(member.group, member.difference, short) for member in stack))
     far = {line.label: _far(solved_length(line.groups), line.members[0].length) for line in topic.lines}
     if any(far.values()):
         columns.append(Column("T*"))
@@ -112,11 +111,11 @@ def _broken(name: str, short: bool) -> str:
     return name.replace(":", "\n:") if short else name
 
 
-def _verdict(member: Member, short: bool) -> str:
-    word = words.outcome(member.group, short).partition("\n")[0]
+def _verdict(group: Group, difference: str, short: bool) -> str:
+    word = words.outcome(group, short).partition("\n")[0]
     if not short and word == "solved":
-        word = f"solved at {words.solved_at(member.group)}"
-    return f"{word} ({member.difference})" if member.difference else word
+        word = f"solved at {words.solved_at(group)}"
+    return f"{word} ({difference})" if difference else word
 
 
 def _far(length: int | None, shortest: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 from typing import NamedTuple
 
 
@@ -41,7 +42,5 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     The default models keep theirs in every report. The others, entries with options among them, take spare ones in
     alphabetical order, so give all labels of a report at once.
     """
-    every = sorted(set(labels))
-    others = [label for label in every if label not in LOOKS]
-    spare = {label: SPARE[place % len(SPARE)] for place, label in enumerate(others)}
-    return {label: LOOKS[label] if label in LOOKS else spare[label] for label in every}
+    spare = cycle(SPARE)
+    return {label: LOOKS.get(label) or next(spare) for label in sorted(set(labels))}

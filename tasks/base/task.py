@@ -12,6 +12,7 @@ import inspect
 import itertools
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -24,6 +25,7 @@ from tasks.base.batch import Batch, Block, Replacement, first_sequences
 from tasks.base.spec import Data, Spec
 
 Split = Literal["validation", "test"]
+LENGTHS_KEPT = 64  # tasks of other lengths that a stream with drawn lengths keeps
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:
@@ -70,6 +72,7 @@ class Task(LightningDataModule, metaclass=_Stating):
 
     Attributes of a task object:
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
+      train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
       true dependency; None: as far back as a sequence goes).
     """
@@ -100,6 +103,7 @@ class Task(LightningDataModule, metaclass=_Stating):
         self.block = 1
         self.steps: int | None = None
         self.first_step = 0
+        self.train_lengths: Literal["fixed", "uniform"] = "fixed"
         self.floors: dict[str, float] = {}
 
     def at(self, length: int) -> Self:
@@ -180,6 +184,17 @@ class Task(LightningDataModule, metaclass=_Stating):
         return Block(part.to(device) for part in batch) if isinstance(batch, Block) else batch.to(device)
 
 
+def training_length(task: Task, step: int) -> int:
+    """The length of the training batch of `step`: the task's, or drawn uniformly from its minimum to its own, as a
+    function of (seed, step) only."""
+    if task.train_lengths == "fixed":
+        return task.length
+    drawn = torch.randint(
+        task.minimum_length, task.length + 1, (), generator=generator(task.seed, "train length", step)
+    )
+    return int(drawn)
+
+
 class _Stream(IterableDataset[Batch | Block]):
     """Training batches of a task, in the order of steps."""
 
@@ -188,11 +203,17 @@ class _Stream(IterableDataset[Batch | Block]):
 
     def __iter__(self) -> Iterator[Batch | Block]:
         task = self.task
+        of_length = lru_cache(LENGTHS_KEPT)(task.at)
+
+        def batch(step: int) -> Batch:
+            length = training_length(task, step)
+            return (task if length == task.length else of_length(length)).training_batch(step)
+
         steps = itertools.count(task.first_step) if task.steps is None else range(task.first_step, task.steps)
         if task.block == 1:
-            yield from map(task.training_batch, steps)
+            yield from map(batch, steps)
             return
-        batches = map(task.training_batch, steps)
+        batches = map(batch, steps)
         while block := Block(itertools.islice(batches, task.block)):
             yield block
 

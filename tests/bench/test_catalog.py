@@ -343,6 +343,41 @@ def test_a_task_without_options_says_so(folder: Path) -> None:
         catalog.card("task", "mine_bare:Model").values([("x", "1")])
 
 
+# -- functions of a recipe ---------------------------------------------------------------------------------------------
+
+FUNCTIONS: list[tuple[Kind, str]] = [(kind, name) for kind in catalog.TABLES for name in catalog._functions(kind)]
+
+
+def test_the_tables_are_those_that_are_imported() -> None:
+    from models.base import OPTIMISERS, PENALTIES, SCHEDULES
+
+    assert set(FUNCTIONS) == {
+        *(("optimiser", name) for name in OPTIMISERS),
+        *(("schedule", name) for name in SCHEDULES),
+        *(("penalty", name) for name in PENALTIES),
+    }
+
+
+@pytest.mark.parametrize(("kind", "name"), FUNCTIONS)
+def test_the_options_of_a_function_are_its_keywords(kind: Kind, name: str) -> None:
+    from models.base import optimisation
+
+    loaded = vars(optimisation)[catalog.TABLES[kind]][name]
+    card = catalog.function(kind, name)
+    hints = typing.get_type_hints(loaded)
+    keywords = [p for p in inspect.signature(loaded).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert {key: (option.default, set(option.kinds)) for key, option in card.options.items()} == {
+        p.name: (p.default, {hints[p.name].__name__}) for p in keywords
+    }
+    assert card.version == 1 + optimisation.CHANGES.get(name, 0)
+
+
+def test_a_function_outside_of_the_table_has_no_name() -> None:
+    for name in ("hidden_states", "_rise", "torch.optim:SGD", ""):
+        with pytest.raises(CatalogError, match="unknown schedule: "):
+            catalog.function("schedule", name)
+
+
 # -- modules that have moved -------------------------------------------------------------------------------------------
 
 

@@ -155,7 +155,7 @@ def test_stores_of_different_schemas_are_refused(two: tuple[Store, Store], tmp_p
     first, second = two
     old = a_result(a_cell(seed=5), weights_sha256=None, schema_number=0)
     (second.path / "cells" / f"{old.cell.key}.json").write_bytes(seal(old.model_dump(mode="json")))
-    with pytest.raises(MergeError, match=r"A holds records of schema 1, .*B of schema 0: stores are joined only where"):
+    with pytest.raises(MergeError, match=r"A holds records of schema 2, .*B of schema 0: stores are joined only where"):
         merge([first, second], tmp_path / "C")
     new = old.model_copy(update={"schema_number": 99})
     (second.path / "cells" / f"{old.cell.key}.json").write_bytes(seal(new.model_dump(mode="json")))

@@ -73,8 +73,31 @@ BAD = [
     (["--checkpoint-every", "-1"], "--checkpoint-every: input should be greater than or equal to 0, got -1.0"),
     (["--checkpoint-every", "nan"], "--checkpoint-every: "),
     (["--checkpoint-every", "60", "--engine", "ray", "--address", "auto"], "--checkpoint-every and --address exclude"),
-    (["--clip", "tight"], "--clip expects a number above 0 or none, got 'tight'"),
-    (["--clip", "0"], "--clip: input should be greater than 0, got 0.0"),
+    (
+        ["--clip", "tight"],
+        "--clip: expected a number above 0 (of the norm; also norm:NUMBER), value:NUMBER or none, got",
+    ),
+    (
+        ["--clip", "0"],
+        "--clip: expected a number above 0 (of the norm; also norm:NUMBER), value:NUMBER or none, got '0'",
+    ),
+    (
+        ["--optimiser", "adamv"],
+        "unknown optimiser: 'adamv'. Did you mean 'adam'? Available: adam, adamw, rmsprop, sgd.",
+    ),
+    (["--optimiser", "sgd:momentun=0.9"], "unknown option of optimiser sgd: 'momentun'. Did you mean 'momentum'?"),
+    (["--optimiser", "sgd:momentum=much"], "optimiser sgd: option 'momentum' expects float, got 'much'."),
+    (["--optimiser", "sgd:momentum=0.9:x"], "--optimiser: cannot read option 'x'"),
+    (["--optimiser", "torch.optim:Adam"], "unknown optimiser: 'torch.optim:Adam'"),
+    (["--schedule", "cosin"], "unknown schedule: 'cosin'. Did you mean 'cosine'?"),
+    (["--schedule", "cosine:warmup=0.1"], "unknown option of schedule cosine: 'warmup'. Did you mean 'warm_up'?"),
+    (["--penalty", "pascal"], "unknown penalty: 'pascal'. Did you mean 'pascanu'?"),
+    (["--penalty", "pascanu", "--bptt", "5"], "--penalty and --bptt exclude each other"),
+    (
+        ["--train-lengths", "uniforn"],
+        "--train-lengths: input should be 'fixed' or 'uniform', got 'uniforn'. Did you mean",
+    ),
+    (["--stop", "newer"], "--stop: input should be 'solved' or 'never', got 'newer'. Did you mean 'never'?"),
     (["--hidden", "8", "--parameters", "100"], "--parameters and --hidden exclude each other"),
     (["--steps"], "--steps requires an argument"),
     (["--config", "missing.toml"], "cannot read the configuration missing.toml: No such file or directory"),
@@ -110,7 +133,9 @@ def one_message(capsys: pytest.CaptureFixture[str], message: str) -> None:
         ("lengths = []", "--lengths: expected at least one, got an empty list"),
         ('steps = "5"', "--steps: input should be a valid integer, got '5'"),
         ("retry_failed = 1", "--retry-failed: input should be a valid boolean, got 1"),
-        ("clip = true", "--clip expects a number above 0 or none, got True"),
+        ("clip = true", "--clip: expected a number above 0 (of the norm; also norm:NUMBER), value:NUMBER or none, got"),
+        ('optimiser = "adamv"', "unknown optimiser: 'adamv'. Did you mean 'adam'?"),
+        ("optimiser = 3", "--optimiser: input should be a valid string, got 3"),
         ("tasks = [3]", "--tasks: expected an entry as text, or a table with its name, got 3"),
         ("tasks = 3", "--tasks: "),
         ('models = [{name = "lstm", layers = "2x"}]', "model lstm: option 'layers' expects int, got '2x'."),
@@ -186,6 +211,9 @@ def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ["--tasks", "copy,adding:marks=early", "--models", f"rnn:activation=relu:layers=2,{EXAMPLES}:Mean:bias=false"],
         ["--clip", "none", "--steps", "0", "--batch-size", "3", "--hidden", "4"],
         ["--clip", "0.25", "--parameters", "500"],
+        ["--clip", "norm:2", "--bptt", "3"],
+        ["--clip", "value:0.5", "--optimiser", "adamw:weight_decay=0.1", "--schedule", "cosine:warm_up=0.05"],
+        ["--penalty", "pascanu:weight=2.0", "--train-lengths", "uniform", "--stop", "never"],
         ["--store", 'a "quoted" 😀\\path', "--data", "d", "--timeout", "1.5", "--workers", "3", "--retry-failed"],
     ],
     ids=" ".join,
@@ -203,7 +231,7 @@ def test_what_is_printed_configures_the_same(
 
 
 KINDS: dict[str, Any] = {
-    "steps": int, "batch_size": int, "hidden": int, "parameters": int, "workers": int, "timeout": float,
+    "steps": int, "batch_size": int, "hidden": int, "parameters": int, "workers": int, "timeout": float, "bptt": int,
 }  # fmt: skip
 
 

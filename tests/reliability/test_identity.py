@@ -13,7 +13,9 @@ from rich.console import Console as Terminal
 
 from bench.cli.console import Console
 from bench.records.cell import Cell, DataIdentity, Versions
+from bench.records.recipe import FIELDS, Recipe
 from bench.records.result import SCHEMA, Result
+from bench.records.row import COLUMNS, RECIPE
 from bench.records.sweep import Sweep
 from bench.runner import runner
 from bench.runner.plan import plan
@@ -51,6 +53,24 @@ def test_what_may_change_numbers_makes_another_cell(tmp_path: Path, changes: dic
     assert [group.n for group in groups] == [1, 1], "separate rows"
 
 
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_frame_tells_recipes_apart(tmp_path: Path, field: str) -> None:
+    """Row 14: a groupby over the recipe's columns never averages over what may change a score."""
+    others: dict[str, Any] = {
+        "steps": 21, "batch_size": 5, "learning_rate": 0.2, "clip": 0.5, "parameters": 9, "hidden": 9,
+        "evaluate_every": 11, "probes": 2, "version": 2, "bptt": 7, "optimiser": "sgd", "schedule": "cosine",
+        "penalty": "pascanu", "train_lengths": "uniform", "stop": "never",
+    }  # fmt: skip
+    assert others.keys() == Recipe.model_fields.keys()
+    store = Store(tmp_path, create=True)
+    for recipe in (a_recipe(), a_recipe(**{field: others[field]})):
+        store.publish(a_result(a_cell(recipe=recipe)))
+    frame = store.frame()
+    assert len(frame) == 2
+    assert frame[RECIPE[field]].nunique(dropna=False) == 2
+    assert len(frame.groupby(list(RECIPE.values()), dropna=False)) == 2
+
+
 def test_the_name_of_the_data_is_for_eyes_only() -> None:
     renamed = a_cell(data=DataIdentity(name="tiny", sha256=SHAKESPEARE.sha256))
     assert renamed.key == a_cell(data=SHAKESPEARE).key
@@ -77,13 +97,25 @@ def test_a_new_version_is_measured_anew(tmp_path: Path, monkeypatch: pytest.Monk
 # -- old results -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("schema", range(1, SCHEMA + 1))
-def test_golden_stores_of_every_schema_are_read(schema: int) -> None:
-    """Row 11."""
-    folder = GOLDEN / f"schema-{schema}"
+STORES = sorted(GOLDEN.glob("schema-*"))
+EVERY_STORE = pytest.mark.parametrize("folder", STORES, ids=lambda folder: folder.name)
+
+
+def test_there_are_golden_stores_of_schemas_that_are_read() -> None:
+    schemas = [int(folder.name.removeprefix("schema-")) for folder in STORES]
+    assert schemas == list(range(1, len(schemas) + 1))
+    assert 1 <= len(schemas) <= SCHEMA
+
+
+@EVERY_STORE
+def test_golden_stores_of_every_schema_are_read(folder: Path) -> None:
+    """Row 11. Later schemas may add columns."""
     store = Store(folder / "results")
     rows = json.loads(json.dumps(make.expected(store)))
-    assert rows == json.loads((folder / "expected.json").read_text("utf-8"))
+    old = json.loads((folder / "expected.json").read_text("utf-8"))
+    assert [{name: row[name] for name in before} for row, before in zip(rows, old, strict=True)] == old
+    assert [tuple(row) for row in rows] == [COLUMNS] * len(rows)
+    assert tuple(old[0]) == COLUMNS[: len(old[0])], "new columns stand at the end"
     assert {row["status"] for row in rows} == {"ok", "diverged", "timeout"}
     assert store.corrupt == []
     assert len(store.sweeps()) == 1
@@ -91,10 +123,13 @@ def test_golden_stores_of_every_schema_are_read(schema: int) -> None:
         assert store.weights(result.cell.key)
 
 
-def test_the_golden_store_of_the_present_schema_is_written_the_same_today() -> None:
-    folder = GOLDEN / f"schema-{SCHEMA}" / "results"
-    for result in Store(folder).answers():
-        assert encode(result) == (folder / "cells" / f"{result.cell.key}.json").read_bytes()
+@EVERY_STORE
+def test_golden_records_are_written_the_same_today(folder: Path) -> None:
+    """Keys and texts of what is stored stay: of the cell, the recipe and the record."""
+    results = list(Store(folder / "results").answers())
+    assert results
+    for result in results:
+        assert encode(result) == (folder / "results" / "cells" / f"{result.cell.key}.json").read_bytes()
 
 
 # -- honest aggregates -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import SequenceModel
+from tasks.adding import Adding
 from tasks.base import Reads, Spec
 
 
@@ -156,3 +157,26 @@ class NoModel:
     """Not a sequence model at all."""
 
     def __init__(self, spec: Spec, **common: Any) -> None: ...
+
+
+class TwoGroups(Mean):
+    """Trains its head by a tenth of its body's rate."""
+
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, **common)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        head = {"params": list(self.head.parameters()), "lr": self.learning_rate / 10}
+        return torch.optim.Adam([{"params": list(self.body.parameters())}, head], lr=self.learning_rate)
+
+
+class OneLength(Adding):
+    """Adding that serves six pairs and no other number of them."""
+
+    version = 1
+    minimum_length = 2
+
+    def __init__(self, length: int, **common: Any) -> None:
+        if length != 6:
+            raise ValueError(f"OneLength: length must be 6, got {length}")
+        super().__init__(length, **common)

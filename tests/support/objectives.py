@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from tasks.base import Objective
-from tasks.base.metrics import RatioMetric, per_sequence
+from tasks.base import Batch, Objective, RatioMetric, per_sequence
 
 
 class _Squares(RatioMetric):
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        return per_sequence((outputs - targets).square().sum(-1), read), torch.ones(len(read))
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        squares = (outputs - batch.targets).square().sum(-1)
+        return per_sequence(squares, batch.reads), torch.ones(len(batch.reads.counts))
 
 
 @final
 class SquaredError(Objective):
     metric_name, unit, counted, higher_is_better = "mean squared error", "", "sequences", False
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs - targets).square().mean()
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return (outputs - batch.targets).square().mean()
 
     def metric(self) -> Metric:
         return _Squares()
 
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
         return outputs.sum(-1)

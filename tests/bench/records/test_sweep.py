@@ -131,7 +131,7 @@ def test_fields_are_converted(field: str, value: Any, expected: Any) -> None:
         ({"batch_size": 0}, "greater than or equal to 1"),
         ({"hidden": 0}, "greater than or equal to 1"),
         ({"parameters": 0}, "greater than or equal to 1"),
-        ({"clip": 0.0}, "greater than 0"),
+        ({"clip": 0.0}, "expected a number above 0"),
         ({"budget": "quik"}, "'smoke', 'quick' or 'full'"),
         ({"hidden": 8, "parameters": 100}, "exclude each other"),
         ({"tasks": [3]}, "expected an entry as text"),

@@ -372,7 +372,9 @@ def test_the_columns_users_rely_on(store: Store) -> None:
         "higher_is_better, chance, skill, solved_at_step, steps, step_budget, tokens_seen, parameters, "
         "parameters_body, hidden, seconds, steps_per_second, peak_memory_mb, memory_horizon, gradient_norm_mean, "
         "gradient_norm_max, gradient_ratio, gradient_rate, gradient_half_life, gradient_verdict, credit_alignment, "
-        "data, key"
+        "data, key, batch_size, clip, parameter_budget, hidden_asked, evaluate_every, probes, recipe_version, bptt, "
+        "optimiser, schedule, penalty, train_lengths, stop, task_version, model_version, code, device, torch, "
+        "lightning, python"
     )
     assert tuple(store.frame().columns) == COLUMNS
     assert len(store.frame()) == 0
@@ -409,6 +411,18 @@ def test_a_row_of_an_answer() -> None:
         "gradient_norm_max": 2.0,
         "data": "shakespeare abababab",
         "key": result.cell.key,
+        "batch_size": 4,
+        "clip": 1.0,
+        "parameter_budget": 16_000,
+        "evaluate_every": 10,
+        "probes": 6,
+        "recipe_version": 1,
+        "optimiser": "adam",
+        "schedule": "trapezoid",
+        "train_lengths": "fixed",
+        "stop": "solved",
+        "task_version": 1,
+        "model_version": 1,
     }
 
 
@@ -427,6 +441,18 @@ def test_a_row_of_a_failure_holds_what_is_known() -> None:
         "step_budget": 20,
         "tokens_seen": 0,
         "key": a_cell().key,
+        "batch_size": 4,
+        "clip": 1.0,
+        "parameter_budget": 16_000,
+        "evaluate_every": 10,
+        "probes": 6,
+        "recipe_version": 1,
+        "optimiser": "adam",
+        "schedule": "trapezoid",
+        "train_lengths": "fixed",
+        "stop": "solved",
+        "task_version": 1,
+        "model_version": 1,
     }
 
 

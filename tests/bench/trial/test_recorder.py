@@ -13,7 +13,7 @@ from bench.trial.recorder import Recorder
 from models.base import SequenceModel
 from tasks.adding import Adding
 from tasks.base import Batch, Block, Evaluation
-from tests.support.factories import a_recipe
+from tests.support.factories import a_recipe, a_result
 
 
 def a_recorder(**recipe: Any) -> Recorder:
@@ -37,7 +37,13 @@ def validate(seen: Recorder, *scores: float) -> FakeTrainer:
     return trainer
 
 
-def step(seen: Recorder, trainer: FakeTrainer, losses: list[float], norms: list[float] | None = None) -> None:
+def step(
+    seen: Recorder,
+    trainer: FakeTrainer,
+    losses: list[float],
+    norms: list[float] | None = None,
+    clipped: list[bool] | None = None,
+) -> None:
     batch = Batch(torch.zeros(4, 6, 2), torch.zeros(4), torch.ones(4, 6, dtype=torch.bool))
     block = Block([batch] * len(losses))
     first = trainer.global_step
@@ -45,6 +51,7 @@ def step(seen: Recorder, trainer: FakeTrainer, losses: list[float], norms: list[
     outputs = {
         "losses": torch.tensor(losses),
         "gradient_norms": torch.tensor(norms or losses),
+        "clipped": torch.tensor(clipped or [False] * len(losses)),
         "parameter_norms": {s: torch.tensor([1.0, 2.0]) for s in range(first, trainer.global_step) if s % 25 == 0},
     }
     seen.on_train_batch_start(cast(Trainer, trainer), None, block, 0)
@@ -81,6 +88,23 @@ def test_two_validations_in_a_row_solve(scores: tuple[float, ...], solved_at: in
     assert not seen.diverged
 
 
+def test_a_cell_that_never_stops_keeps_the_step_at_which_it_was_solved() -> None:
+    seen = a_recorder(stop="never")
+    trainer = validate(seen, 0.5, 0.009, 0.009, 0.5, 0.009, 0.009)
+    assert seen.solved_at == 20
+    assert not trainer.should_stop
+    assert a_result(solved_at_step=seen.solved_at).outcome == "solved"
+
+
+def test_the_step_at_which_it_was_solved_is_known_across_processes() -> None:
+    seen = a_recorder(stop="never")
+    validate(seen, 0.009, 0.009, 0.5)
+    later = a_recorder(stop="never")
+    later.restore(seen.state(), cast(SequenceModel, None))
+    validate(later, 0.5)
+    assert later.solved_at == 10
+
+
 @pytest.mark.parametrize("score", [math.nan, math.inf])
 def test_a_validation_that_is_no_number_is_divergence(score: float) -> None:
     seen = a_recorder()
@@ -107,10 +131,13 @@ def test_a_loss_or_gradient_that_is_no_number_is_divergence(losses: list[float],
 
 
 def test_curves_hold_every_step() -> None:
-    seen = a_recorder(clip=1.0)
+    seen = a_recorder()
     trainer = start(seen)
-    step(seen, trainer, [1.0, 0.5, 0.25], [2.0, 1.0, 1.5])
+    step(seen, trainer, [1.0, 0.5, 0.25], [2.0, 1.0, 1.5], [True, False, True])
     step(seen, trainer, [0.123456789], [0.5])
+    seen_later = a_recorder()
+    seen_later.restore(seen.state(), cast(SequenceModel, None))
+    assert seen_later.curves([]).clipped == 2
     curves = seen.curves(["a", "b"])
     assert curves.train_loss == (1.0, 0.5, 0.25, 0.12346)
     assert curves.gradient_norm == (2.0, 1.0, 1.5, 0.5)
@@ -118,12 +145,6 @@ def test_curves_hold_every_step() -> None:
     assert curves.parameter_steps == (0,)
     assert curves.parameter_norms == {"a": (1.0,), "b": (2.0,)}
     assert seen.seen.tokens == 4 * 4 * 6
-
-
-def test_nothing_is_clipped_without_a_clip() -> None:
-    seen = a_recorder(clip=None)
-    step(seen, start(seen), [9e9], [9e9])
-    assert seen.curves([]).clipped == 0
 
 
 @pytest.mark.parametrize("blocks", [1, 39, 40, 41, 100, 400])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.attention import Attention
-from models.base import SequenceModel, count_parameters, schedule
+from models.base import SequenceModel, count_parameters, trapezoid
 from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
@@ -206,10 +206,10 @@ def test_present_tells_padding_from_embedded_tokens(tokens_spec: Spec, features_
     assert RNN(spec, hidden=4).present(torch.zeros(2, 3, 2)) is None
 
 
-def test_schedule_rises_stays_and_falls() -> None:
-    rates = [schedule(step, 100) for step in range(100)]
+def test_the_trapezoid_rises_stays_and_falls() -> None:
+    rates = [trapezoid(step, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[10:51] == [1.0] * 41
     assert rates[50:] == pytest.approx([(100 - step) / 50 for step in range(50, 100)])
-    assert schedule(12_345, -1) == 1.0
-    assert all(0 < schedule(step, steps) <= 1 for steps in (1, 2, 3) for step in range(steps))
+    assert trapezoid(12_345, -1) == 1.0
+    assert all(0 < trapezoid(step, steps) <= 1 for steps in (1, 2, 3) for step in range(steps))

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from bench.records.recipe import ByValue
 from bench.store import Store
 from reports.page import page
 from reports.page import series as page_series
@@ -171,6 +172,17 @@ def test_indices_of_topics_lines_and_settings_point_where_they_should(full_conte
             assert {full_content["groups"][place]["label"] for place in line["groups"]} == {line["label"]}
 
 
+def test_settings_and_headings_name_what_differs_between_recipes():
+    fields = ({}, {"bptt": 50}, {"stop": "never"}, {"penalty": "pascanu"}, {"clip": ByValue(value=0.5)})
+    results = [make_result("adding", "lstm", **given) for given in fields]
+    content = make_content(results)
+    names, rows = content["settings"]["names"], content["settings"]["rows"]
+    differing = {name for name, *values in zip(names, *rows, strict=True) if len(set(values)) > 1}
+    assert differing == {"bptt", "stop", "penalty", "clip"}
+    titles = " ".join(topic["title"] for topic in content["topics"])
+    assert all(text in titles for text in ("bptt 50", "stop never", "penalty pascanu", "clip value:0.5"))
+
+
 def test_tests_are_those_of_the_summary_and_need_four_seeds_a_side(full, full_content):
     by_key = {group_key(group): group for group in groups(full)}
     assert full_content["tests"]
@@ -243,3 +255,6 @@ def test_commands_and_cells_that_never_ran():
     sweep = {"clip": 1.0, "lengths": [10, 100], "models": ["lstm:layers=2", "a;b"], "seeds": None, "tasks": ["ner"]}
     asked = "python -m bench.run --tasks ner --models 'lstm:layers=2,a;b' --lengths 10,100 --clip 1.0"
     assert command(sweep) == asked
+    assert command(sweep | {"clip": None}) == asked.replace("--clip 1.0", "--clip none")
+    assert command(sweep | {"clip": {"value": 0.5}}) == asked.replace("--clip 1.0", "--clip value:0.5")
+    assert command(sweep | {"of another version": None}) == asked

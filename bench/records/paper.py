@@ -1,0 +1,143 @@
+"""A published table as data: the sweeps that measure it again, and what it claims.
+
+A TOML file:
+
+    title = "Long short-term memory"
+    source = "Hochreiter & Schmidhuber 1997, Neural Computation 9(8), table 7"
+    departures = ["one learning rate for all weights"]
+
+    [[sweeps]]
+    tasks = "adding:marks=early"
+    models = "lstm"
+    lengths = [100]
+
+    [[claims]]
+    task = "adding:marks=early"
+    model = "lstm"
+    length = 100
+    quantity = "solved_at_step"
+    value = 74000
+    where = "table 7, first row"
+
+A sweep holds the keys of a configuration (`bench.run --config`). A study is a paper without claims.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from bench.records.entry import Entry
+from bench.records.frozen import Frozen, Positive
+from bench.records.sweep import Sweep
+
+Text = Annotated[str, Field(min_length=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Record = TypeVar("Record", bound=Frozen)
+
+
+class PaperError(ValueError):
+    """A paper's file that cannot be followed: which file, what, expected, got."""
+
+
+class Claim(Frozen):
+    """One number of a published table.
+
+    task, model, length: the cell's, as a sweep of the paper asks for them. quantity: a column of `bench.load`. value:
+    as published. spread: half the width of its published interval, None where there is none. where: in the source.
+    """
+
+    task: Text
+    model: Text
+    length: Positive
+    quantity: Text
+    value: Number
+    spread: Spread | None = None
+    where: Text
+
+
+class Paper(Frozen):
+    """A published table, or a study. departures: what is done otherwise than in the source, a sentence each."""
+
+    title: Text
+    source: Text
+    sweeps: Annotated[tuple[Sweep, ...], Field(min_length=1)]
+    claims: tuple[Claim, ...] = ()
+    departures: tuple[Text, ...] = ()
+
+
+def read(path: Path) -> Paper:
+    """Read a paper from its TOML file.
+
+    Raises:
+        PaperError: it cannot be read, is not TOML, a key or value does not fit, or a claim names no cell of a sweep.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise PaperError(f"cannot read the paper {path}: {error.strerror}. Correct the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PaperError(f"the paper {path} is not valid TOML: {error}") from None
+    try:
+        return _paper(content)
+    except ValueError as error:
+        raise PaperError(f"the paper {path}: {error}") from None
+
+
+def _paper(content: Mapping[str, Any]) -> Paper:
+    lists: dict[str, tuple[Any, ...]] = {
+        "sweeps": _tables(Sweep, content, "sweeps"),
+        "claims": _tables(Claim, content, "claims"),
+    }
+    if isinstance(content.get("departures"), list):
+        lists["departures"] = tuple(content["departures"])
+    paper = _record(Paper, {**content, **lists}, "")
+    for number, claim in enumerate(paper.claims, start=1):
+        if not any(_asks_for(sweep, claim) for sweep in paper.sweeps):
+            asked = "; ".join(dict.fromkeys(map(_described, paper.sweeps)))
+            raise ValueError(
+                f"claim {number} names no cell of a sweep: {claim.task} / {claim.model} / T{claim.length}. Add it to a "
+                f"sweep, or correct the claim. The sweeps ask for {asked}."
+            )
+    return paper
+
+
+def _tables(kind: type[Record], content: Mapping[str, Any], name: str) -> tuple[Record, ...]:
+    tables = content.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError(f"{name} expects tables, each under [[{name}]], got {tables!r}")
+    return tuple(_record(kind, table, f"[[{name}]] {place}: ") for place, table in enumerate(tables, start=1))
+
+
+def _record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
+    """The record of a table. place: of the table, for the message."""
+    named = {name.replace("-", "_"): value for name, value in values.items()}
+    for name in named.keys() - kind.model_fields.keys():
+        near = difflib.get_close_matches(name, kind.model_fields, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(kind.model_fields)}."
+        raise ValueError(f"{place}unknown key {name!r}. {hint}")
+    try:
+        return kind(**named)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = ".".join(map(str, fault["loc"]))
+        message = fault["msg"].removeprefix("Value error, ")
+        got = "" if fault["type"] == "missing" or "got" in message else f", got {fault['input']!r}"
+        raise ValueError(f"{place}{name + ': ' if name else ''}{message[:1].lower()}{message[1:]}{got}") from None
+
+
+def _asks_for(sweep: Sweep, claim: Claim) -> bool:
+    named = (Entry.parse(claim.task).text, Entry.parse(claim.model).text)
+    known = {(task.text, model.text) for task in sweep.tasks for model in sweep.models}
+    return named in known and claim.length in sweep.lengths
+
+
+def _described(sweep: Sweep) -> str:
+    parts = (sweep.tasks, sweep.models, [f"T{length}" for length in sweep.lengths])
+    return " / ".join(",".join(map(str, part)) for part in parts)

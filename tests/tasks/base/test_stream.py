@@ -1,0 +1,67 @@
+"""Training streams whose lengths are drawn."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import pytest
+import torch
+
+from tasks.adding import Adding
+from tasks.base import Batch, Task
+from tasks.base.task import training_length
+from tasks.copying import Copying
+
+
+def uniform(task: Task, **attributes: Any) -> Task:
+    task.train_lengths = "uniform"
+    for name, value in attributes.items():
+        setattr(task, name, value)
+    return task
+
+
+def stream(task: Task, batches: int) -> list[Batch]:
+    return list(islice(task.train_dataloader(), batches))
+
+
+def same(one: Batch, other: Batch) -> bool:
+    pairs = ((one.inputs, other.inputs), (one.targets, other.targets), (one.reads.mask, other.reads.mask))
+    return all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_every_length_from_the_minimum_is_drawn_about_equally_often() -> None:
+    task = uniform(Adding(11))
+    drawn = [training_length(task, step) for step in range(2000)]
+    counts = [drawn.count(length) for length in range(2, 12)]
+    assert sum(counts) == 2000
+    assert all(140 < count < 260 for count in counts), "200 each, give or take four standard deviations"
+    assert drawn != [training_length(uniform(Adding(11, seed=1)), step) for step in range(2000)]
+
+
+def test_a_batch_is_that_of_its_step_at_its_length() -> None:
+    task = uniform(Adding(20, seed=3, batch_size=5, marks="anywhere"))
+    for step, batch in enumerate(stream(task, 10)):
+        there = Adding(training_length(task, step), seed=3, batch_size=5, marks="anywhere").training_batch(step)
+        assert same(batch, there)
+
+
+def test_a_stream_can_begin_anywhere_and_come_in_blocks() -> None:
+    plain = stream(uniform(Adding(20)), 12)
+    later = stream(uniform(Adding(20), first_step=4), 8)
+    blocks = [batch for block in uniform(Adding(20), block=4, steps=12).train_dataloader() for batch in block]
+    for ours, theirs in ((later, plain[4:]), (blocks, plain)):
+        assert len(ours) == len(theirs)
+        assert all(torch.equal(one.inputs, other.inputs) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_fixed_lengths_are_the_default() -> None:
+    assert all(torch.equal(b.inputs, Adding(20).training_batch(s).inputs) for s, b in enumerate(stream(Adding(20), 5)))
+
+
+@pytest.mark.parametrize("task", [Adding(9, marks="early"), Copying(9)], ids=lambda task: type(task).__name__)
+def test_a_rule_at_its_own_length_is_the_same_task(task: Task) -> None:
+    again = task.at(9)
+    assert again.spec.outputs == task.spec.outputs
+    assert same(task.training_batch(3), again.training_batch(3))
+    assert task.at(12).length == 12
