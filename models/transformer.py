@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.base import SequenceModel
+from models.base import Carried, SequenceModel, Series
 from models.parts.attention import causal_attention
 from tasks.base import Spec
 
@@ -65,13 +64,13 @@ class Transformer(SequenceModel):
             multiple=math.lcm(2, heads),
         )
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.span(read))[0], read)
+    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+        return self.pick(self.body(x, self.span(reads))[0], reads)
 
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    def states(self, x: Tensor, reads: Tensor, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`residual.b`: the input of block b (batch, time, d); 0 is the embedding with its position."""
-        outputs, residuals = self.body(x, self.span(read))
-        return self.pick(outputs, read), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
+        outputs, residuals = self.body(x, self.span(reads))
+        return self.pick(outputs, reads), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
 
     def state_size(self, length: int) -> int:
         """2 · d · length (keys and values) per block."""

@@ -1,33 +1,28 @@
 """Jacobians of the recurrent models: singular values of ∂state_t/∂state_{t−1}, and the finite-time Lyapunov spectrum.
 
-The state is h (rnn, gru) or (h, c) (lstm), all layers side by side. Along a real sequence, with J_t the Jacobian of
-one step and Q_0 = I, the QR decompositions J_t Q_{t−1} = Q_t R_t give λ_i = mean over t > time/10 of ln |R_t,ii|, in
-nats per step (Benettin et al. 1980). The spectrum is the mean over a few sequences; of long ones the last `ALONG` steps
-are looked at, as one step costs some milliseconds.
+The state is that of the model's recurrence: h (rnn, gru) or (h, c) (lstm), all layers side by side. Along a real
+sequence, with J_t the Jacobian of one step and Q_0 = I, the QR decompositions J_t Q_{t−1} = Q_t R_t give λ_i = mean
+over t > time/10 of ln |R_t,ii|, in nats per step (Benettin et al. 1980). The spectrum is the mean over a few sequences;
+of long ones the last `ALONG` steps are looked at, as one step costs some milliseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from bench.probes.probing import as_probe, embedded
-from models.base import SequenceModel
+from models.base import Carried, Recurrence, SequenceModel, States
 from tasks.base import Batch
 
 SEQUENCES = 4
 ALONG = 1000  # steps, at most: the last ones
 DECOMPOSED = 16  # steps at which singular values are taken, at most: each costs more than twenty steps of the spectrum
 WARM_UP = 10  # the first 1/10 of a sequence is left out of the spectrum
-CHUNK = 4  # steps whose Jacobians are taken at once
 # One QR decomposition for a few steps: in float64 a product of four keeps directions that part by e^9 a step.
 STEPS_PER_QR = 4
-
-State = list[tuple[Tensor, ...]]
-Step = Callable[[Tensor, State], State]
 
 
 @dataclass(frozen=True)
@@ -43,44 +38,37 @@ class Jacobians:
 
 
 def measure(model: SequenceModel, batch: Batch) -> Jacobians | None:
-    """Jacobians of `model` along the first sequences of `batch`; None where the model states no single step."""
-    stepper = model.stepper()
-    if stepper is None:
+    """Jacobians of `model` along the first sequences of `batch`; None where the model carries no state."""
+    recurrence = model.recurrence
+    if recurrence is None:
         return None
-    step, zero_state = stepper
     with as_probe(model):
         x = embedded(model, batch.inputs[:SEQUENCES])
         start = max(0, x.size(1) - ALONG)
-        state = model.carried(x[:, :start]) if start else zero_state(x)
-        if state is None:
-            state = _skipped(x[:, :start], step, zero_state(x))
-        found = _along(x[:, start:], step, state)
-        return replace(found, steps=[start + t for t in found.steps])
+        return _along(x[:, start:], recurrence, recurrence.after(x[:, :start]))
 
 
-def _along(x: Tensor, step: Step, state: State) -> Jacobians:
+def _along(x: Tensor, recurrence: Recurrence, carried: Carried) -> Jacobians:
+    """Along x (batch, time, width), from what the steps before it left."""
     time = x.size(1)
     wanted = {round(i * (time - 1) / max(1, min(DECOMPOSED, time) - 1)) for i in range(min(DECOMPOSED, time))}
-    before = _rolled(x, step, state)  # (time, batch, size): the state before each step
+    before = _rolled(x, recurrence, carried)  # (time, batch, size): the state before each step
     frame = torch.eye(before.size(-1), dtype=x.dtype).expand(len(x), -1, -1)
     growth: list[Tensor] = []
     singular: dict[int, Tensor] = {}
-    for start in range(0, time, CHUNK):
-        jacobians = step_jacobians(
-            step, x[:, start : start + CHUNK].transpose(0, 1), before[start : start + CHUNK], state
-        )
-        for t, jacobian in enumerate(jacobians, start=start):
-            if t in wanted:
-                singular[t] = torch.linalg.svdvals(jacobian)
-            frame = jacobian @ frame
-            if (t + 1) % STEPS_PER_QR == 0 or t + 1 == time:
-                frame, upper = torch.linalg.qr(frame)
-                growth.append(upper.diagonal(dim1=-2, dim2=-1).abs().log())
+    for t, (x_t, state) in enumerate(zip(x.unbind(1), before, strict=True)):
+        jacobian = step_jacobian(recurrence, x_t, _shaped(state, carried.state), carried.start + t)
+        if t in wanted:
+            singular[t] = torch.linalg.svdvals(jacobian)
+        frame = jacobian @ frame
+        if (t + 1) % STEPS_PER_QR == 0 or t + 1 == time:
+            frame, upper = torch.linalg.qr(frame)
+            growth.append(upper.diagonal(dim1=-2, dim2=-1).abs().log())
     skipped = time // WARM_UP // STEPS_PER_QR
     spectrum = torch.stack(growth[skipped:]).sum(0).mean(0) / (time - skipped * STEPS_PER_QR)
     values = torch.stack(list(singular.values()))  # (steps, batch, size)
     return Jacobians(
-        steps=list(singular),
+        steps=[carried.start + t for t in singular],
         lowest=values[..., -1].mean(1).tolist(),
         median=values.quantile(0.5, dim=-1).mean(1).tolist(),
         highest=values[..., 0].mean(1).tolist(),
@@ -88,38 +76,36 @@ def _along(x: Tensor, step: Step, state: State) -> Jacobians:
     )
 
 
-def _skipped(x: Tensor, step: Step, state: State) -> State:
-    """The state after all steps of x (batch, time, width)."""
-    with torch.no_grad():
-        for x_t in x.unbind(1):
-            state = step(x_t, state)
-    return state
-
-
-def _rolled(x: Tensor, step: Step, state: State) -> Tensor:
+def _rolled(x: Tensor, recurrence: Recurrence, carried: Carried) -> Tensor:
     """The state before each step, parts and layers side by side: (time, batch, size)."""
-    before = []
+    state, before = carried.state, []
     with torch.no_grad():
-        for x_t in x.unbind(1):
+        for t, x_t in enumerate(x.unbind(1), start=carried.start):
             before.append(_flat(state))
-            state = step(x_t, state)
+            state = recurrence.step(x_t, state, t)
     return torch.stack(before)
 
 
-def step_jacobians(step: Step, x: Tensor, before: Tensor, like: State) -> Tensor:
-    """∂state_t/∂state_{t−1} (time, batch, size, size) at states `before` and inputs x (time, batch, …)."""
+def step_jacobian(recurrence: Recurrence, x_t: Tensor, state: States, t: int) -> Tensor:
+    """∂state_t/∂state_{t−1} (batch, size, size) of step number t, at the state before and x_t (batch, width).
 
-    def one(flat: Tensor, x_t: Tensor) -> Tensor:
-        return _flat(step(x_t[None], _shaped(flat[None], like)))[0]
+    Every sequence is put through the step once per row of its Jacobian, all at once: one backward pass gives them all.
+    """
+    flat = _flat(state)
+    batch, size = flat.shape
+    copies = flat.detach().repeat_interleave(size, dim=0).requires_grad_()
+    after = _flat(recurrence.step(x_t.repeat_interleave(size, dim=0), _shaped(copies, state), t))
+    rows = torch.eye(size, dtype=flat.dtype).repeat(batch, 1)
+    (jacobian,) = torch.autograd.grad(after, copies, rows, materialize_grads=True)
+    return jacobian.view(batch, size, size)
 
-    each = torch.vmap(torch.func.jacrev(one))(before.flatten(0, 1), x.flatten(0, 1))
-    return each.detach().unflatten(0, before.shape[:2])
+
+def _flat(state: States) -> Tensor:
+    """(batch, size)"""
+    return torch.cat([part.flatten(1) for layer in state for part in layer], dim=-1)
 
 
-def _flat(state: State) -> Tensor:
-    return torch.cat([part for layer in state for part in layer], dim=-1)
-
-
-def _shaped(flat: Tensor, like: State) -> State:
-    parts = iter(torch.split(flat, [part.size(-1) for layer in like for part in layer], dim=-1))
-    return [tuple(next(parts) for _ in layer) for layer in like]
+def _shaped(flat: Tensor, like: States) -> States:
+    """(batch, size) as a state whose parts have the shapes of `like`, but for the batch."""
+    parts = iter(flat.split([part[0].numel() for layer in like for part in layer], dim=-1))
+    return [tuple(next(parts).reshape(-1, *part.shape[1:]) for part in layer) for layer in like]

@@ -19,21 +19,46 @@ FOLLOWED = 10_000  # steps back from an answer, at most
 
 @contextmanager
 def as_probe(model: SequenceModel) -> Iterator[None]:
-    """The model in float64, on the CPU and in evaluation mode, gradients on; everything as before afterwards (float32 →
-    64 → 32 is exact, and the parameters stay the same objects). On the CPU because some devices have no float64."""
-    training, dtype = model.training, next((p.dtype for p in model.parameters()), torch.float32)
-    device = model.device
-    gradients = [p.grad for p in model.parameters()]
-    for parameter in model.parameters():
-        parameter.grad = None
+    """The model in float64, on the CPU and in evaluation mode, gradients on; everything as before afterwards.
+
+    Real floating numbers below float64 become float64, complex ones complex128, others stay. Every parameter and buffer
+    is a copy for the while, and the original comes back, so that nothing is rounded, moved or counted on; parameters
+    stay the same objects. On the CPU because some devices have no float64.
+    """
+    device, dtype = model.device, model.dtype
+    modes = {module: module.training for module in model.modules()}
+    buffers = [(module, name, held) for module in model.modules() for name, held in module._buffers.items()]
+    parameters = [(parameter, parameter.data, parameter.grad) for parameter in model.parameters()]
     with torch.inference_mode(False), torch.enable_grad():
-        model.to("cpu", torch.float64).eval()
+        copies = {held: _widened(held) for _, _, held in buffers if held is not None}
+        for parameter, data, _ in parameters:
+            parameter.data, parameter.grad = _widened(data), None
+        for module, name, held in buffers:
+            module._buffers[name] = None if held is None else copies[held]
+        model.cpu().double().eval()  # as the copies are already: what the model says of its own device and type follows
         try:
             yield
         finally:
-            model.to(device, dtype).train(training)
-            for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            for parameter, _, _ in parameters:
+                parameter.data, parameter.grad = torch.empty(0), None  # `to` would drop a complex number's second half
+            for module, name, _ in buffers:
+                module._buffers[name] = None
+            model.to(dtype)
+            for parameter, data, gradient in parameters:
+                parameter.data = data
                 parameter.grad = gradient
+            for module, name, held in buffers:
+                module._buffers[name] = held
+            model.to(device)
+            for module, training in modes.items():
+                module.training = training
+
+
+def _widened(values: Tensor) -> Tensor:
+    """A copy on the CPU: real floating numbers as float64, complex ones as complex128, others as they are."""
+    if values.is_complex():
+        return values.to("cpu", torch.complex128, copy=True)
+    return values.to("cpu", torch.float64 if values.is_floating_point() else values.dtype, copy=True)
 
 
 def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
@@ -42,13 +67,13 @@ def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tens
     targets = batch.targets[target_rows(batch.read, steps)]
     x, read = embedded(model, batch.inputs), answered(batch.read, steps)
     start = max(0, int(steps.min()) + 1 - FOLLOWED)
-    state = model.carried(x[:, :start]) if start else None
-    if state is None:
-        x.requires_grad_()
-        features, series = model.unrolled(x, read)
-    else:
+    if start and model.recurrence is not None:
+        carried = model.recurrence.after(x[:, :start])
         x = x[:, start:].clone().requires_grad_()
-        features, series = model.unrolled_from(state, x, read[:, start:])
+        features, series = model.states(x, read[:, start:], carried)
+    else:
+        x.requires_grad_()
+        features, series = model.states(x, read)
     outputs = model.head(features)
     total = model.spec.objective.answer(outputs, as_double(targets)).sum()
     wanted = {"input": [x]} | {name: _listed(tensors) for name, tensors in series.items()}

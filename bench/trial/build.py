@@ -50,8 +50,22 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
         **model_card.values(model_entry.options),
     )
     if recipe.bptt is not None:
-        model.truncate(recipe.bptt)
+        truncate(model, recipe.bptt)
     return task, model
+
+
+def truncate(model: SequenceModel, steps: int) -> None:
+    """Have `model` trained by truncated back-propagation, the gradient cut every `steps` steps.
+
+    Raises:
+        ValueError: the model carries no state from step to step in one direction.
+    """
+    if model.recurrence is None:
+        raise ValueError(
+            f"--bptt {steps} is for models that carry a state from step to step in one direction; "
+            f"{type(model).__name__} does not. Leave --bptt out, or leave this model out."
+        )
+    model.recurrence.stretch = steps
 
 
 def check(jobs: list[Job]) -> list[str]:

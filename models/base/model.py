@@ -1,7 +1,7 @@
 """What every model shares: embedding, width, head, optimiser step and logging. A model file holds equations.
 
     x = embed(inputs)                (batch, time, width)
-    f = encode(x, read)              (reads, features): the model's own equations, read where the mask says
+    f = encode(x, reads)             (reads, features): the model's own equations, read where the mask says
     y = head(f)                      (reads, outputs)
 
 A model subclasses `SequenceModel`, names its options as keyword-only arguments with literal defaults, calls
@@ -21,10 +21,13 @@ from torch import Tensor, nn
 
 from models.base.embedding import Embedding
 from models.base.optimisation import schedule
-from models.base.sizing import TOLERANCE, count_on_meta
+from models.base.recurrence import Carried, Recurrence
+from models.base.sizing import Budget
 from tasks.base import Batch, Block, Evaluation, Spec, original
 
 PARAMETER_NORMS_EVERY = 25
+
+Series = Mapping[str, list[Tensor] | Tensor]  # states by name: one tensor per step, or one for all steps
 
 
 class SequenceModel(LightningModule, ABC):
@@ -61,19 +64,29 @@ class SequenceModel(LightningModule, ABC):
         self.notes: list[str] = []
         self.evaluation: Evaluation | None = None
         self._requested_hidden = hidden
-        self._parameter_budget = parameters
+        self._budget = Budget(parameters, type(self).__name__)
         self._reader = _Reader()
         self.embedding = Embedding(spec.inputs)
         self.width = self.embedding.width
 
-    def assemble(self, build: Callable[[int], nn.Module], features: Callable[[Any], int]) -> None:
+    def assemble(self, build: Callable[[int], nn.Module], features: Callable[[Any], int], *, multiple: int = 1) -> None:
         """Build the body at the requested or solved hidden size, and the head that reads it.
 
-        build: hidden size -> body. features: body -> size of what `encode` returns per read position.
+        build: hidden size -> body. features: body -> size of what `encode` returns per read position. multiple: the
+        hidden size must be a multiple of it.
+
+        Raises:
+            ValueError: the requested hidden size is no multiple, or none comes near the parameter budget.
         """
         hidden = self._requested_hidden
         if hidden is None:
-            hidden = self._solve_hidden(build)
+            hidden, notes = self._budget.nearest(build, "hidden size", multiple)
+            self.notes += notes
+        elif hidden % multiple:
+            raise ValueError(
+                f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden {hidden}. "
+                f"Give --hidden {multiple * math.ceil(hidden / multiple)}, or leave it out."
+            )
         self.hidden = hidden
         self.body = build(hidden)
         self.head = nn.Linear(features(self.body), self.spec.outputs)
@@ -94,9 +107,10 @@ class SequenceModel(LightningModule, ABC):
         """
         hidden = self._requested_hidden
         if hidden is None:
-            times, _ = self._around_budget(lambda times: build(times * multiple, usual(times * multiple)))
-            hidden = times * multiple
-            second = self._nearest_to_budget(lambda width: build(hidden, width), f"second width at hidden {hidden}")
+            solved, _ = self._budget.around(lambda hidden: build(hidden, usual(hidden)), multiple)
+            second, notes = self._budget.nearest(lambda width: build(solved, width), f"second width at hidden {solved}")
+            hidden = solved
+            self.notes += notes
         else:
             second = usual(hidden)
         self.hidden = hidden
@@ -104,93 +118,41 @@ class SequenceModel(LightningModule, ABC):
         self.body = build(hidden, second)
         self.head = nn.Linear(features(self.body), self.spec.outputs)
 
-    def _solve_hidden(self, build: Callable[[int], nn.Module]) -> int:
-        """The hidden size whose body comes nearest to the parameter budget."""
-        return self._nearest_to_budget(build, "hidden size")
-
-    def _around_budget(self, build: Callable[[int], nn.Module]) -> tuple[int, int]:
-        """The largest size whose body is within the budget (at least 1), and the next."""
-        budget = self._parameter_budget
-        least = count_on_meta(build, 1)
-        if least > budget * (1 + TOLERANCE):
-            raise ValueError(
-                f"{type(self).__name__} cannot be built with --parameters {budget}: at its smallest its body "
-                f"already holds {least}. Ask for at least {least}, or give --hidden."
-            )
-        low, high = 1, 2
-        while count_on_meta(build, high) <= budget:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if count_on_meta(build, middle) <= budget else (low, middle)
-        return low, high
-
-    def _nearest_to_budget(self, build: Callable[[int], nn.Module], what: str) -> int:
-        """The size whose body comes nearest to the parameter budget; a note where even that is not within 2 %."""
-        budget = self._parameter_budget
-        low, high = self._around_budget(build)
-
-        def count(size: int) -> int:
-            return count_on_meta(build, size)
-
-        best = min((low, high), key=lambda size: abs(count(size) - budget))
-        if abs(count(best) / budget - 1) > TOLERANCE:
-            self.notes.append(
-                f"body holds {count(best)} parameters, not within {TOLERANCE:.0%} of {budget}: {what} {low} gives "
-                f"{count(low)}, {high} gives {count(high)}"
-            )
-        return best
-
     @abstractmethod
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        """x (batch, time, width), read (batch, time) booleans -> features (reads, features), row by row.
+    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+        """x (batch, time, width), reads (batch, time) booleans -> features (reads, features), row by row.
 
-        A model that computes every position ends with `return self.pick(states, read)`.
+        A model that computes every position ends with `return self.pick(states, reads)`.
         """
 
-    def unrolled(self, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """The state that the model carries from step to step in one direction; None: it carries none.
+
+        With a recurrence a model can be trained by truncated back-propagation, its Jacobians are measured, and its
+        gradient flow stays bounded in memory at any length.
+        """
+        return None
+
+    def states(self, x: Tensor, reads: Tensor, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`encode` with its states in sight, for the gradient probe: the same features (reads, features), and every
         state as a tensor of their graph, by name: one (batch, size) per step, or (batch, time, size) for all steps.
+
+        carried: what the steps before x left, where the model has a `recurrence`; None: x begins the sequence.
 
         Names: `hidden`, `cell`, `context`, `residual.b`; `hidden.0`, `hidden.1` … where there are several layers. A
         gradient with respect to such a tensor is total: through every later step. A model that does not override this
         has no states to show; its inputs' gradient is measured all the same.
         """
-        return self.encode(x, read), {}
+        return self.encode(x, reads), {}
 
-    def unrolled_from(self, state: Any, x: Tensor, read: Tensor) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
-        """`unrolled`, but from a state that `carried` gave. A model that carries no state has none to go on from."""
-        raise NotImplementedError(f"{type(self).__name__} carries no state")
+    def pictures(self, x: Tensor, reads: Tensor) -> Mapping[str, Tensor]:
+        """What the model has to show of its inside, by name: numbers in [0, 1]. Default: nothing.
 
-    def carried(self, x: Tensor) -> Any:
-        """The state that x (batch, time, width) leaves behind, without a graph, as `stepper` has it: a list of tuples
-        of (batch, size). None: the model carries no such state. Memory is bounded, however long x is."""
-        return None
-
-    def truncate(self, steps: int) -> None:
-        """From now on, train by truncated back-propagation: the state is carried on, the gradient cut every `steps`
-        steps. `unrolled` stays whole.
-
-        Raises:
-            ValueError: the model carries no state from step to step in one direction.
+        x: (batch, time, width). A gate is (batch, time, units); attention is (batch, heads, queries, time), a query
+        for each step of `span(reads)`, its rows summing to 1.
         """
-        raise ValueError(
-            f"--bptt {steps} is for models that carry a state from step to step in one direction; "
-            f"{type(self).__name__} does not. Leave --bptt out, or leave this model out."
-        )
-
-    def stepper(self) -> tuple[Callable[..., Any], Callable[[Tensor], Any]] | None:
-        """For Jacobians between neighbouring steps, of a recurrent model: a function (x_t, state) -> state, and the
-        state before the first step as a function of x; a state is a list of tuples of (batch, size). Default: None."""
-        return None
-
-    def gates(self, x: Tensor) -> dict[str, Tensor]:
-        """Gate activations in [0, 1] by name, each (batch, time, hidden), of x (batch, time, width). Default: none."""
         return {}
-
-    def attention_weights(self, inputs: Tensor, read: Tensor) -> Tensor | None:
-        """Weights (batch, queries, time), a query for each step of `span(read)`, rows summing to 1. Default: None."""
-        return None
 
     def state_size(self, length: int) -> int | None:
         """Numbers carried from one step to the next after `length` steps, per sequence. None where not stated."""

@@ -36,8 +36,8 @@ class Control(SequenceModel, ABC):
         self.body = nn.Identity()
         self.head = nn.Identity()  # type: ignore[assignment]  # what is encoded is the answer already
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.predict(x, self.window), read)
+    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+        return self.pick(self.predict(x, self.window), reads)
 
 
 def one_hot(inputs: Features | Tokens) -> Embedding:

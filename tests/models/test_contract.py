@@ -68,7 +68,7 @@ def test_unrolled_gives_the_same_features(model_class: Any, task: Task) -> None:
     inputs = batch.inputs.double() if batch.inputs.is_floating_point() else batch.inputs
     x = model.embedding(inputs)
     with torch.no_grad():
-        features, _ = model.unrolled(x, batch.read)
+        features, _ = model.states(x, batch.read)
         torch.testing.assert_close(features, model.encode(x, batch.read))
 
 

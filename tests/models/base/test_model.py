@@ -117,7 +117,7 @@ def test_unrolled_equals_encode(
     read = torch.zeros(3, 11, dtype=torch.bool)
     read[:, -1 if last else slice(2, None)] = True
     x = inputs(3, 11, 2)
-    assert_same(model, x, lambda z: model.encode(z, read), lambda z: model.unrolled(z, read)[0])
+    assert_same(model, x, lambda z: model.encode(z, read), lambda z: model.states(z, read)[0])
 
 
 def test_every_state_is_a_node_of_the_graph(
@@ -126,7 +126,7 @@ def test_every_state_is_a_node_of_the_graph(
     model = build(model_class, spec)
     read = torch.zeros(2, 9, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(inputs(2, 9, 2), read)
+    features, states = model.states(inputs(2, 9, 2), read)
     assert states
     for name, values in states.items():
         if isinstance(values, Tensor):
@@ -160,11 +160,11 @@ class Mean(SequenceModel):
 def test_a_model_without_states_shows_none(spec: Spec, everywhere: Any) -> None:
     model = Mean(spec, hidden=4)
     x, read = torch.rand(2, 5, 2), everywhere(2, 5)
-    features, states = model.unrolled(x, read)
+    features, states = model.states(x, read)
     assert torch.equal(features, model.encode(x, read))
     assert not states
-    assert not model.gates(x)
-    assert model.attention_weights(x, read) is None
+    assert not model.pictures(x, read)
+    assert model.recurrence is None
     assert model.state_size(5) is None
 
 
