@@ -27,6 +27,17 @@ from tasks.base import Batch, Block, Evaluation, Spec, original
 
 PARAMETER_NORMS_EVERY = 25
 
+# What the first models overrode, and what stands in its place.
+REPLACED = {
+    "unrolled": "states(x, reads, carried=None)",
+    "unrolled_from": "states(x, reads, carried=None)",
+    "gates": "pictures(x, reads)",
+    "attention_weights": "pictures(x, reads)",
+    "carried": "recurrence, a property",
+    "truncate": "recurrence, a property",
+    "stepper": "recurrence, a property",
+}
+
 Series = Mapping[str, list[Tensor] | Tensor]  # states by name: one tensor per step, or one for all steps
 
 
@@ -46,6 +57,17 @@ class SequenceModel(LightningModule, ABC):
 
     version: ClassVar[int] = 1
     documented_learning_rate: ClassVar[float] = 1e-2
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Raises:
+        TypeError: the class overrides a method that nobody asks for any more.
+        """
+        super().__init_subclass__(**keywords)
+        for name in REPLACED.keys() & vars(cls).keys():
+            raise TypeError(
+                f"{cls.__name__}.{name} would never be called: a model shows its inside by {REPLACED[name]} now. "
+                f"See models.base.SequenceModel."
+            )
 
     def __init__(
         self,

@@ -63,10 +63,15 @@ def stretches_are_the_whole(model: SequenceModel, x: Tensor, reads: Tensor) -> N
     recurrence = model.recurrence
     if recurrence is None:
         return
-    whole, kept = model.encode(x, reads).detach(), recurrence.stretch
-    for stretch in range(1, x.size(1) + 1):
-        recurrence.stretch = stretch
-        _close(f"features in stretches of {stretch} steps", model.encode(x, reads).detach(), whole)
+    last = torch.zeros_like(reads)
+    last[:, -1] = True  # what comes before the last stretch is run without a gradient
+    kept = recurrence.stretch
+    for mask in (reads, last):
+        recurrence.stretch = None
+        whole = model.encode(x, mask).detach()
+        for stretch in range(1, x.size(1) + 1):
+            recurrence.stretch = stretch
+            _close(f"features in stretches of {stretch} steps", model.encode(x, mask).detach(), whole)
     recurrence.stretch = kept
 
 
