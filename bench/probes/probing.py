@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,36 +23,51 @@ def as_probe(model: SequenceModel) -> Iterator[None]:
     """The model in float64, on the CPU and in evaluation mode, gradients on; everything as before afterwards.
 
     Real floating numbers below float64 become float64, complex ones complex128, others stay. Every parameter and buffer
-    is a copy for the while, and the original comes back, so that nothing is rounded, moved or counted on; parameters
-    stay the same objects. On the CPU because some devices have no float64.
+    is a copy for the while, and the original comes back, so that nothing is rounded or counted on; parameters stay the
+    same objects. On the CPU because some devices have no float64.
     """
-    device, dtype = model.device, model.dtype
+    device = model.device
     modes = {module: module.training for module in model.modules()}
-    buffers = [(module, name, held) for module in model.modules() for name, held in module._buffers.items()]
-    parameters = [(parameter, parameter.data, parameter.grad) for parameter in model.parameters()]
+    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+    for parameter, _ in gradients:
+        parameter.grad = None
     with torch.inference_mode(False), torch.enable_grad():
-        copies = {held: _widened(held) for _, _, held in buffers if held is not None}
-        for parameter, data, _ in parameters:
-            parameter.data, parameter.grad = _widened(data), None
-        for module, name, held in buffers:
-            module._buffers[name] = None if held is None else copies[held]
-        model.cpu().double().eval()  # as the copies are already: what the model says of its own device and type follows
         try:
-            yield
+            with _copied(model.cpu()):
+                model.double().eval()  # the copies are wide already: what the model says of its own type follows
+                yield
         finally:
-            for parameter, _, _ in parameters:
-                parameter.data, parameter.grad = torch.empty(0), None  # `to` would drop a complex number's second half
-            for module, name, _ in buffers:
-                module._buffers[name] = None
-            model.to(dtype)
-            for parameter, data, gradient in parameters:
-                parameter.data = data
-                parameter.grad = gradient
-            for module, name, held in buffers:
-                module._buffers[name] = held
             model.to(device)
+            for parameter, gradient in gradients:
+                parameter.grad = gradient
             for module, training in modes.items():
                 module.training = training
+
+
+@contextmanager
+def _copied(model: SequenceModel) -> Iterator[None]:
+    """Every parameter and buffer of a model on the CPU as a wide copy, the originals afterwards."""
+    dtype: Any = model.dtype
+    parameters = [(parameter, parameter.data) for parameter in model.parameters()]
+    buffers = [(module, name, held) for module in model.modules() for name, held in module._buffers.items()]
+    copies = {held: _widened(held) for _, _, held in buffers if held is not None}
+    for parameter, data in parameters:
+        parameter.data = _widened(data)
+    for module, name, held in buffers:
+        module._buffers[name] = None if held is None else copies[held]
+    try:
+        yield
+    finally:
+        for parameter, _ in parameters:
+            parameter.grad = None
+            parameter.data = torch.empty(0)  # `to` would drop the imaginary half of complex numbers
+        for module, name, _ in buffers:
+            module._buffers[name] = None
+        model.to(dtype)
+        for parameter, data in parameters:
+            parameter.data = data
+        for module, name, held in buffers:
+            module._buffers[name] = held
 
 
 def _widened(values: Tensor) -> Tensor:
