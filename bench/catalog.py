@@ -12,7 +12,7 @@ import difflib
 import importlib
 import importlib.util
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,30 @@ COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "ba
 
 # Class attributes that are read from the source text.
 STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "documented_learning_rate"})
+
+# Modules that classes of one's own were written against, and where the same names are found now.
+MOVED = {
+    "tasks._conll": "tasks.corpora.conll",
+    "tasks._context": "tasks.base.context",
+    "tasks._corpus": "tasks.corpora.resolving",
+    "tasks._download": "tasks.corpora.download",
+    "tasks._gazetteer": "tasks.entities.gazetteer",
+    "tasks._generated": "tasks.entities.generated",
+    "tasks._known": "tasks.corpora.known",
+    "tasks._metrics": "tasks.base",
+    "tasks._ngram": "tasks.characters.ngram",
+    "tasks._objectives": "tasks.base",
+    "tasks._spans": "tasks.entities.spans",
+    "tasks._synthetic": "tasks.base",
+    "tasks._text": "tasks.characters.text",
+    "tasks._texts": "tasks.entities.texts",
+    "tasks._vocabulary": "tasks.entities.vocabulary",
+    "tasks._windows": "tasks.entities.windows",
+    "models._attention": "models.parts.attention",
+    "models._control": "models.parts.control",
+    "models._recurrent": "models.parts.recurrent",
+    "models._stacked": "models.parts.stacked",
+}
 
 
 class CatalogError(ValueError):
@@ -153,6 +177,9 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
         tree = ast.parse(path.read_text("utf-8"))
     except (SyntaxError, ValueError) as error:
         raise CatalogError(f"{path} is not valid Python: {error}") from None
+    if outdated := list(_outdated(tree)):
+        lines = "".join(f"\n  line {line}: `{old}` is now `{new}`" for line, old, new in outdated)
+        raise CatalogError(f"{path} imports from modules that have moved:{lines}")
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     if class_name is None:
         stated = [c for c in classes.values() if not c.name.startswith("_") and "version" in _literals(c)]
@@ -167,6 +194,23 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
         raise CatalogError(_unknown(f"class in {module}", class_name, classes))
     fields = {key: value for key, value in _literals(node).items() if key in STATED}
     return Card(kind, name, module, node.name, _options(node), **fields)
+
+
+def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
+    """Line, statement and new form of each import, inside functions too, of a module that has moved."""
+    for node in ast.walk(tree):
+        new: list[ast.stmt] = []
+        if isinstance(node, ast.ImportFrom) and node.module in MOVED:
+            new = [ast.ImportFrom(MOVED[node.module], node.names, 0)]
+        elif isinstance(node, ast.ImportFrom):
+            full = {alias: f"{node.module}.{alias.name}" for alias in node.names}
+            moved = {alias: MOVED[name] for alias, name in full.items() if name in MOVED}
+            new = [ast.Import([ast.alias(name, alias.asname or alias.name)]) for alias, name in moved.items()]
+        elif isinstance(node, ast.Import):
+            new = [ast.Import([ast.alias(MOVED[a.name], a.asname)]) for a in node.names if a.name in MOVED]
+        if new:
+            assert isinstance(node, ast.stmt)
+            yield node.lineno, ast.unparse(node), "; ".join(map(ast.unparse, new))
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from models.lstm import MemoryCell
 from models.parts.attention import causal_attention, causal_weights
 from models.parts.layer import check_layout
 from models.parts.recurrent import Stack
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 class Attention(SequenceModel):
     """Global dot-product attention over an LSTM encoder (Luong, Pham & Manning 2015, arXiv:1508.04025, equations 5, 7
-    and 8 and the dot score; deck 003), made causal.
+    and 8 and the dot score; the DSE 220 lecture), made causal.
 
         h̄_s = LSTM(x_1 … x_s)                                 encoder, equations in `models.lstm`
         α_ts = exp(h_t · h̄_s) / Σ_{s′ ≤ t} exp(h_t · h̄_s′)     weights over s ≤ t
@@ -58,23 +58,23 @@ class Attention(SequenceModel):
             usual=lambda hidden: hidden,
         )
 
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
-        states, span = self.body.encoder(x), self.span(reads)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        states, span = self.body.encoder(x), reads.span
         return self.pick(self._attended(self._context(states, span), states[:, span]), reads)
 
-    def states(self, x: Tensor, reads: Tensor, carried: Carried | None = None) -> tuple[Tensor, Series]:
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`hidden` and `cell` of the encoder; `context`, c_t (batch, time, n), 0 where no query is asked."""
         states, series = self.body.encoder.states(x)
-        span = self.span(reads)
+        span = reads.span
         asked = self._context(states, span)
         # The asked contexts are read back out of the padded ones, so that those are nodes of the answer's graph.
         context = nn.functional.pad(asked, (0, 0, span.start, x.size(1) - span.stop))
         attended = self._attended(context[:, span], states[:, span])
         return self.pick(attended, reads), {**series, "context": context}
 
-    def pictures(self, x: Tensor, reads: Tensor) -> Mapping[str, Tensor]:
+    def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
         """The encoder's gates; `attention`, α (batch, 1, queries, time), 0 where s > t."""
-        states, span = self.body.encoder(x), self.span(reads)
+        states, span = self.body.encoder(x), reads.span
         weights = causal_weights(states[:, span], states[:, : span.stop], scale=1.0)
         seen = nn.functional.pad(weights, (0, states.size(1) - span.stop))
         return {**self.body.encoder.gates(x), "attention": seen[:, None]}

@@ -18,9 +18,9 @@ RESET = ("after", "before")
 
 
 class GRU(Stacked):
-    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078; Chung et al. 2014, arXiv:1412.3555; deck 001).
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078; Chung et al. 2014, arXiv:1412.3555; 2018 recitation).
 
-    `reset=before`, the deck's and Chung's equations: the reset gate acts before the recurrent product.
+    `reset=before`, the recitation's and Chung's equations: the reset gate acts before the recurrent product.
 
         r_t = σ(W_r x_t + U_r h_{t−1} + b_r)
         z_t = σ(W_z x_t + U_z h_{t−1} + b_z)
@@ -35,13 +35,13 @@ class GRU(Stacked):
         h_t = z_t ⊙ h_{t−1} + (1 − z_t) ⊙ h̃_t
 
     Features are the states h_t (n each) at the read positions. `pictures` names `reset` (r_t) and `update`, always in
-    the deck's role: the share of the new candidate (z_t in the first form, 1 − z_t in the second).
+    the recitation's role: the share of the new candidate (z_t in the first form, 1 − z_t in the second).
 
     Names: rows of weight_ih (3n, width) are W_r, W_z, W; of weight_hh (3n, n) U_r, U_z, U; bias_ih + bias_hh give
     b_r, b_z and, before, b; after, bias_ih gives b and bias_hh gives b′. Body: 3n (width + n + 2) in both forms.
 
     Initialisation: each U orthogonal, each W Xavier uniform, biases 0, so z_t starts near ½ and its role is a matter of
-    sign only. Departures: the deck leaves biases out.
+    sign only. Departures: the recitation leaves biases out.
 
     reset: the form. layers: each reads the states of the one below. bidirectional: a second network reads from right to
     left; only where the task allows looking ahead. `reset=before` has no fused kernel and runs step by step.
@@ -112,7 +112,7 @@ class ResetAfter(KernelLayer):
 
 
 class ResetBefore(KernelLayer):
-    """One layer of the deck's form."""
+    """One layer of the recitation's form."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__(nn.GRU(width, hidden, batch_first=True))  # holds the weights; the kernel is the other form's

@@ -16,7 +16,7 @@ from tasks.base import Spec
 
 
 class LSTM(Stacked):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000; decks 000 to 004).
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000; docs/sources.md).
 
         i_t = σ(W_i x_t + U_i h_{t−1} + b_i)        f_t = σ(W_f x_t + U_f h_{t−1} + b_f)
         c̃_t = tanh(W_c x_t + U_c h_{t−1} + b_c)     o_t = σ(W_o x_t + U_o h_{t−1} + b_o)
@@ -26,7 +26,7 @@ class LSTM(Stacked):
     `output` (o).
 
     Names: rows of weight_ih (4n, width) are W_i, W_f, W_c, W_o; of weight_hh (4n, n) U_i, U_f, U_c, U_o; biases
-    bias_ih + bias_hh. The decks write W·[h_{t−1}, x_t] for W x_t + U h_{t−1}, C for c, and deck 000 g for c̃.
+    bias_ih + bias_hh. The lectures write W·[h_{t−1}, x_t] for W x_t + U h_{t−1}, C for c; Jumadinova g for c̃.
     Body: 4n (width + n + 2).
 
     Initialisation: each U orthogonal, each W Xavier uniform, biases 0 but the forget gate's: `forget_bias` in total

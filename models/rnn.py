@@ -21,14 +21,14 @@ INPUT = ("uniform", "xavier")
 
 
 class RNN(Stacked):
-    """Elman network (Elman 1990, "Finding structure in time"; decks 000, 002 and 004).
+    """Elman network (Elman 1990, "Finding structure in time"; Jumadinova's, Hanna's, Milosavljević's lectures).
 
         h_t = φ(W x_t + U h_{t−1} + b),    h_0 = 0
 
     Features are the states h_t (n each) at the read positions.
 
-    Names: W = weight_ih (n, width), U = weight_hh (n, n), b = bias_ih + bias_hh (deck 002 swaps the letters U and W and
-    writes s for h; deck 004 writes W_xh, W_hh and θ). Body: n (width + n + 2).
+    Names: W = weight_ih (n, width), U = weight_hh (n, n), b = bias_ih + bias_hh (Hanna swaps the letters U and W and
+    writes s for h; Milosavljević writes W_xh, W_hh and θ). Body: n (width + n + 2).
 
     Initialisation: U orthogonal, W uniform in ±1/√n, b = 0. `input_init=xavier` draws W wider where n is large, which
     drives tanh into saturation and the memory out of U. `recurrent_init=uniform` draws U from ±1/√n, torch's default;

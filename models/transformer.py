@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from models.base import Carried, SequenceModel, Series
 from models.parts.attention import causal_attention
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 class Transformer(SequenceModel):
     """Causal transformer, pre-norm (Vaswani et al. 2017, arXiv:1706.03762; the order of the norms: Xiong et al. 2020,
-    arXiv:2002.04745; deck 000).
+    arXiv:2002.04745; Jumadinova's lecture).
 
         u⁰_t = W_e x_t + b_e + p_t
         v_t = u_t + W_O concat_j head_j(LN(u))_t + b_O            u′_t = v_t + W_2 ReLU(W_1 LN(v_t) + b_1) + b_2
@@ -64,12 +64,12 @@ class Transformer(SequenceModel):
             multiple=math.lcm(2, heads),
         )
 
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.span(reads))[0], reads)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x, reads.span)[0], reads)
 
-    def states(self, x: Tensor, reads: Tensor, carried: Carried | None = None) -> tuple[Tensor, Series]:
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`residual.b`: the input of block b (batch, time, d); 0 is the embedding with its position."""
-        outputs, residuals = self.body(x, self.span(reads))
+        outputs, residuals = self.body(x, reads.span)
         return self.pick(outputs, reads), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
 
     def state_size(self, length: int) -> int:

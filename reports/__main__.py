@@ -9,18 +9,16 @@ from pathlib import Path
 from cyclopts import App
 
 from bench.cli import command
-from bench.records.result import Result
 from bench.store import Store, StoreError
 from reports import gradients, table
-from reports.view.blocks import Rank
-from reports.view.command import chosen, save
-from reports.view.view import UsageError
+from reports.view import View
+from reports.view.command import ALL, Choice, UsageError, save
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
 
 @app.default
-def report(store: Path, /, *, tasks: str = "", models: str = "", lengths: str = "", output: Path | None = None) -> None:
+def report(store: Path, /, *, choice: Choice = ALL, output: Path | None = None) -> None:
     """Write a page to open in a browser (index.html), tables and figures of a store's results, one line per file.
 
     Figures are written as SVG, PNG and Vega-Lite JSON into the folder `figures`; tables as Markdown and CSV beside it.
@@ -29,34 +27,28 @@ def report(store: Path, /, *, tasks: str = "", models: str = "", lengths: str = 
     ----------
     store
         A folder of results, as `python -m bench.run --store` writes it.
-    tasks
-        Only these, separated by commas; a unique beginning is enough.
-    models
-        Only these, separated by commas; a unique beginning is enough.
-    lengths
-        Only these, separated by commas.
     output
         A folder to write into, instead of `STORE/report`.
     """
     source = Store(store)
-    results, rank = chosen(source, tasks, models, lengths)
+    view = choice.of(source)
     folder = output or store / "report"
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        for path in _written(source, results, rank, folder):
+        for path in _written(source, view, folder):
             print(path, flush=True)
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}. Give a writable folder with --output.") from None
 
 
-def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path) -> Iterator[Path]:
+def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
     texts = {
-        "table.md": table.write(results, rank, "group", "markdown"),
-        "groups.csv": table.write(results, rank, "group", "csv"),
-        "cells.csv": table.write(results, rank, "cell", "csv"),
+        "table.md": table.write(view, "group", "markdown"),
+        "groups.csv": table.write(view, "group", "csv"),
+        "cells.csv": table.write(view, "cell", "csv"),
     }
-    if any(result.gradient_flow for result in results):
-        ordered = gradients.in_order(results, rank)
+    if any(result.gradient_flow for result in view.results):
+        ordered = gradients.in_order(view)
         texts["gradients.md"] = gradients.write(ordered, "markdown")
         texts["gradients.csv"] = gradients.write(ordered, "csv")
     else:
@@ -72,10 +64,9 @@ def _written(source: Store, results: Sequence[Result], rank: Rank, folder: Path)
     from reports.figures import figures
     from reports.page import page as dashboard
 
-    everything = source.results()
-    dashboard.write(source, results, folder / "index.html", everything)
+    dashboard.write(view, source, folder / "index.html")
     yield folder / "index.html"
-    for figure in figures.figures(results, rank, everything):
+    for figure in figures.figures(view):
         yield from figures.write(figure, folder / "figures")
 
 

@@ -6,9 +6,7 @@ stored distance of every snapshot.
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
+import functools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,20 +18,18 @@ from rich.console import Console
 from bench.cli import command
 from bench.records.result import GradientFlow, GradientProfile, Result
 from bench.store import Store, StoreError
-from reports.text import formats
+from reports.text import csv, formats
 from reports.text.layout import Column, Table
 from reports.text.words import number
-from reports.view.blocks import Rank
-from reports.view.command import chosen, save
-from reports.view.view import UsageError
+from reports.view import View
+from reports.view.command import ALL, Choice, UsageError, deliver, names, nearest_name
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
-WIDTH = 100  # of text that goes to a file or a pipe
 
 
 def rows(results: Sequence[Result], quantities: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """One row per stored distance; log10_norm is None where the norm is 0 or not finite. quantities: () is all."""
+    """Give one row per stored distance; log10_norm is None where the norm is 0 or not finite. quantities: () is all."""
     for result in results:
         cell = result.cell
         for flow in result.gradient_flow:
@@ -49,32 +45,23 @@ def _profiles(flow: GradientFlow, quantities: Sequence[str]) -> list[tuple[str, 
     return sorted(wanted, key=lambda item: (item[0] != "input", item[0]))
 
 
-def in_order(results: Sequence[Result], rank: Rank) -> list[Result]:
-    """Those with gradient records, in the order of a table.
+def in_order(view: View) -> list[Result]:
+    """Pick a view's results with gradient records, by task, length, model, seed and learning rate.
 
     Raises:
         UsageError: none has any.
     """
-    found = [result for result in results if result.gradient_flow]
-    if not found:
+    probed = [result for result in view.results if result.gradient_flow]
+    if not probed:
         raise UsageError(
-            f"none of these {len(results)} results holds a gradient record: they were run with `probes` 0, or failed "
-            "before the first probe. `python -m bench.run --steps 0` probes at initialisation without training."
+            f"none of these {len(view.results)} results holds a gradient record: they were run with `probes` 0, or "
+            "failed before the first probe. `python -m bench.run --steps 0` probes at initialisation without training."
         )
     return sorted(
-        found,
-        key=lambda r: (rank("task", r.cell.task), r.cell.length, rank("model", r.cell.model), r.cell.seed,
+        probed,
+        key=lambda r: (view.order.task(r.cell.task), r.cell.length, view.order.model(r.cell.model), r.cell.seed,
                        r.cell.recipe.learning_rate, r.cell.key),
     )  # fmt: skip
-
-
-def as_csv(results: Sequence[Result], quantities: Sequence[str] = ()) -> str:
-    """The rows as text, unrounded."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(results, quantities))
-    return text.getvalue()
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------
@@ -92,7 +79,7 @@ NOTES = (
 
 
 def verdicts(results: Sequence[Result], quantities: Sequence[str] = ("input",)) -> list[Table]:
-    """One table per task: each cell at initialisation and at the end of its training. quantities: () is all."""
+    """Lay out one table per task: each cell at initialisation and at the end of its training. quantities: () is all."""
     tables = []
     for task in dict.fromkeys(result.cell.task for result in results):
         lines: list[tuple[str, ...]] = []
@@ -122,15 +109,13 @@ def _verdict_rows(result: Result, flow: GradientFlow, quantities: Sequence[str])
 
 
 def write(results: Sequence[Result], form: Format, quantities: Sequence[str] = ()) -> str:
-    """The report in one format. quantities: () is every one in csv, the input in the tables."""
+    """Write the report in one format. quantities: () is every one in csv, the input in the tables."""
     if form == "csv":
-        return as_csv(results, quantities)
+        return csv.table(COLUMNS, rows(results, quantities))
     tables = verdicts(results, quantities or ("input",))
     if form == "markdown":
         return formats.markdown(tables, list(NOTES))
-    file = io.StringIO()
-    _print(tables, Console(file=file, width=WIDTH, no_color=True))
-    return file.getvalue()
+    return formats.plain(functools.partial(_print, tables))
 
 
 def _print(tables: Sequence[Table], console: Console) -> None:
@@ -151,9 +136,7 @@ def gradients(
     /,
     *,
     format: Annotated[Format, Parameter(name="--format")] = "text",
-    tasks: str = "",
-    models: str = "",
-    lengths: str = "",
+    choice: Choice = ALL,
     quantities: str = "",
     output: Path | None = None,
 ) -> None:
@@ -166,37 +149,27 @@ def gradients(
     format
         text and markdown: verdicts; csv: every distance, columns task, model, length, seed, step, quantity, distance,
         log10_norm (empty where the norm is 0 or not finite).
-    tasks
-        Only these, separated by commas; a unique beginning is enough.
-    models
-        Only these, separated by commas; a unique beginning is enough.
-    lengths
-        Only these, separated by commas.
     quantities
         Only these (input, hidden, cell, context, residual.0, …), separated by commas. Without it: all of them in csv,
         the input elsewhere.
     output
         A file to write instead of the terminal.
     """
-    results, rank = chosen(Store(store), tasks, models, lengths)
-    ordered = in_order(results, rank)
+    ordered = in_order(choice.of(Store(store)))
     wanted = _quantities(ordered, quantities)
-    if output is not None:
-        save(output, write(ordered, format, wanted))
-    elif format == "text":
-        _print(verdicts(ordered, wanted or ("input",)), Console() if sys.stdout.isatty() else Console(width=WIDTH))
+    if format == "text" and output is None:
+        _print(verdicts(ordered, wanted or ("input",)), formats.terminal())
     else:
-        sys.stdout.write(write(ordered, format, wanted))
+        deliver(write(ordered, format, wanted), output)
 
 
 def _quantities(results: Sequence[Result], text: str) -> list[str]:
     held = sorted({name for result in results for flow in result.gradient_flow for name in flow.profiles})
-    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    wanted = names(text)
     for name in wanted:
         if name not in held:
-            near = difflib.get_close_matches(name, held, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"no quantity {name!r} in these results: {hint}(stored: {', '.join(held)})")
+            near = nearest_name(name, held)
+            raise UsageError(f"no quantity {name!r} in these results: {near}(stored: {', '.join(held)})")
     return wanted
 
 

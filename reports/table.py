@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -14,20 +13,17 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cli import command
-from bench.records.result import Result
 from bench.store import Store, StoreError
-from reports.summary import grouping as summary
-from reports.summary.grouping import Group
 from reports.text import csv, formats, layout
 from reports.text.layout import Table
-from reports.view import blocks
-from reports.view.blocks import Rank
-from reports.view.command import corrupt, names, numbers, save
-from reports.view.view import UsageError, asked_order, select
+from reports.text.notes import notes
+from reports.view import Topic, View
+from reports.view.command import ALL, Choice, NothingError, UsageError, asked_order, corrupt, deliver, select
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
-WIDTH = 100  # of text that goes to a file or a pipe
+# The kinds of tables that are explained below each.
+KINDS: dict[By, tuple[By, ...]] = {"group": ("group", "overview"), "cell": ("cell",), "overview": ("overview",)}
 
 
 # -- what to show ------------------------------------------------------------------------------------------------------
@@ -40,7 +36,7 @@ def show(store: Store, console: Console, keys: Collection[str] | None = None) ->
     """
     results = select(store.results(), keys=keys)
     if results:
-        print_text(results, asked_order(store), "group", console)
+        print_text(View.of(results, asked_order(store)), "group", console)
     missing = len(keys) - len(results) if keys is not None else 0
     for line in (*_missing(missing, len(keys or ())), *corrupt(store)):
         console.print(Text(line, style="yellow"))
@@ -50,41 +46,41 @@ def _missing(missing: int, asked: int) -> list[str]:
     return [f"{missing} of {asked} cells have no result yet: the same command runs them."] if missing else []
 
 
-def print_text(results: Sequence[Result], rank: Rank, by: By, console: Console) -> None:
-    """The tables of some results in a terminal."""
-    groups = summary.groups(results)
-    for table in tables(results, groups, rank, by, console.width):
+def print_text(view: View, by: By, console: Console) -> None:
+    """Print the tables of a view in a terminal."""
+    for table in tables(view, by, console.width):
         formats.print_table(table, console)
-    if by == "group" and groups:
+    if by == "group" and view.topics:
         console.print(Text("Overview\n", style="bold underline"))
-        for table in overviews(groups, rank, console.width):
+        for table in overviews(view, console.width):
             formats.print_table(table, console)
-    for note in notes(groups, by):
+    for note in notes(view.groups, KINDS[by]):
         console.print(Text(note, style="dim"))
 
 
-def tables(results: Sequence[Result], groups: Sequence[Group], rank: Rank, by: By, width: int) -> list[Table]:
-    """One table per task and setting, then the cells that failed. width: what they should fit into."""
-    found: list[Table] = overviews(groups, rank, width) if by == "overview" else []
-    by_setting = blocks.blocks(groups, rank)
-    for key, members in by_setting.items() if by != "overview" else ():
-        title = blocks.heading(key, members, by_setting)
+def tables(view: View, by: By, width: int) -> list[Table]:
+    """Lay out one table per topic, then the cells that failed. width: what they should fit into."""
+    if by == "overview":
+        laid = overviews(view, width)
+    else:
         build = {"group": layout.by_group, "cell": layout.by_cell}[by]
-        full = build(title, members)
-        found.append(full if formats.fits(full, width) else formats.narrowed(build(title, members, short=True), width))
-    failed = layout.failures(results, rank)
-    return [*found, failed] if failed else found
+        laid = [_fitted(build, topic, width) for topic in view.topics]
+    failed = layout.failures(view)
+    return [*laid, failed] if failed else laid
 
 
-def overviews(groups: Sequence[Group], rank: Rank, width: int) -> list[Table]:
-    """One table per task and setting, models by lengths; split by lengths where they do not fit."""
-    by_setting = blocks.blocks(groups, rank)
-    found = []
-    for key, members in by_setting.items():
-        title = blocks.heading(key, members, by_setting)
-        lengths = sorted({group.identity.length for group in members})
-        found += _split(functools.partial(layout.overview, title, members), lengths, width)
-    return found
+def _fitted(build: Callable[[Topic, bool], Table], topic: Topic, width: int) -> Table:
+    full = build(topic, False)
+    return full if formats.fits(full, width) else formats.narrowed(build(topic, True), width)
+
+
+def overviews(view: View, width: int) -> list[Table]:
+    """Lay out one table per topic, models by lengths; split by lengths where they do not fit."""
+    return [
+        table
+        for topic in view.topics
+        for table in _split(functools.partial(layout.overview, topic), topic.lengths, width)
+    ]
 
 
 def _split(build: Callable[[Sequence[int], bool], Table], lengths: Sequence[int], width: int) -> list[Table]:
@@ -96,27 +92,15 @@ def _split(build: Callable[[Sequence[int], bool], Table], lengths: Sequence[int]
     return [*_split(build, lengths[:middle], width), *_split(build, lengths[middle:], width)]
 
 
-def notes(groups: Sequence[Group], by: By) -> list[str]:
-    """Caption and legend."""
-    if not groups:
-        return []
-    kinds = {"group": ("group", "overview"), "cell": ("cell",), "overview": ("overview",)}[by]
-    lines = [line for kind in kinds for line in blocks.legend(groups, kind)]
-    return [*blocks.caption(groups), *dict.fromkeys(lines)]
-
-
-def write(results: Sequence[Result], rank: Rank, by: By, form: Format) -> str:
-    """The tables of some results as text for a file."""
-    groups = summary.groups(results)
-    ordered = [group for members in blocks.blocks(groups, rank).values() for group in members]
+def write(view: View, by: By, form: Format) -> str:
+    """Write the tables of a view as text for a file."""
     if form == "csv":
-        return csv.by_group(ordered) if by != "cell" else csv.cells(layout.in_order(ordered))
+        return csv.cells(view.results) if by == "cell" else csv.by_group(view.groups)
     if form == "text":
-        file = io.StringIO()
-        print_text(results, rank, by, Console(file=file, width=WIDTH, no_color=True))
-        return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
-    found = tables(results, groups, rank, by, width=10_000)
-    return {"markdown": formats.markdown, "latex": formats.latex}[form](found, notes(groups, by))
+        return formats.plain(functools.partial(print_text, view, by))
+    return {"markdown": formats.markdown, "latex": formats.latex}[form](
+        tables(view, by, width=10_000), notes(view.groups, KINDS[by])
+    )
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -131,9 +115,7 @@ def table(
     *,
     by: By = "group",
     format: Annotated[Format, Parameter(name="--format")] = "text",
-    tasks: str = "",
-    models: str = "",
-    lengths: str = "",
+    choice: Choice = ALL,
     output: Path | None = None,
 ) -> None:
     """Show the results of a store.
@@ -147,31 +129,18 @@ def table(
         `overview`: models by lengths.
     format
         csv is unrounded; its columns by cell are those of `bench.load(STORE)`.
-    tasks
-        Only these, separated by commas; a unique beginning is enough.
-    models
-        Only these, separated by commas; a unique beginning is enough.
-    lengths
-        Only these, separated by commas.
     output
         A file to write instead of the terminal.
     """
-    source = Store(store)
-    stored = source.results()
-    results = select(stored, keys=None, tasks=names(tasks), models=names(models), lengths=numbers(lengths))
-    for line in corrupt(source):
-        print(line, file=sys.stderr)
-    if not results:
-        why = "no stored result has these tasks, models and lengths together" if stored else "it holds no results yet"
-        print(f"nothing to show from {store}: {why}", file=sys.stderr)
-    rank = asked_order(source)
-    if output is None and format == "text":
-        console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-        print_text(results, rank, by, console)
-    elif output is None:
-        sys.stdout.write(write(results, rank, by, format))
+    try:
+        view = choice.of(Store(store))
+    except NothingError as nothing:
+        print(nothing, file=sys.stderr)
+        view = View.of(())
+    if format == "text" and output is None:
+        print_text(view, by, formats.terminal())
     else:
-        save(output, write(results, rank, by, format))
+        deliver(write(view, by, format), output)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

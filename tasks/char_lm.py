@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
-from tasks.base import Batch, Column, Data, Objective, Spec, Split, Task, Tokens, generator
+from tasks.base import Batch, Column, Data, Objective, Reads, Spec, Split, Task, Tokens, generator
 from tasks.base.context import scores_by_context, windows_of
 from tasks.base.metrics import RatioMetric
-from tasks.base.objectives import log_odds
+from tasks.base.objectives import log_frequencies, log_odds
 from tasks.characters.text import SCORED, Scored, read_text, reference
 from tasks.corpora.resolving import CorpusError, resolve
 
@@ -46,21 +46,21 @@ class NextToken(Objective):
     counted = "characters"
     higher_is_better = False
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return cross_entropy(outputs, batch.targets)
 
     def metric(self) -> RatioMetric:
         return _BitsPerCharacter()
 
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return log_odds(outputs, targets)
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return log_odds(outputs, batch.targets)
 
 
 class _BitsPerCharacter(RatioMetric):
     """Per scored character: its bits over one."""
 
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        bits = cross_entropy(outputs.float(), targets, reduction="none").double() / math.log(2)
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        bits = cross_entropy(outputs.float(), batch.targets, reduction="none").double() / math.log(2)
         return bits, torch.ones_like(bits)
 
 
@@ -127,10 +127,11 @@ class CharLM(Task):
         if evaluation not in SCORED:
             raise ValueError(f"CharLM: evaluation must be one of {', '.join(SCORED)}, got {evaluation!r}")
         self._scored = SCORED[evaluation](self._text, length)
-        self._masks: dict[tuple[int, int, int, int], Tensor] = {}
+        self._reads: dict[tuple[int, int, int, int], Reads] = {}
 
         vocabulary = len(self._text.characters)
-        self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, "each", NextToken())
+        prior = log_frequencies(self._text.ids[: self._text.train], vocabulary)
+        self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, NextToken(), prior=prior)
         self.data = Data(found.name, found.sha256)
         self.solved_threshold = None
         known = reference(self._text, self._scored["test"].first, self._scored["test"].stop)
@@ -162,31 +163,34 @@ class CharLM(Task):
         def windows(context: int) -> Iterator[Batch]:
             starts, wanted = windows_of(steps, number, torch.zeros_like(steps), context)
             rows = max(1, EVALUATION_TOKENS // context)
-            for start, read in zip(starts.split(rows), wanted.split(rows), strict=True):
+            for start, mask in zip(starts.split(rows), wanted.split(rows), strict=True):
                 window = self._text.ids[start[:, None] + torch.arange(context + 1)].long()
-                yield Batch(window[:, :-1, None], window[:, 1:][read], read)
+                yield Batch(window[:, :-1, None], window[:, 1:][mask], mask)
 
         return scores_by_context(model, self.spec.objective, self.length, windows)
 
-    def sample(self, model: torch.nn.Module) -> str:
+    def sample(self, model: Any) -> str:
         """300 characters drawn from the model's own predictions (temperature 1), after a line break.
 
         At most the last min(T, 100) characters are read again for each draw: a bound on the cost, so a model of a
         longer context is shown below its best.
         """
-        start = self._text.characters.find("\n")
-        written = [max(0, start)]
+        written = [max(0, self._text.characters.find("\n"))]
         random = generator(0, "char_lm", "sample")
-        weight = next(model.parameters(), torch.zeros(()))
+        device = next(model.parameters(), torch.zeros(())).device
+
+        def draw(logits: Tensor, following: Tensor | None) -> Tensor:
+            drawn = torch.multinomial(logits[0].float().softmax(0).cpu(), 1, generator=random)
+            written.append(int(drawn))
+            return drawn[None].to(device)
+
         training = model.training
         model.eval()
         with torch.no_grad():
-            for _ in range(SAMPLE_CHARACTERS):
-                context = torch.tensor(written[-min(self.length, SAMPLE_CONTEXT) :], device=weight.device)
-                read = self._mask(1, len(context), len(context) - 1).to(weight.device)
-                logits = model(context.view(1, -1, 1), read)
-                drawn = torch.multinomial(logits[-1].float().softmax(0).cpu(), 1, generator=random)
-                written.append(int(drawn))
+            while len(written) <= SAMPLE_CHARACTERS:
+                context = torch.tensor(written[-min(self.length, SAMPLE_CONTEXT) :])[None, :, None]
+                last = Batch(context, context[:, -1, 0], self._read(1, context.size(1), context.size(1) - 1, 1))
+                model.generate(last.to(device), draw, 1)
         model.train(training)
         return "".join(self._text.characters[i] for i in written[1:])
 
@@ -195,18 +199,16 @@ class CharLM(Task):
         places = (starts[:, None] + torch.arange(self.length + 1)).clamp_(max=len(self._text.ids) - 1)
         window = self._text.ids[places].long()  # (batch, T + 1); what lies past the text is not read
         targets = window[:, 1 + unread :].reshape(-1)[:reads]
-        return Batch(window[:, :-1, None], targets, self._mask(len(starts), self.length, unread, reads))
+        return Batch(window[:, :-1, None], targets, self._read(len(starts), self.length, unread, reads))
 
-    def _mask(self, batch: int, length: int, unread: int, reads: int | None = None) -> Tensor:
-        """Read from step `unread` on, the last window only until `reads` are reached: always the same object for
-        the same arguments, because models remember what they worked out for a mask by its identity."""
-        reads = batch * (length - unread) if reads is None else reads
+    def _read(self, batch: int, length: int, unread: int, reads: int) -> Reads:
+        """Read from step `unread` on, the last window only until `reads` are reached; made once for each shape."""
         key = (batch, length, unread, reads)
-        if key not in self._masks:
+        if key not in self._reads:
             mask = torch.zeros(batch, length, dtype=torch.bool)
             mask[:, unread:] = (torch.arange(batch * (length - unread)) < reads).view(batch, -1)
-            self._masks[key] = mask
-        return self._masks[key]
+            self._reads[key] = Reads(mask)
+        return self._reads[key]
 
 
 _NAMES = {2: "bigram", 3: "trigram"}

@@ -59,7 +59,6 @@ class Copying(SyntheticTask):
         self.spec = Spec(
             inputs=Tokens((Column(CLASSES, 10),)),
             outputs=CLASSES,
-            reads="each",
             objective=Recall(scored=SYMBOLS),
             predict=self._predict,
         )
@@ -78,12 +77,12 @@ class Copying(SyntheticTask):
         inputs[:, :SYMBOLS] = symbols
         blanks = symbols.new_full((batch_size, self.reads - SYMBOLS), BLANK)
         targets = torch.cat((blanks, symbols), dim=1)
-        read = self.read_last(batch_size, self.sequence_length, self.reads)
-        return Batch(inputs.unsqueeze(-1), targets.view(-1), read)
+        reads = self.read_last(batch_size, self.sequence_length, self.reads)
+        return Batch(inputs.unsqueeze(-1), targets.view(-1), reads)
 
     def credit(self, batch: Batch) -> Tensor:
         """All credit of the last recall lies on the tenth symbol (step 9)."""
-        credit = torch.zeros(batch.read.shape)
+        credit = torch.zeros(batch.reads.mask.shape)
         credit[:, SYMBOLS - 1] = 1
         return credit
 

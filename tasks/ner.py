@@ -85,10 +85,10 @@ class NER(Task):
         self.spec = Spec(
             inputs=Tokens(COLUMNS, self.text.symbols),
             outputs=1 + 2 * len(self.text.types),
-            reads="each",
             objective=SpanTagging(),
             look_ahead=True,
             predict=self.text.predict,
+            prior=self.text.prior,
         )
         self._held_out: dict[Split, _Batches] = {}
 
@@ -112,7 +112,7 @@ class NER(Task):
         """The first validation windows in which a mention is read; any windows where there is none."""
         mentioning = map(_with_mention, self.val_dataloader())
         found = first_sequences(mentioning, sequences)
-        return found if len(found.read) else super().probe_batch(sequences)
+        return found if len(found) else super().probe_batch(sequences)
 
     def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]]:
         """Span F1 over the first 3,000 tokens of the test documents (the last one is cut off there)."""
@@ -124,7 +124,7 @@ class NER(Task):
         whose cue lies before the window. Real corpora: None."""
         if self.text.cues is None:
             return None
-        steps = torch.arange(batch.read.size(1), device=batch.read.device)
+        steps = torch.arange(batch.steps)
         mention = _last(_mentions(batch)) - self.lookahead
         # The cues and mentions of a document alternate, so the last cue before a mention is its own.
         cues = _is_cue(batch, self.text.cues) & (steps < mention[:, None])
@@ -154,15 +154,12 @@ class NER(Task):
 
 def _mentions(batch: Batch) -> Tensor:
     """Where a tag other than O is read (batch, time)."""
-    mentions = torch.zeros_like(batch.read)
-    mentions[batch.read] = batch.targets[:, 0] > 0
-    return mentions
+    return batch.reads.unpick(batch.targets[:, 0] > 0)
 
 
 def _with_mention(batch: Batch) -> Batch:
     """The sequences of a batch in which a mention is read."""
-    rows = _mentions(batch).any(1)
-    return Batch(batch.inputs[rows], batch.targets[rows[batch.read.nonzero()[:, 0]]], batch.read[rows])
+    return batch.select(_mentions(batch).any(1))
 
 
 def _is_cue(batch: Batch, cues: Tensor) -> Tensor:

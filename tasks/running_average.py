@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Generator, Tensor
@@ -40,7 +40,7 @@ class RunningAverage(SyntheticTask):
     chance 1: inputs have mean 0, so the trivial answer is 0 and its expected squared error is the variance itself. best
     0: one linear unit h ← αh + x is exact. Solved at .01. `memory_horizon` turns a score into steps of memory.
 
-    Source: N. Milosavljević, Recurrent Neural Networks (lecture slides): the recurrence; α, scale and score are ours.
+    Source: Milosavljević's lecture (docs/sources.md): the recurrence; α, scale and score are ours.
     """
 
     version = 1
@@ -56,7 +56,6 @@ class RunningAverage(SyntheticTask):
         self.spec = Spec(
             inputs=Features(1),
             outputs=1,
-            reads="each",
             objective=RelativeSquaredError(variance),
             predict=self._predict,
         )
@@ -66,6 +65,10 @@ class RunningAverage(SyntheticTask):
         self.solved_threshold = 0.01
         self._scale = math.sqrt(1 - squared)
 
+    def at(self, length: int) -> Self:
+        """The same α at another length, where it is a rule that was trained and no function of T."""
+        return type(self)(length, **(self._options | {"alpha": self.alpha}))
+
     def draw(self, generator: Generator, batch_size: int) -> Batch:
         inputs = torch.randn(batch_size, self.length, generator=generator)
         targets = leaky_sum(inputs * self._scale, self.alpha)
@@ -74,7 +77,7 @@ class RunningAverage(SyntheticTask):
     def credit(self, batch: Batch) -> Tensor:
         """α^k on the input k steps before the last."""
         weights = self.alpha ** torch.arange(self.length - 1, -1, -1, dtype=torch.float64)
-        return weights.expand(batch.read.shape)
+        return weights.expand(batch.reads.mask.shape)
 
     def memory_horizon(self, score: float) -> float:
         """K_eff in steps: how many last inputs the best predictor of this score sees."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ ANYTHING = "*"
 RECORDS = "bench.records.*"
 STORE = f"{RECORDS} bench.store bench.store.*"
 BASES = "tasks.base models.base"
+VIEW = "reports.summary reports.summary.* reports.view reports.view.*"
 TABLE: list[tuple[str, str]] = [
     ("bench.catalog", ""),
     ("bench.records.*", ""),
@@ -41,7 +43,12 @@ TABLE: list[tuple[str, str]] = [
     ("models.attention", f"{BASES} models.parts.* models.lstm"),  # its encoder is an lstm
     ("models.*", f"{BASES} models.parts.*"),
     # reports read the store, and nothing else
-    ("reports.*", f"{STORE} bench.cli.* reports.*"),
+    ("reports.summary.*", RECORDS),
+    ("reports.view.*", f"{STORE} reports.summary reports.summary.*"),
+    ("reports.text.*", f"{RECORDS} {VIEW}"),
+    ("reports.figures.*", f"{RECORDS} {VIEW}"),
+    ("reports.page.*", f"{STORE} {VIEW} reports.text.*"),
+    ("reports.*", f"{STORE} bench.cli.* {VIEW} reports.text.*"),
     ("reports", ""),
     ("tasks", ""),
     ("models", ""),
@@ -151,6 +158,34 @@ def test_the_product_does_not_know_its_tests() -> None:
     assert [name for name, path in modules().items() if "tests" in imports(path) or "pytest" in imports(path)] == []
 
 
+PROGRAMS = {"tests.golden.make", "tests.performance.report"}  # run by hand, and read by tests of other folders
+
+
+def test_what_tests_share_lies_in_support() -> None:
+    """What a test module or a conftest defines is its own; so is what lies in a folder of tests, to other folders."""
+    faults = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        here = ".".join(path.relative_to(ROOT).parts[:-1])
+        for other in sorted(imports_of_tests(path)):
+            package, _, module = other.rpartition(".")
+            own = module.startswith("test_") or module == "conftest"
+            if own or not (package in (here, "tests.support") or other in PROGRAMS):
+                faults.append(f"{path.relative_to(ROOT)} imports {other}: move what is shared to tests/support/")
+    assert not faults, "\n".join(faults)
+
+
+def imports_of_tests(path: Path) -> set[str]:
+    """Modules below tests/ that a file imports, scripts that it holds as text included."""
+    tree = ast.parse(path.read_text("utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    pairs = [(node.module or "", alias.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+             for alias in node.names]  # fmt: skip
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    pairs += [pair for text in texts for pair in re.findall(r"^\s*from (tests[\w.]*) import (\w+)", text, re.MULTILINE)]
+    names |= {f"{module}.{name}" if (ROOT / module.replace(".", "/")).is_dir() else module for module, name in pairs}
+    return {name for name in names if name.startswith("tests.")}
+
+
 def test_this_test_sees_imports_of_every_form(tmp_path: Path) -> None:
     file = tmp_path / "example.py"
     file.write_text(
@@ -161,3 +196,13 @@ def test_this_test_sees_imports_of_every_form(tmp_path: Path) -> None:
     assert imports(file) == {
         "torch", "bench.store", "bench.catalog", "bench", "bench.records.sweep", "tasks.corpora.known", "reports.table",
     }  # fmt: skip
+
+
+def test_this_test_sees_what_is_imported_of_tests(tmp_path: Path) -> None:
+    file = tmp_path / "example.py"
+    file.write_text(
+        "import TESTS.golden.make\nfrom TESTS.support import jobs\nfrom TESTS.reports.conftest import store\n"
+        "SCRIPT = 'import sys\\nfrom TESTS.bench.test_run import main'\n".replace("TESTS", "tests")
+    )
+    expected = {"tests.golden.make", "tests.support.jobs", "tests.reports.conftest", "tests.bench.test_run"}
+    assert imports_of_tests(file) == expected

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Generator
 
-from tasks.base import Batch, Features, Spec, SquaredError, SyntheticTask
+from tasks.base import Reads, Batch, Features, Spec, SquaredError, SyntheticTask
 
 
 class Recollection(SyntheticTask):
@@ -34,7 +34,7 @@ class Recollection(SyntheticTask):
     def __init__(self, length: int, *, scale: float = 1.0, **common: Any) -> None:
         super().__init__(length, **common)
         self.scale = scale
-        self.spec = Spec(inputs=Features(1), outputs=1, reads="last", objective=SquaredError())
+        self.spec = Spec(inputs=Features(1), outputs=1, objective=SquaredError())
         self.chance = scale**2
         self.best = 0.0
         self.solved_threshold = 0.01 * self.chance
@@ -67,8 +67,8 @@ class Forgetful(SequenceModel):
         self.activation = nn.LeakyReLU(leak)
         self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: int(body.out_features))
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.activation(self.body(x)), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.activation(self.body(x)), reads)
 '''
 
 

@@ -22,11 +22,18 @@ from bench.records.result import Result
 from bench.store.store import COLUMNS
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
-FORMAT = (ROOT / "docs" / "results-format.md").read_text("utf-8")
+FORMAT = (DOCS / "results-format.md").read_text("utf-8")
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if path.is_file())
+# What users are told: README and all pages of docs/ but those that report measurements, whose flags are other scripts'.
+MEASURED = {"default-sweep.md", "performance.md", "reliability.md"}
+TOLD = [ROOT / "README.md", *(path for path in sorted(DOCS.glob("*.md")) if path.name not in MEASURED)]
+GUIDE = "\n".join(path.read_text("utf-8") for path in TOLD)
+EXAMPLES = {"tasks/parity.py", "models/minimal.py", "tests/tasks/test_parity.py"}  # files that readers may add
+LONGEST = 180  # lines of README
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
-# Flags in the README that are other tools'.
+# Flags in the guide that are other tools'.
 PIP = {"--index-url"}
 RAY = {"--generate", "--head", "--port", "--include-dashboard"}
 SLURM = {"--job-name", "--array", "--cpus-per-task", "--mem", "--time"}
@@ -42,8 +49,8 @@ def files(page: str) -> dict[str, str]:
 
 
 def commands() -> list[str]:
-    """Every line of the README's shell blocks, without its comment."""
-    return [line.partition("  #")[0].strip() for block in blocks(README, "bash") for line in block.splitlines()]
+    """Every line of the guide's shell blocks, without its comment."""
+    return [line.partition("  #")[0].strip() for block in blocks(GUIDE, "bash") for line in block.splitlines()]
 
 
 def set_up(ending: str) -> tuple[str, str]:
@@ -65,7 +72,7 @@ def run(arguments: list[str], folder: Path, **environment: str) -> subprocess.Co
 
 
 def python(line: str, *more: str) -> list[str]:
-    """The arguments behind the interpreter of a README line."""
+    """The arguments behind the interpreter of a shell line."""
     interpreter, *arguments = shlex.split(line.partition(">")[0])
     assert interpreter in ("python", ".venv/bin/python"), line
     return [*arguments, *more]
@@ -73,9 +80,9 @@ def python(line: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the README's own files in it."""
+    """A folder with the guide's own files in it."""
     folder = tmp_path_factory.mktemp("readme")
-    for name, content in (files(README) | files(FORMAT)).items():
+    for name, content in files(GUIDE).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, "utf-8")
     return folder
@@ -104,8 +111,15 @@ def test_main_job_fills_the_default_table_without_network(
     assert "transformer" in main_job.stdout.split("[25/25]")[1], "no table after the last cell"
 
 
-def test_every_table_command(main_job: subprocess.CompletedProcess[str], workspace: Path) -> None:
-    lines = [line for line in commands() if "reports.table" in line]
+def test_readme_is_short() -> None:
+    assert README.count("\n") < LONGEST
+
+
+@pytest.mark.parametrize("module", ["reports.table", "reports.gradients", "bench.status"])
+def test_every_command_that_shows_results(
+    module: str, main_job: subprocess.CompletedProcess[str], workspace: Path
+) -> None:
+    lines = [line for line in commands() if line.startswith(f"python -m {module} results")]
     assert lines
     for line in lines:
         shown = run(python(line), workspace)
@@ -134,7 +148,7 @@ def test_stdlib_reader_sees_a_flipped_byte(
 
 
 def test_script_without_the_runner(workspace: Path) -> None:
-    script = files(README)["script.py"]
+    script = files(GUIDE)["script.py"]
     statements = [line for line in script.splitlines()[1:] if line]
     assert len(statements) <= 10
     (workspace / "short.py").write_text(script.replace("600", "20").replace("=100,", "=10,"), "utf-8")
@@ -173,11 +187,11 @@ def test_own_model_sees_its_window_only(workspace: Path, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(workspace))
     from mypackage.mymodule import MyModel
 
-    model = MyModel(Adding(20).spec, window=5, hidden=4)
+    task = Adding(20)
+    model = MyModel(task.spec, window=5, hidden=4)
     x = torch.randn(2, 20, 2, requires_grad=True)
-    read = torch.zeros(2, 20, dtype=torch.bool)
-    read[:, 12] = True
-    model.encode(x, read).sum().backward()
+    features = model.encode(x, task.read_last(2, 20, 8))  # row by row: steps 12 to 19 of each sequence
+    features.view(2, 8, -1)[:, 0].sum().backward()
     assert x.grad is not None
     assert x.grad.abs().sum((0, 2)).nonzero().flatten().tolist() == [8, 9, 10, 11, 12]
 
@@ -205,7 +219,7 @@ def test_flags_exist(workspace: Path) -> None:
         "reports.table",
     ):
         known |= set(re.findall(r"--[a-z][a-z-]*", run(["-m", module, "--help"], workspace, COLUMNS="200").stdout))
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README))
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", GUIDE))
     assert "--lengths" in mentioned
     assert mentioned - known == set()
 
@@ -231,17 +245,58 @@ def test_ci_runs_the_test_command() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
-        assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name} links to {target}"
+    for link in re.findall(r"\]\(([^)\s]+)", page.read_text("utf-8")):
+        if link.startswith("https://"):
+            continue
+        target, _, heading = link.partition("#")
+        path = page.parent / target if target else page
+        assert path.exists(), f"{page.name} links to {link}"
+        assert not heading or heading in headings(path.read_text("utf-8")), f"{page.name} links to {link}"
+
+
+def headings(page: str) -> set[str]:
+    """The anchors of a page's headings."""
+    words = (re.sub(r"[^\w\s-]", "", title) for title in re.findall(r"^#+ (.*)$", page, re.MULTILINE))
+    return {title.lower().replace(" ", "-") for title in words}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_are_named_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = set(re.findall(r"`((?:bench|tasks|models|reports|tests|docs)/[\w./-]*)`", text)) - EXAMPLES
+    named |= {module.replace(".", "/") for module in re.findall(r"python -m ((?:bench|reports|tests)[.\w]*)", text)}
+    missing = {path for path in named if not ((ROOT / path).exists() or (ROOT / f"{path}.py").is_file())}
+    assert missing == set()
+
+
+def test_every_page_is_reached_from_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#\s]+)", README))
+    pages = {f"docs/{path.name}" for path in DOCS.glob("*.md")}
+    assert pages - linked == set()
 
 
 def test_corpora_table_matches_the_known_ones() -> None:
     from tasks.corpora.known import EMBEDDED, KNOWN
 
+    page = (DOCS / "corpora.md").read_text("utf-8")
     for name, known in KNOWN.items():
-        assert known.folder in README, f"README does not say where {name} lies"
-    mentioned = set(re.findall(r"corpus=(\w+)`", README))
+        assert known.folder in page, f"docs/corpora.md does not say where {name} lies"
+    mentioned = set(re.findall(r"corpus=(\w+)`", page))
     assert mentioned <= {*KNOWN, *EMBEDDED}
+
+
+def test_sources_name_every_preprint_that_code_cites() -> None:
+    page = (DOCS / "sources.md").read_text("utf-8")
+    files = [path for package in ("tasks", "models") for path in (ROOT / package).rglob("*.py")]
+    cited = {number for path in files for number in re.findall(r"arXiv[: ](\d{4}\.\d{4,5})", path.read_text("utf-8"))}
+    assert len(cited) > 5
+    assert {number for number in cited if f"arXiv:{number}" not in page} == set()
+
+
+def test_lectures_are_named_not_numbered() -> None:
+    files = [path for package in ("bench", "tasks", "models") for path in (ROOT / package).rglob("*.py")]
+    numbered = [path for path in files if re.search(r"\bdecks?\b", path.read_text("utf-8"))]
+    assert numbered == [], "say whose lecture it is, as in docs/sources.md"
 
 
 def parts(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

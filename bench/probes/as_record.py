@@ -58,11 +58,11 @@ def jacobian_record(step: int, found: Jacobians) -> Jacobian:
 
 def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
     """Gate activations and attention weights on the batch's first sequence; none where the model shows none."""
-    inputs, read = batch.inputs[:1], batch.read[:1]
+    first = batch.select(slice(1))
     with torch.no_grad():
-        shown = model.pictures(model.embedding(inputs), read)
-    stride = -(-read.size(1) // STEPS)
-    steps = tuple(range(0, read.size(1), stride))
+        shown = model.pictures(model.embedding(first.inputs), first.reads)
+    stride = -(-first.steps // STEPS)
+    steps = tuple(range(0, first.steps, stride))
     return tuple(
         Picture(name=each, steps=steps, rows=_percent(rows))
         for name, values in shown.items()

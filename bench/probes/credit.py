@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from bench.probes.probing import answered, target_rows
 from models.base import SequenceModel
-from tasks.base import Batch, Features, Replacement, Task
+from tasks.base import Batch, Features, Replacement, Task, joined
 
 ROUNDING = 1e-13  # relative to the answer, far above what rounding adds and far below what any figure shows
 
@@ -26,8 +25,9 @@ def finite(value: float) -> float | None:
 # -- credit -----------------------------------------------------------------------------------------------------------
 
 
-def alignment(model: SequenceModel, task: Task, batch: Batch, steps: Tensor, input_gradient: Tensor) -> float | None:
-    """Overlap of the answer's sensitivity with the task's true credit, mean over the batch."""
+def alignment(model: SequenceModel, task: Task, batch: Batch, asked: Batch, input_gradient: Tensor) -> float | None:
+    """Overlap of the answer's sensitivity with the task's true credit, mean over the batch. asked: the batch with the
+    answers read that are followed back, in float64."""
     credit = task.credit(batch)
     if credit is None:
         return None
@@ -37,20 +37,22 @@ def alignment(model: SequenceModel, task: Task, batch: Batch, steps: Tensor, inp
         replaced = task.counterfactuals(batch)
         if replaced is None:
             return None
-        sensitivity = _replacement(model, batch, steps, replaced)
+        sensitivity = _replacement(model, asked, replaced)
     return finite(overlap(sensitivity, credit))
 
 
-def _replacement(model: SequenceModel, batch: Batch, steps: Tensor, replaced: Sequence[Replacement]) -> Tensor:
+def _replacement(model: SequenceModel, batch: Batch, replaced: Sequence[Replacement]) -> Tensor:
     """|Δs| (batch, time) when the token at each candidate position is replaced by another legal one."""
-    read = answered(batch.read, steps)
-    targets = batch.targets[target_rows(batch.read, steps)]
-    changes = torch.zeros(batch.read.shape, dtype=torch.float64)
+    mask = batch.reads.mask
+    changes = torch.zeros(mask.shape, dtype=torch.float64)
+
+    def answers(asked: Batch) -> Tensor:
+        return model.spec.objective.answer(model(asked), asked)
+
     with torch.no_grad():
-        before = model.spec.objective.answer(model(batch.inputs, read), targets)
-        for some in _together(replaced, batch.read.numel()):
-            answers = model(torch.cat([inputs for _, inputs in some]), torch.cat([read] * len(some)))
-            after = model.spec.objective.answer(answers, torch.cat([targets] * len(some)))
+        before = answers(batch)
+        for some in _together(replaced, mask.numel()):
+            after = answers(joined([Batch(inputs, batch.targets, batch.reads, batch.lengths) for _, inputs in some]))
             for (positions, _), own in zip(some, after.split(len(before)), strict=True):
                 change = (own - before).abs()
                 change[change <= ROUNDING * (1 + before.abs())] = 0.0  # noise of float64 is no sensitivity

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from bench.probes.credit import alignment, finite
 from bench.probes.distances import by_distance, credit_profile, credited_distances, spread
-from bench.probes.probing import as_double, as_probe, derivatives
+from bench.probes.probing import as_probe, derivatives
 from models.base import SequenceModel
 from tasks.base import Batch, Objective, Task
 
@@ -35,7 +35,7 @@ SUMMARISED = 256  # distances that summaries use, at most (beside those of true 
 KEPT = 128  # distances that are stored, at most
 
 
-VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach; deck 002's band [1e-6, 1e3], of a relative change
+VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach; Hanna's band [1e-6, 1e3], of a relative change
 
 
 LEAST_DISTANCES = 5
@@ -81,10 +81,11 @@ def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
     steps = task.answer_steps(batch)
     reach = int(steps.max()) if task.reach is None else task.reach
     with as_probe(model):
-        outputs, targets, norms, value_gradient = derivatives(model, batch, steps)
-        weight = _loss_weight(task.spec.objective, outputs, targets)
-        start = batch.read.size(1) - value_gradient.size(1)
-        overlapping = None if start else alignment(model, task, batch, steps, value_gradient)
+        asked = batch.answered(steps).double()
+        outputs, norms, value_gradient = derivatives(model, asked, steps)
+        weight = _loss_weight(task.spec.objective, outputs, asked)
+        start = batch.steps - value_gradient.size(1)
+        overlapping = None if start else alignment(model, task, batch, asked, value_gradient)
     credit = task.credit(batch)
     if start:
         steps, credit = steps - start, None if credit is None else credit[:, start:]
@@ -96,11 +97,11 @@ def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
     return Flow(kept, profiles, weight, overlapping, reach, credit_profile(credit, steps, kept), start)
 
 
-def _loss_weight(objective: Objective, outputs: Tensor, targets: Tensor) -> float | None:
+def _loss_weight(objective: Objective, outputs: Tensor, batch: Batch) -> float | None:
     """Mean |w| in ∂ℓ = w ∂s, from the two gradients with respect to the outputs."""
     outputs = outputs.detach().requires_grad_()
-    (of_answer,) = torch.autograd.grad(objective.answer(outputs, as_double(targets)).sum(), outputs)
-    (of_loss,) = torch.autograd.grad(objective.loss(outputs, as_double(targets)) * len(outputs), outputs)
+    (of_answer,) = torch.autograd.grad(objective.answer(outputs, batch).sum(), outputs)
+    (of_loss,) = torch.autograd.grad(objective.loss(outputs, batch) * len(batch), outputs)
     weights = (of_loss * of_answer).sum(-1) / of_answer.square().sum(-1)
     return finite(float(weights.abs().mean()))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.base import SequenceModel
-from tasks.base import Batch
+from tasks.base import Batch, Reads
 
 FOLLOWED = 10_000  # steps back from an answer, at most
 
@@ -77,21 +77,20 @@ def _widened(values: Tensor) -> Tensor:
     return values.to("cpu", torch.float64 if values.is_floating_point() else values.dtype, copy=True)
 
 
-def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-    """Outputs and targets at the answered steps, ‖∂s/∂q‖ (batch, time) per quantity, and ∂s/∂input itself; time is that
-    of the unrolled steps, the last ones."""
-    targets = batch.targets[target_rows(batch.read, steps)]
-    x, read = embedded(model, batch.inputs), answered(batch.read, steps)
+def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    """Outputs of a batch that reads its answers at `steps` (`Batch.answered`), ‖∂s/∂q‖ (batch, time) per quantity, and
+    ∂s/∂input itself; time is that of the unrolled steps, the last ones."""
+    x, reads = embedded(model, batch.inputs), batch.reads
     start = max(0, int(steps.min()) + 1 - FOLLOWED)
     if start and model.recurrence is not None:
         carried = model.recurrence.after(x[:, :start])
         x = x[:, start:].clone().requires_grad_()
-        features, series = model.states(x, read[:, start:], carried)
+        features, series = model.states(x, Reads(reads.mask[:, start:]), carried)
     else:
         x.requires_grad_()
-        features, series = model.states(x, read)
-    outputs = model.head(features)
-    total = model.spec.objective.answer(outputs, as_double(targets)).sum()
+        features, series = model.states(x, reads)
+    outputs = model.decode(features, batch)
+    total = model.spec.objective.answer(outputs, batch).sum()
     wanted = {"input": [x]} | {name: _listed(tensors) for name, tensors in series.items()}
     leaves = [tensor for tensors in wanted.values() for tensor in tensors]
     # An answer that depends on nothing (a control that has lost sight of it) has no graph: its gradient is zero.
@@ -103,7 +102,7 @@ def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tens
         if name == "input":
             input_gradient = gradients[0]
         norms[name] = norms_of(gradients)
-    return outputs.detach(), targets, norms, input_gradient
+    return outputs.detach(), norms, input_gradient
 
 
 def _listed(tensors: Sequence[Tensor] | Tensor) -> list[Tensor]:
@@ -127,14 +126,3 @@ def embedded(model: SequenceModel, inputs: Tensor) -> Tensor:
 def as_double(values: Tensor) -> Tensor:
     """Real numbers as float64, ids as they are."""
     return values.double() if values.is_floating_point() else values
-
-
-def answered(read: Tensor, steps: Tensor) -> Tensor:
-    """A mask (batch, time) that reads each sequence at its answered step only."""
-    return torch.zeros_like(read).scatter(1, steps[:, None], True)
-
-
-def target_rows(read: Tensor, steps: Tensor) -> Tensor:
-    """Which row of a batch's targets belongs to each sequence's answered step."""
-    order = read.flatten().cumsum(0).view_as(read) - 1
-    return order.gather(1, steps[:, None]).squeeze(1)

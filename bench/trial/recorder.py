@@ -125,7 +125,7 @@ class Recorder(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Batch | Block, batch_idx: int) -> None:
         self.enter("train")
         parts = batch if isinstance(batch, Block) else [batch]
-        self.tokens += sum(part.read.numel() for part in parts)
+        self.tokens += sum(part.reads.mask.numel() for part in parts)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch | Block, batch_idx: int

@@ -1,6 +1,6 @@
 """What every model shares."""
 
-from models.base.embedding import Embedding, present
+from models.base.embedding import Embedding
 from models.base.model import PARAMETER_NORMS_EVERY, SequenceModel, Series
 from models.base.optimisation import DECAY, WARM_UP, schedule
 from models.base.recurrence import Carried, Recurrence, States
@@ -19,6 +19,5 @@ __all__ = [
     "States",
     "count_on_meta",
     "count_parameters",
-    "present",
     "schedule",
 ]

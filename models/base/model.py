@@ -1,8 +1,8 @@
 """What every model shares: embedding, width, head, optimiser step and logging. A model file holds equations.
 
     x = embed(inputs)                (batch, time, width)
-    f = encode(x, reads)             (reads, features): the model's own equations, read where the mask says
-    y = head(f)                      (reads, outputs)
+    f = encode(x, reads)             (reads, features): the model's own equations, at the positions that are read
+    y = decode(f, batch)             (reads, outputs): the head
 
 A model subclasses `SequenceModel`, names its options as keyword-only arguments with literal defaults, calls
 `assemble` with a function that builds its body for a given hidden size, and implements `encode`.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, final
 
 import torch
@@ -23,7 +24,7 @@ from models.base.embedding import Embedding
 from models.base.optimisation import schedule
 from models.base.recurrence import Carried, Recurrence
 from models.base.sizing import Budget
-from tasks.base import Batch, Block, Evaluation, Spec, original
+from tasks.base import Batch, Block, Evaluation, Feed, Reads, Spec
 
 PARAMETER_NORMS_EVERY = 25
 
@@ -87,7 +88,6 @@ class SequenceModel(LightningModule, ABC):
         self.evaluation: Evaluation | None = None
         self._requested_hidden = hidden
         self._budget = Budget(parameters, type(self).__name__)
-        self._reader = _Reader()
         self.embedding = Embedding(spec.inputs)
         self.width = self.embedding.width
 
@@ -141,8 +141,8 @@ class SequenceModel(LightningModule, ABC):
         self.head = nn.Linear(features(self.body), self.spec.outputs)
 
     @abstractmethod
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
-        """x (batch, time, width), reads (batch, time) booleans -> features (reads, features), row by row.
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        """x (batch, time, width) -> features (reads, features), sequence by sequence.
 
         A model that computes every position ends with `return self.pick(states, reads)`.
         """
@@ -156,7 +156,7 @@ class SequenceModel(LightningModule, ABC):
         """
         return None
 
-    def states(self, x: Tensor, reads: Tensor, carried: Carried | None = None) -> tuple[Tensor, Series]:
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`encode` with its states in sight, for the gradient probe: the same features (reads, features), and every
         state as a tensor of their graph, by name: one (batch, size) per step, or (batch, time, size) for all steps.
 
@@ -168,11 +168,11 @@ class SequenceModel(LightningModule, ABC):
         """
         return self.encode(x, reads), {}
 
-    def pictures(self, x: Tensor, reads: Tensor) -> Mapping[str, Tensor]:
+    def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
         """What the model has to show of its inside, by name: numbers in [0, 1]. Default: nothing.
 
         x: (batch, time, width). A gate is (batch, time, units); attention is (batch, heads, queries, time), a query
-        for each step of `span(reads)`, its rows summing to 1.
+        for each step of `reads.span`, its rows summing to 1.
         """
         return {}
 
@@ -180,9 +180,30 @@ class SequenceModel(LightningModule, ABC):
         """Numbers carried from one step to the next after `length` steps, per sequence. None where not stated."""
         return None
 
-    def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
-        """Outputs (reads, outputs) at the positions where `read` is true, row by row."""
-        return self.head(self.encode(self.embedding(inputs), read))
+    def forward(self, batch: Batch) -> Tensor:
+        """Outputs (reads, outputs) at the positions that the batch reads, sequence by sequence."""
+        return self.decode(self.encode(self.embedding(batch.inputs), batch.reads), batch)
+
+    def decode(self, features: Tensor, batch: Batch) -> Tensor:
+        """features (reads, features) of a batch -> outputs (reads, outputs): the head. A model that decodes in another
+        way overrides it."""
+        return self.head(features)
+
+    @final
+    def generate(self, batch: Batch, feed: Feed, longest: int) -> Tensor:
+        """The model's own continuation: outputs (batch, longest, outputs), from the first step that the batch reads on.
+
+        After every answer `feed` makes the next input of it; the batch's own inputs are read up to the first answer.
+        """
+        first = batch.reads.span.start
+        inputs = batch.inputs[:, : first + 1]
+        answers: list[Tensor] = []
+        for step in range(first + 1, first + longest + 1):
+            so_far = Batch(inputs, batch.targets, _last_read(*inputs.shape[:2]), batch.lengths)
+            answers.append(self(so_far))
+            following = batch.inputs[:, step] if step < batch.steps else None
+            inputs = torch.cat([inputs, feed(answers[-1], following)[:, None].to(inputs.dtype)], dim=1)
+        return torch.stack(answers, dim=1)
 
     @final
     def present(self, x: Tensor) -> Tensor | None:
@@ -192,22 +213,17 @@ class SequenceModel(LightningModule, ABC):
             return None
         if not self.embedding.tables:
             return x.new_ones(x.shape[:2], dtype=torch.bool)
-        padding: Tensor = self.embedding(torch.zeros(1, len(self.embedding.tables), dtype=torch.long, device=x.device))
-        return (x != padding.to(x.dtype)).any(-1)
+        return (x != self.embedding.padding(x.device).to(x.dtype)).any(-1)
 
     @final
-    def span(self, read: Tensor) -> slice:
+    def span(self, reads: Reads) -> slice:
         """The shortest run of steps that holds every read position of the batch."""
-        return self._reader.look(read).span
+        return reads.span
 
     @final
-    def pick(self, states: Tensor, read: Tensor) -> Tensor:
-        """states (batch, time, features), or cut to `span(read)` already -> (reads, features), row by row."""
-        reader = self._reader.look(read)
-        if states.size(1) == read.size(1):
-            states = states[:, reader.span]
-        rows = states.reshape(-1, states.size(-1))
-        return rows if reader.rows is None else rows.index_select(0, reader.rows)
+    def pick(self, states: Tensor, reads: Reads) -> Tensor:
+        """states (batch, time, features), or cut to the span of reads already -> (reads, features)."""
+        return reads.pick(states)
 
     # -- training: several optimisation steps per Lightning batch, when the task hands over a block ----------------
 
@@ -225,7 +241,7 @@ class SequenceModel(LightningModule, ABC):
         for step, part in enumerate(batch if isinstance(batch, Block) else (batch,), start=first):
             optimizer.param_groups[0]["lr"] = self.learning_rate * schedule(step, self.trainer.max_steps)
             optimizer.zero_grad()
-            loss = self.spec.objective.loss(self(part.inputs, part.read), part.targets)
+            loss = self.spec.objective.loss(self(part), part)
             self.manual_backward(loss)
             if step % PARAMETER_NORMS_EVERY == 0:
                 parameter_norms[step] = torch.stack([_norm(p) for p in parameters])
@@ -247,7 +263,15 @@ class SequenceModel(LightningModule, ABC):
         self._metric = self.spec.objective.metric().to(self.device)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        self._metric.update(self(batch.inputs, batch.read), batch.targets, batch.read)
+        self._metric.update(self._scored(batch), batch)
+
+    def _scored(self, batch: Batch) -> Tensor:
+        """The outputs that are scored: given the batch's inputs, or on the model's own continuation."""
+        if not self.spec.objective.free_running:
+            return self(batch)
+        assert self.spec.feed is not None
+        span = batch.reads.span
+        return batch.reads.pick(self.generate(batch, self.spec.feed, span.stop - span.start))
 
     def on_validation_epoch_end(self) -> None:
         self.evaluation = self._metric.compute()
@@ -264,29 +288,10 @@ class SequenceModel(LightningModule, ABC):
         self.log("test_score", self.evaluation.score, batch_size=1)
 
 
-class _Reader:
-    """A mask as indices, worked out once per mask object: tasks hand over the same mask with every batch.
-
-    On a GPU each batch comes with a copy of its own; the original tells what is in it without waiting for the GPU.
-    """
-
-    def __init__(self) -> None:
-        self.mask: Tensor | None = None
-        self.device: torch.device | None = None
-        self.span = slice(0, 0)
-        self.rows: Tensor | None = None
-
-    def look(self, mask: Tensor) -> _Reader:
-        source = original(mask)
-        if source is not self.mask or mask.device != self.device:
-            with torch.inference_mode(False):  # an evaluation may be the first to ask; training needs plain indices
-                steps = source.any(0).nonzero()
-                self.span = slice(int(steps[0]), int(steps[-1]) + 1) if len(steps) else slice(0, 0)
-                inside = source[:, self.span]
-                rows = None if bool(inside.all()) else inside.flatten().nonzero().squeeze(1)
-                self.rows = None if rows is None else rows.to(mask.device, non_blocking=True)
-            self.mask, self.device = source, mask.device
-        return self
+@lru_cache(maxsize=64)
+def _last_read(sequences: int, steps: int) -> Reads:
+    """The reads of each sequence's last step."""
+    return Reads((torch.arange(steps) == steps - 1).expand(sequences, steps))
 
 
 def _norm(parameter: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.base import Embedding, SequenceModel
-from tasks.base import Column, Features, Spec, Tokens
+from tasks.base import Column, Features, Inputs, Mixed, Reads, Spec, Tokens
 
 
 class Control(SequenceModel, ABC):
@@ -36,16 +36,18 @@ class Control(SequenceModel, ABC):
         self.body = nn.Identity()
         self.head = nn.Identity()  # type: ignore[assignment]  # what is encoded is the answer already
 
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
         return self.pick(self.predict(x, self.window), reads)
 
 
-def one_hot(inputs: Features | Tokens) -> Embedding:
+def one_hot(inputs: Inputs) -> Embedding:
     """An embedding without trained numbers: features as they are, the first column of tokens one-hot."""
     if isinstance(inputs, Features):
         return Embedding(inputs)
-    size = inputs.columns[0].size if inputs.symbols is None else inputs.symbols
-    embedding = Embedding(Tokens((Column(size, size),)))
+    tokens = inputs.tokens if isinstance(inputs, Mixed) else inputs
+    size = tokens.columns[0].size if tokens.symbols is None else tokens.symbols
+    one_column = Tokens((Column(size, size),))
+    embedding = Embedding(Mixed(inputs.features, one_column) if isinstance(inputs, Mixed) else one_column)
     for table in embedding.parameters():
         nn.init.eye_(table.requires_grad_(False))
     return embedding

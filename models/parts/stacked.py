@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.base import Carried, Recurrence, SequenceModel, Series
 from models.parts.recurrent import Stack
+from tasks.base import Reads
 
 
 class Stacked(SequenceModel, ABC):
@@ -23,13 +24,13 @@ class Stacked(SequenceModel, ABC):
     def recurrence(self) -> Recurrence | None:
         return self.body.carries
 
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
-        return self.pick(self.body(x, self.present(x), self.span(reads)), reads)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x, self.present(x), reads.span), reads)
 
-    def states(self, x: Tensor, reads: Tensor, carried: Carried | None = None) -> tuple[Tensor, Series]:
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         outputs, series = self.body.states(x, self.present(x), carried)
         return self.pick(outputs, reads), series
 
-    def pictures(self, x: Tensor, reads: Tensor) -> Mapping[str, Tensor]:
+    def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
         """The gates of every layer that has any, by name."""
         return self.body.gates(x, self.present(x))

@@ -1,62 +1,24 @@
-"""What all figures share: a colour, dash and shape per model, axes, and how a chart becomes a Vega-Lite spec."""
+"""What all figures share: marks by model, axes, and how a chart becomes a Vega-Lite spec."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from typing import Any, NamedTuple, TypeAlias
+from statistics import median
+from typing import Any, TypeAlias
 
 import altair as alt
 
+from reports.view import Topic
+from reports.view.looks import Look
+
 Spec: TypeAlias = dict[str, Any]  # a Vega-Lite specification, its data under `datasets`
 Row: TypeAlias = dict[str, Any]
+Looks: TypeAlias = Mapping[str, Look]  # how each model label is drawn
 
 PAGE = 860  # pixels that the panels of one row share
 INK, FAINT, SHADE = "#333333", "#8a8a8a", "#000000"
-
-
-class Look(NamedTuple):
-    """How a model is drawn, everywhere: the dash and the shape tell models apart without the colour."""
-
-    colour: str
-    dash: tuple[int, ...]
-    shape: str
-
-
-# Colours of Okabe & Ito 2008 (told apart by colour-blind readers), then some of Tol's muted scheme.
-LOOKS = {
-    "rnn": Look("#D55E00", (1, 0), "circle"),
-    "gru": Look("#0072B2", (7, 3), "square"),
-    "lstm": Look("#009E73", (2, 2), "triangle-up"),
-    "attention": Look("#CC79A7", (9, 2, 2, 2), "diamond"),
-    "transformer": Look("#E69F00", (5, 2), "cross"),
-    "oracle": Look("#555555", (1, 0), "triangle-right"),
-    "window": Look("#999999", (4, 4), "triangle-left"),
-}
-SPARE = (
-    Look("#56B4E9", (1, 0), "triangle-down"),
-    Look("#882255", (6, 2), "circle"),
-    Look("#332288", (3, 2), "square"),
-    Look("#117733", (8, 2, 2, 2), "triangle-up"),
-    Look("#AA4499", (1, 0), "diamond"),
-    Look("#6699CC", (5, 3), "cross"),
-    Look("#661100", (2, 2), "triangle-down"),
-)
-
-
-def looks(labels: Iterable[str]) -> dict[str, Look]:
-    """A look per model label. The default models keep theirs in every report; the others, entries with options among
-    them, take spare ones in alphabetical order, so give all labels of a report at once."""
-    found: dict[str, Look] = {}
-    spare = 0
-    for label in sorted(set(labels)):
-        if label in LOOKS:
-            found[label] = LOOKS[label]
-        else:
-            found[label] = SPARE[spare % len(SPARE)]
-            spare += 1
-    return found
 
 
 @dataclass(frozen=True)
@@ -81,7 +43,7 @@ _POINT_LEGEND = alt.Legend(symbolSize=110, **_LEGEND)
 class Sheet:
     """A figure being made: its named data sets, and the legend that its panels share."""
 
-    def __init__(self, models: Mapping[str, Look], shown: Sequence[str], points: bool = False) -> None:
+    def __init__(self, models: Looks, shown: Sequence[str], points: bool = False) -> None:
         """models: how each is drawn. shown: the labels of this figure, in the legend's order. points: whether lines
         carry points, whose shapes then stand in the legend."""
         self.shown = list(shown)
@@ -90,28 +52,29 @@ class Sheet:
         self._sets: dict[str, list[Row]] = {}
 
     def data(self, rows: list[Row]) -> alt.NamedData:
-        """A data set of the figure. Named, so that thousands of rows need not pass Altair's schema check."""
+        """Add a data set to the figure. Named, so that thousands of rows need not pass Altair's schema check."""
         name = f"data-{len(self._sets)}"
         self._sets[name] = rows
         return alt.NamedData(name)
 
     def colour(self, legend: bool = True) -> alt.Color:
         """Colour by the field `model`."""
-        scale = alt.Scale(domain=self.shown, range=[look.colour for look in self._looks])
-        return alt.Color("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+        return alt.Color(**self._by_model([look.colour for look in self._looks], legend))
 
-    def dash(self, legend: bool = True) -> alt.StrokeDash:
+    def dash(self) -> alt.StrokeDash:
         """Dash by the field `model`."""
-        scale = alt.Scale(domain=self.shown, range=[list(look.dash) for look in self._looks])
-        return alt.StrokeDash("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+        return alt.StrokeDash(**self._by_model([list(look.dash) for look in self._looks]))
 
-    def shape(self, legend: bool = True) -> alt.Shape:
+    def shape(self) -> alt.Shape:
         """Shape by the field `model`."""
-        scale = alt.Scale(domain=self.shown, range=[look.shape for look in self._looks])
-        return alt.Shape("model:N", scale=scale, legend=self._legend if legend else None, title=None)
+        return alt.Shape(**self._by_model([look.shape for look in self._looks]))
+
+    def _by_model(self, values: list[Any], legend: bool = True) -> dict[str, Any]:
+        scale = alt.Scale(domain=self.shown, range=values)
+        return {"shorthand": "model:N", "scale": scale, "legend": self._legend if legend else None, "title": None}
 
     def finish(self, body: Spec, title: str, lines: Sequence[str]) -> Spec:
-        """The spec: title, lines of caption below it (units and n), data, and the style of every figure."""
+        """Make the spec: title, lines of caption below it (units and n), data, and the style of every figure."""
         heading = {"text": title, "subtitle": list(lines), "anchor": "start", "offset": 10}
         head = {"$schema": alt.SCHEMA_URL, "title": heading, "background": "white", "padding": 12, "config": _CONFIG}
         return {**head, **body, "datasets": self._sets}
@@ -133,7 +96,7 @@ _CONFIG: dict[str, Any] = {
 
 
 def panel_title(text: str, *below: str) -> alt.TitleParams:
-    """The heading of one panel, and a line below it."""
+    """Make the heading of one panel, and a line below it."""
     extra: dict[str, Any] = {"subtitle": list(below), "subtitleFontSize": 11, "subtitlePadding": 2} if below else {}
     return alt.TitleParams(text, fontSize=13, fontWeight="bold", anchor="middle", offset=4, color=INK, **extra)
 
@@ -142,10 +105,12 @@ _NUMBER_LABEL = "format(datum.value, datum.value < 0.001 || datum.value >= 10000
 
 
 def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) -> alt.Y:
-    """The field `value` on a log scale that leaves room around some positive values, a tick at the powers of ten, or
-    at 1, 2, 5, 10 … where these span less than two."""
-    found = [value for value in values if value > 0] or [1.0]
-    low, high = min(found), max(found)
+    """Set the field `value` on a log scale that leaves room around some positive values.
+
+    A tick at the powers of ten, or at 1, 2, 5, 10 … where the values span less than two powers.
+    """
+    positive = [value for value in values if value > 0] or [1.0]
+    low, high = min(positive), max(positive)
     room = max(1.35, (high / low) ** 0.1)
     low, high = low / room, high * room
     every = range(floor(log10(low)), ceil(log10(high)) + 1)
@@ -161,7 +126,7 @@ def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) ->
 
 
 def panel(charts: Sequence[Any], width: float, height: float, title: alt.TitleParams) -> Spec:
-    """Altair charts drawn over each other in one panel of so many pixels."""
+    """Draw Altair charts over each other in one panel of so many pixels."""
     layers = []
     for chart in charts:
         layer = chart.to_dict(validate=False)
@@ -170,12 +135,12 @@ def panel(charts: Sequence[Any], width: float, height: float, title: alt.TitlePa
 
 
 def grid(panels: Sequence[Spec], columns: int, spacing: int = 14) -> Spec:
-    """Panels side by side, wrapped after `columns`."""
+    """Set panels side by side, wrapped after `columns`."""
     return {"concat": list(panels), "columns": max(1, columns), "spacing": spacing}
 
 
 def stack(grids: Sequence[Spec], spacing: int) -> Spec:
-    """Grids one below the other."""
+    """Set grids one below the other."""
     return {"vconcat": list(grids), "spacing": spacing}
 
 
@@ -184,7 +149,7 @@ POWER_LABEL = "'1e' + datum.value"
 
 
 def power_axis(title: str | None, low: float, high: float, labels: bool = True) -> alt.Axis:
-    """An axis whose values are powers of ten."""
+    """Make an axis whose values are powers of ten."""
     step = max(1, round((high - low) / 5))
     step += step > 2 and step % 2  # 1, 2, 4, 6 …
     # None at the upper end: a label that sticks out there would push this panel's heading above its neighbours'.
@@ -193,7 +158,7 @@ def power_axis(title: str | None, low: float, high: float, labels: bool = True) 
 
 
 def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "length", room: float = 1.35) -> alt.X:
-    """Lengths on a log scale, a tick at every one that was measured. room: factor left free on either side."""
+    """Set lengths on a log scale, a tick at every one that was measured. room: factor left free on either side."""
     low, high = min(lengths), max(lengths)
     domain = [low / room, high * room] if low < high else [low / 2, high * 2]
     axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy")
@@ -201,19 +166,42 @@ def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "l
 
 
 def only_left(leftmost: bool, title: str, extent: int) -> dict[str, Any]:
-    """Settings of an axis that only the leftmost panel of a row names and labels."""
+    """Give the settings of an axis that only the leftmost panel of a row names and labels."""
     return {"title": title if leftmost else None, "labels": leftmost, "minExtent": extent if leftmost else 0}
 
 
 def step_axis(title: str) -> alt.Axis:
-    """An axis of whole steps."""
+    """Make an axis of whole steps."""
     return alt.Axis(title=title, grid=False, tickCount=4, format="~d")
 
 
+# -- seeds -------------------------------------------------------------------------------------------------------------
+
+
+def shown(topics: Iterable[Topic]) -> list[str]:
+    """List the models of some topics, in the report's order."""
+    return list(dict.fromkeys(label for topic in topics for label in topic.labels))
+
+
+def seed_rows(label: str, length: int, values: Sequence[float]) -> list[Row]:
+    """Make the rows of several seeds at one length: their median and, where n > 1, every value."""
+    base = {"model": label, "length": length, "n": len(values)}
+    middle = [base | {"kind": "middle", "value": median(values)}] if values else []
+    return [*middle, *(base | {"kind": "seed", "value": value} for value in values if len(values) > 1)]
+
+
+def count_line(counts: Iterable[int]) -> str:
+    """Say how many seeds stand at a point."""
+    every = set(counts) - {0}
+    if every == {1}:
+        return "n = 1 seed"
+    return f"n = {min(every)} to {max(every)} seeds: median, every value as a dot"
+
+
 def seeds_line(counts: Iterable[int]) -> str:
-    """How many seeds there are, and what is drawn of them."""
-    found = sorted(set(counts))
-    if not found or found == [1]:
+    """Say how many seeds a line has, and what is drawn of them."""
+    every = sorted(set(counts))
+    if not every or every == [1]:
         return "n = 1 seed: no spread can be shown"
-    span = str(found[0]) if len(found) == 1 else f"{found[0]}–{found[-1]}"
+    span = str(every[0]) if len(every) == 1 else f"{every[0]}–{every[-1]}"
     return f"n = {span} seeds: their median, every seed as a thin line, range (min–max) as a band"

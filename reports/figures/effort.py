@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
 
-from bench.records.result import ANSWERS, Result
-from reports.figures.drawing import PAGE, Look, Row, Sheet, Spec, grid, length_axis, log_axis, panel, panel_title
-from reports.figures.lengths import point_layers, shown
-from reports.summary import grouping as summary
-from reports.view.topics import Line, Topic
+from bench.records.result import Result
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.lengths import point_layers
+from reports.summary.group import seconds_per_step
+from reports.summary.grouping import steps_exponent
+from reports.view.topic import Line, Topic
 
 APART = 8  # pixels between the points of different models at one length
 
 
-def steps_to_solve(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
-    """Steps to solve against length; runs that did not solve stand at their budget as open triangles."""
-    solvable = [t for t in topics if any(g.solved is not None for line in t.lines for g in line.groups)]
-    sheet = Sheet(models, shown(solvable), points=True)
+def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
+    """Draw steps to solve against length; runs that did not solve stand at their budget as open triangles."""
+    solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
+    sheet = Sheet(models, drawing.shown(solvable), points=True)
     across = min(3, len(solvable))
-    panels = [_solve_panel(sheet, topic, PAGE / max(2, across) - 50) for topic in solvable]
-    counts = sorted({g.n for topic in solvable for line in topic.lines for g in line.groups})
+    panels = [_solve_panel(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in solvable]
+    counts = sorted({group.n for topic in solvable for _, group in topic.drawn})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [
         "Optimisation steps until validation passed twice running; a point per seed, the line joins medians; "
@@ -32,22 +33,22 @@ def steps_to_solve(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
         "Open triangle, with the number of such seeds: not solved within the budget. Points are set apart sideways.",
         "b: exponent fitted to steps = a T^b, unsolved runs as bounds, where most seeds solve at least three lengths.",
     ]  # fmt: skip
-    return sheet.finish(grid(panels, across, spacing=22), "Steps to solve against length", lines)
+    return sheet.finish(drawing.grid(panels, across, spacing=22), "Steps to solve against length", lines)
 
 
 def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     margin = APART * (len(topic.lines) + 1) / 2 + 4  # pixels that the outermost points need
     per_pixel = (max(topic.lengths) / min(topic.lengths)) ** (1 / (width - 2 * margin))
-    x = length_axis(topic.lengths, field="place", room=per_pixel**margin)
+    x = drawing.length_axis(topic.lengths, field="place", room=per_pixel**margin)
     low, high = x["scale"]["domain"]
     apart = (high / low) ** (APART / width)
     rows: list[Row] = []
     fitted = []
     for index, line in enumerate(topic.lines):
         rows += _solve_rows(line, apart ** (index - (len(topic.lines) - 1) / 2))
-        exponent = summary.steps_exponent(line.groups)
+        exponent = steps_exponent(line.groups)
         fitted += [] if exponent is None else [f"{line.label} {exponent:.2f}"]
-    y = log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
+    y = drawing.log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
     colour, shape = sheet.colour(), sheet.shape()
     solved, censored, middle = (
         sheet.data([r for r in rows if r["kind"] == k]) for k in ("solved", "censored", "middle")
@@ -67,8 +68,8 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     if several:
         counted = alt.Chart(sheet.data(several)).mark_text(fontSize=10, dy=-12).encode(x=x, y=y, text="unsolved:N")
         layers.append(counted.encode(color=colour))
-    heading = panel_title(topic.title, f"b: {', '.join(fitted)}" if fitted else "b: too few lengths solved")
-    return panel(layers, width, 190, heading)
+    heading = drawing.panel_title(topic.title, f"b: {', '.join(fitted)}" if fitted else "b: too few lengths solved")
+    return drawing.panel(layers, width, 190, heading)
 
 
 def _solve_rows(line: Line, factor: float) -> list[Row]:
@@ -78,11 +79,10 @@ def _solve_rows(line: Line, factor: float) -> list[Row]:
         if group.solved is None:
             continue
         base = {"model": line.label, "length": group.identity.length, "place": group.identity.length * factor}
-        for result in group.seeds:
-            if result.status in ANSWERS:
-                at, seed = result.solved_at_step, {"seed": result.cell.seed}
-                budget = base | seed | {"kind": "censored", "value": result.cell.recipe.steps}
-                rows.append(budget if at is None else base | seed | {"kind": "solved", "value": at})
+        for result in group.answered:
+            at, seed = result.solved_at_step, {"seed": result.cell.seed}
+            budget = base | seed | {"kind": "censored", "value": result.cell.recipe.steps}
+            rows.append(budget if at is None else base | seed | {"kind": "solved", "value": at})
         step = group.solved_at_step
         if step is not None and step < float("inf"):
             rows.append(base | {"kind": "middle", "value": step})
@@ -92,23 +92,19 @@ def _solve_rows(line: Line, factor: float) -> list[Row]:
 # -- cost --------------------------------------------------------------------------------------------------------------
 
 
-def _seconds_per_step(result: Result) -> float | None:
-    return 1 / result.steps_per_second if result.steps_per_second else None
-
-
-COSTS = (
-    ("seconds per step", _seconds_per_step),
+COSTS: tuple[tuple[str, Callable[[Result], float | None]], ...] = (
+    ("seconds per step", seconds_per_step),
     ("peak memory (MiB)", lambda result: result.peak_memory_mb),
 )
 
 
-def cost(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
-    """Seconds per training step and peak memory against length: a column per task."""
-    sheet = Sheet(models, shown(topics), points=True)
+def cost(topics: Sequence[Topic], models: Looks) -> Spec:
+    """Draw seconds per training step and peak memory against length: a column per task."""
+    sheet = Sheet(models, drawing.shown(topics), points=True)
     counts: set[int] = set()
     charts = []
     columns = min(5, len(topics))
-    width = (PAGE - 40) / max(2, columns) - 18
+    width = (drawing.PAGE - 40) / max(2, columns) - 18
     for start in range(0, len(topics), columns):
         part = topics[start : start + columns]
         for name, measure in COSTS:
@@ -117,20 +113,19 @@ def cost(topics: Sequence[Topic], models: Mapping[str, Look]) -> Spec:
             if not values:
                 continue
             counts |= {row["n"] for rows in tables for row in rows if row["kind"] == "middle"}
-            y = log_axis(values, name, minExtent=40)
+            y = drawing.log_axis(values, name, minExtent=40)
             charts += [
-                panel(
-                    point_layers(sheet, rows, length_axis(topic.lengths), y if index == 0 else _bare(y)),
-                    width, 150, panel_title(topic.title),
+                drawing.panel(
+                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y if index == 0 else _bare(y)),
+                    width, 150, drawing.panel_title(topic.title),
                 )
                 for index, (topic, rows) in enumerate(zip(part, tables, strict=True))
             ]  # fmt: skip
-    n = "n = 1 seed." if counts == {1} else f"n = {min(counts)} to {max(counts)} seeds: median, every value as a dot."
     lines = [
         "Seconds of training alone: no data, evaluation or probes. Memory: of the GPU, or else of the whole process.",
-        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {n}",
+        f"Batches differ with length: {_batches(topics)} sequences or windows a step. {drawing.count_line(counts)}.",
     ]  # fmt: skip
-    return sheet.finish(grid(charts, columns, spacing=12), "Cost against length", lines)
+    return sheet.finish(drawing.grid(charts, columns, spacing=12), "Cost against length", lines)
 
 
 def _bare(y: alt.Y) -> alt.Y:
@@ -138,24 +133,19 @@ def _bare(y: alt.Y) -> alt.Y:
     return alt.Y("value:Q", scale=y["scale"], axis=alt.Axis(**axis))
 
 
-def _cost_rows(topic: Topic, measure: Any) -> list[Row]:
-    rows: list[Row] = []
-    for line in topic.lines:
-        for group in line.groups:
-            values = [value for result in group.seeds if (value := measure(result))]
-            base = {"model": line.label, "length": group.identity.length, "n": len(values)}
-            if values:
-                rows.append(base | {"kind": "middle", "value": median(values)})
-            if len(values) > 1:
-                rows += [base | {"kind": "seed", "value": value} for value in values]
-    return rows
+def _cost_rows(topic: Topic, measure: Callable[[Result], float | None]) -> list[Row]:
+    return [
+        row
+        for label, group in topic.drawn
+        for row in drawing.seed_rows(label, group.identity.length, list(filter(None, map(measure, group.seeds))))
+    ]
 
 
 def _batches(topics: Sequence[Topic]) -> str:
-    sizes = sorted({g.batch_size for topic in topics for line in topic.lines for g in line.groups}, reverse=True)
+    sizes = sorted({group.batch_size for topic in topics for _, group in topic.drawn}, reverse=True)
     return ", ".join(map(str, sizes[:6])) + (", …" if len(sizes) > 6 else "")
 
 
 def priced(topics: Sequence[Topic]) -> list[Topic]:
-    """Those of which some cell tells what it cost."""
+    """Pick the topics of which some cell tells what it cost."""
     return [topic for topic in topics if any(_cost_rows(topic, measure) for _, measure in COSTS)]

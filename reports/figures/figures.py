@@ -6,19 +6,17 @@ A figure is a Vega-Lite specification with its data inside, made by a plain func
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import vl_convert
 from altair.utils.schemapi import debug_mode
 
-from bench.records.result import Result
-from reports.figures import effort, flow, heat, inside, jacobian, lengths, memory, training
-from reports.figures.drawing import Figure, Look, Spec, looks
+from reports.figures import effort, flow, inside, lengths, memory, training
+from reports.figures.drawing import Figure, Looks, Spec
 from reports.summary.profiles import quantities, trained
-from reports.view.blocks import Rank
-from reports.view.topics import Topic, slug, topics
+from reports.view import Topic, View
 
 __all__ = ["Figure", "figures", "write"]
 
@@ -26,56 +24,48 @@ Plan = tuple[str, Callable[[], Spec]]
 PIXELS = 2  # of a PNG per unit of the figure: sharp on a dense screen and in print
 
 
-def figures(results: Sequence[Result], rank: Rank, everything: Iterable[Result] = ()) -> Iterator[Figure]:
-    """The figures that the results allow, overviews first.
-
-    rank: order of tasks and models. everything: all results of the store where `results` is only a view of it, so that
-    a model keeps its colour in every view.
-    """
-    found = topics(results, rank)
-    models = looks(label for topic in (*found, *topics(everything, rank)) for label in topic.labels)
-    plans = [*_overviews(found, models)]
-    for topic in found:
-        plans += [*_gradients(topic, models), *_inner(topic, models)]
+def figures(view: View) -> Iterator[Figure]:
+    """Draw the figures that a view allows, overviews first."""
+    plans = [*_overviews(view.topics, view.looks)]
+    for topic in view.topics:
+        plans += [*_gradients(topic, view.looks), *_inner(topic, view.looks)]
     for name, draw in plans:
         with debug_mode(False):  # Altair's schema checks take as long as drawing; the tests make them
             spec = draw()
         yield Figure(name, spec)
 
 
-def _overviews(found: Sequence[Topic], models: dict[str, Look]) -> Iterator[Plan]:
-    groups = {topic.name: [group for line in topic.lines for group in line.groups] for topic in found}
-    scored = [topic for topic in found if any(group.scores for group in groups[topic.name])]
+def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
+    scored = [topic for topic in topics if any(group.scores for _, group in topic.drawn)]
     if scored:
         yield "score", partial(lengths.against_length, scored, "score", models)
         yield "skill", partial(lengths.against_length, scored, "skill", models)
-    if solvable := [topic for topic in scored if any(group.solved is not None for group in groups[topic.name])]:
+    if solvable := [topic for topic in scored if any(group.solved is not None for _, group in topic.drawn)]:
         yield "steps-to-solve", partial(effort.steps_to_solve, solvable, models)
-    if priced := effort.priced(found):
+    if priced := effort.priced(topics):
         yield "cost", partial(effort.cost, priced, models)
-    if ruled := memory.topics_with_horizon(found):
+    if ruled := memory.topics_with_horizon(topics):
         yield "memory-horizon", partial(memory.horizon, ruled, models)
 
 
-def _gradients(topic: Topic, models: dict[str, Look]) -> Iterator[Plan]:
-    results = [result for line in topic.lines for group in line.groups for result in group.seeds]
-    for quantity in quantities(results):
-        name = f"{topic.name}-gradient-{slug(quantity)}"
+def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
+    for quantity in quantities(topic.seeds):
+        name = topic.file("gradient", quantity)
         yield name, partial(flow.against_distance, topic, quantity, models)
-    if trained(results):
-        yield f"{topic.name}-gradient-through-training", partial(heat.through_training, topic, "input", models)
-    if any(norm for result in results for norm in result.curves.gradient_norm):
+    if trained(topic.seeds):
+        yield f"{topic.name}-gradient-through-training", partial(training.through_training, topic, "input", models)
+    if any(norm for result in topic.seeds for norm in result.curves.gradient_norm):
         yield f"{topic.name}-gradient-norm", partial(training.norm_per_step, topic, models)
 
 
-def _inner(topic: Topic, models: dict[str, Look]) -> Iterator[Plan]:
+def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
     for attention, word in ((False, "gates"), (True, "attention")):
         for line in inside.lines_with_pictures(topic, attention):
-            name = f"{topic.name}-{word}-{slug(line.label)}"
+            name = topic.file(word, line.label)
             yield name, partial(inside.pictures, topic, line, attention, models)
-    if jacobian.lines_with_jacobians(topic):
-        yield f"{topic.name}-jacobian", partial(jacobian.singular_values, topic, models)
-        yield f"{topic.name}-lyapunov", partial(jacobian.lyapunov, topic, models)
+    if inside.lines_with_jacobians(topic):
+        yield f"{topic.name}-jacobian", partial(inside.singular_values, topic, models)
+        yield f"{topic.name}-lyapunov", partial(inside.lyapunov, topic, models)
     if memory.recalled(topic):
         yield f"{topic.name}-recall", partial(memory.recall_by_place, topic, models)
     if memory.contextual(topic):

@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
 
 import altair as alt
 
-from reports.figures.drawing import (
-    FAINT,
-    INK,
-    PAGE,
-    SHADE,
-    Look,
-    Row,
-    Sheet,
-    Spec,
-    grid,
-    panel,
-    panel_title,
-    power_axis,
-    seeds_line,
-    stack,
-)
-from reports.summary.profiles import (
-    EXPLODING,
-    HIGHEST,
-    LOWEST,
-    VANISHING,
-    Point,
-    cut,
-    departures,
-    flows,
-    over_seeds,
-    pieces,
-    trained,
-)
-from reports.view.topics import Topic
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.summary import profiles
+from reports.summary.profiles import Point
+from reports.view import Topic
 
 GUIDES = (("0.8^k", 0.8), ("1.5^k", 1.5))
 ACROSS = 3  # panels in a row
@@ -64,8 +39,8 @@ class _Panel:
     credit: dict[int, float]  # distance -> true credit, the largest 1
 
 
-def against_distance(topic: Topic, quantity: str, models: Mapping[str, Look]) -> Spec:
-    """Gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
+def against_distance(topic: Topic, quantity: str, models: Looks) -> Spec:
+    """Draw gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
     rows = [_moment(topic, quantity, last) for last in (False, True)]
     everything = [view for row in rows for view in row]
     low, high = _domain(everything)
@@ -75,19 +50,19 @@ def against_distance(topic: Topic, quantity: str, models: Mapping[str, Look]) ->
     for row in rows:
         across = min(ACROSS, len(row))
         charts = [
-            _drawn(sheet, view, low, high, PAGE / max(across, 2) - 20, leftmost=index % across == 0)
+            _drawn(sheet, view, low, high, drawing.PAGE / max(across, 2) - 20, leftmost=index % across == 0)
             for index, view in enumerate(row)
         ]
-        drawn += [grid(charts, across)] if charts else []
+        drawn += [drawing.grid(charts, across)] if charts else []
     counts = [len(series.seeds) for view in everything for series in view.series]
     lines = [
         f"Norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier; median over "
         "the probed sequences. On this log scale an exponential is a straight line.",
         "Grey wedge: slopes called healthy, 1e-6 to 1e3 over the task's reach (dotted). Triangles at the edge: beyond "
         "the axis, or exactly 0.",
-        seeds_line(counts) + _credit_note(everything),
+        drawing.seeds_line(counts) + _credit_note(everything),
     ]
-    return sheet.finish(stack(drawn, 16), f"{topic.title}: gradient of the {named(quantity)}", lines)
+    return sheet.finish(drawing.stack(drawn, 16), f"{topic.title}: gradient of the {named(quantity)}", lines)
 
 
 def _credit_note(panels: Sequence[_Panel]) -> str:
@@ -97,7 +72,7 @@ def _credit_note(panels: Sequence[_Panel]) -> str:
 
 
 def named(quantity: str) -> str:
-    """A quantity in words."""
+    """Write a quantity in words."""
     block = quantity.removeprefix("residual.")
     if block != quantity:
         return f"input of block {block}"
@@ -108,53 +83,53 @@ def named(quantity: str) -> str:
 
 def _moment(topic: Topic, quantity: str, last: bool) -> list[_Panel]:
     """One panel per length that holds the quantity at this moment."""
-    found = []
+    panels = []
     for length in topic.lengths:
         series, records = [], []
         for line in topic.lines:
             results = [r for r in line.seeds(length) if r.gradient_flow and quantity in r.gradient_flow[0].profiles]
-            results = trained(results) if last else results
+            results = profiles.trained(results) if last else results
             if results:
-                seeds = {r.cell.seed: over_seeds(flows([r], last), quantity) for r in results}
-                series.append(_Series(line.label, over_seeds(flows(results, last), quantity), seeds))
-                records += flows(results, last)
+                seeds = {r.cell.seed: profiles.over_seeds(profiles.flows([r], last), quantity) for r in results}
+                series.append(_Series(line.label, profiles.over_seeds(profiles.flows(results, last), quantity), seeds))
+                records += profiles.flows(results, last)
         if not records:
             continue
         longest = max(records[0].distances)
         moment = "after training" if last else "at initialisation"
         credit = {k: share for k, share in zip(records[0].distances, records[0].credit, strict=False) if share > 0}
-        found.append(_Panel(f"T = {length:,}, {moment}", series, longest, records[0].reach or longest, credit))
-    return found
+        panels.append(_Panel(f"T = {length:,}, {moment}", series, longest, records[0].reach or longest, credit))
+    return panels
 
 
 def _domain(panels: Sequence[_Panel]) -> tuple[float, float]:
     """Low and high end of the axis, whole powers of ten: the data and the wedge, between 1e-16 and 1e6."""
     values = [point for view in panels for series in view.series for point in series.points]
-    low = min([VANISHING, *(point.low for point in values)])
-    high = max([EXPLODING, *(point.high for point in values)])
+    low = min([profiles.VANISHING, *(point.low for point in values)])
+    high = max([profiles.EXPLODING, *(point.high for point in values)])
     if any(view.credit for view in panels):
         high += 2  # room for the bars of true credit
-    return floor(max(LOWEST, low)), ceil(min(HIGHEST, high))
+    return floor(max(profiles.LOWEST, low)), ceil(min(profiles.HIGHEST, high))
 
 
 def _drawn(sheet: Sheet, view: _Panel, low: float, high: float, width: float, leftmost: bool) -> Spec:
     x = alt.X("distance:Q", scale=alt.Scale(domain=[0, view.longest], nice=False))
     x = x.axis(title="distance k (steps back)", grid=False, tickCount=5, format="~d")
-    axis = power_axis("gradient norm" if leftmost else None, low, high, labels=leftmost)
+    axis = drawing.power_axis("gradient norm" if leftmost else None, low, high, labels=leftmost)
     y = alt.Y("drawn:Q", scale=alt.Scale(domain=[low, high], nice=False), axis=axis)
     layers = [*_background(sheet, view, low, high, x, y), *_lines(sheet, view, low, high, x, y)]
-    return panel(layers, width, 200, panel_title(view.title))
+    return drawing.panel(layers, width, 200, drawing.panel_title(view.title))
 
 
 def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt.Y) -> list[Any]:
     """Wedge of the verdict, reach, guide lines, true credit."""
     wedge = sheet.data([
         {"distance": 0, "drawn": 0, "to": 0},
-        {"distance": view.reach, "drawn": VANISHING, "to": EXPLODING},
+        {"distance": view.reach, "drawn": profiles.VANISHING, "to": profiles.EXPLODING},
     ])  # fmt: skip
     layers: list[Any] = [
-        alt.Chart(wedge).mark_area(color=SHADE, opacity=0.07).encode(x=x, y=y, y2="to:Q"),
-        alt.Chart(sheet.data([{"distance": view.reach}])).mark_rule(color=FAINT, strokeDash=[1, 3]).encode(x=x),
+        alt.Chart(wedge).mark_area(color=drawing.SHADE, opacity=0.07).encode(x=x, y=y, y2="to:Q"),
+        alt.Chart(sheet.data([{"distance": view.reach}])).mark_rule(color=drawing.FAINT, strokeDash=[1, 3]).encode(x=x),
     ]
     guides, names = [], []
     for name, base in GUIDES:
@@ -164,7 +139,7 @@ def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y
         at = min(0.62 * end, abs(2 / slope)) if slope > 0 else 0.62 * end
         names.append({"guide": name, "distance": at, "drawn": at * slope})
     layers.append(
-        alt.Chart(sheet.data(guides)).mark_line(color=FAINT, strokeWidth=1).encode(x=x, y=y, detail="guide:N")
+        alt.Chart(sheet.data(guides)).mark_line(color=drawing.FAINT, strokeWidth=1).encode(x=x, y=y, detail="guide:N")
     )
     text = alt.Chart(sheet.data(names)).encode(x=x, y=y, text="guide:N")
     place: dict[str, Any] = {"fontSize": 11, "align": "left", "dx": 6}
@@ -173,7 +148,7 @@ def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y
     if view.credit:
         deep = 0.1 * (high - low)
         rows = [{"distance": k, "credit": c, "drawn": high, "to": high - deep * c} for k, c in view.credit.items()]
-        bars = alt.Chart(sheet.data(rows)).mark_rule(color=INK, strokeWidth=2, opacity=0.75)
+        bars = alt.Chart(sheet.data(rows)).mark_rule(color=drawing.INK, strokeWidth=2, opacity=0.75)
         layers.append(bars.encode(x=x, y=y, y2="to:Q"))
     return layers
 
@@ -193,8 +168,8 @@ def _lines(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt
                 {
                     "model": series.label,
                     "distance": point.distance,
-                    "drawn": cut(point.low, low, high),
-                    "to": cut(point.high, low, high),
+                    "drawn": profiles.cut(point.low, low, high),
+                    "to": profiles.cut(point.high, low, high),
                 }
                 for point in series.points
             ]  # fmt: skip
@@ -223,10 +198,10 @@ def _joined(label: str, points: Sequence[Point], low: float, high: float) -> lis
             "model": label,
             "distance": point.distance,
             "log10_norm": point.middle if abs(point.middle) < float("inf") else None,
-            "drawn": cut(point.middle, low, high),
+            "drawn": profiles.cut(point.middle, low, high),
             "piece": number,
         }
-        for number, piece in enumerate(pieces(points, low, high))
+        for number, piece in enumerate(profiles.pieces(points, low, high))
         for point in piece
     ]
 
@@ -234,5 +209,5 @@ def _joined(label: str, points: Sequence[Point], low: float, high: float) -> lis
 def _marks(label: str, points: Sequence[Point], low: float, high: float) -> list[Row]:
     return [
         {"model": label, "distance": k, "drawn": high if above else low, "mark": "▲" if above else "▼"}
-        for k, above in departures(points, low, high)
+        for k, above in profiles.departures(points, low, high)
     ]

@@ -1,16 +1,18 @@
-"""Figures of a model's inside on one sequence: gates and attention weights."""
+"""Figures of a model's inside on one sequence: gates, attention weights, the Jacobian of a recurrent state."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import altair as alt
 
-from bench.records.result import Picture, Result
-from reports.figures.drawing import PAGE, Look, Row, Sheet, Spec, grid, only_left, panel, panel_title, step_axis
-from reports.view.topics import Line, Topic
+from bench.records.result import Jacobian, Picture, Result
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.view.topic import Line, Topic
 
 ATTENTION = "attention"  # the name of the picture whose rows are answered steps, not units
+MOMENTS = ("at initialisation", "after training")
 
 
 def _pictured(line: Line, length: int) -> Result | None:
@@ -19,7 +21,7 @@ def _pictured(line: Line, length: int) -> Result | None:
 
 
 def lines_with_pictures(topic: Topic, attention: bool) -> list[Line]:
-    """The models of which gates, or attention weights, were recorded."""
+    """Pick the models of which gates, or attention weights, were recorded."""
     return [line for line in topic.lines if any((name == ATTENTION) == attention for name in _names(topic, line))]
 
 
@@ -27,20 +29,20 @@ def _names(topic: Topic, line: Line) -> set[str]:
     return {picture.name for n in topic.lengths if (r := _pictured(line, n)) for picture in r.pictures}
 
 
-def pictures(topic: Topic, line: Line, attention: bool, models: Mapping[str, Look]) -> Spec:
-    """Gates (rows: units) or attention weights (rows: answered steps) over the steps of one sequence; a column per
+def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Spec:
+    """Draw gates (rows: units) or attention weights (rows: answered steps) over the steps of one sequence; a column per
     length."""
     sheet = Sheet(models, [])
-    found = {n: r for n in topic.lengths if (r := _pictured(line, n))}
+    seeds = {n: r for n in topic.lengths if (r := _pictured(line, n))}
     names = list(
-        dict.fromkeys(p.name for r in found.values() for p in r.pictures if (p.name == ATTENTION) == attention)
+        dict.fromkeys(p.name for r in seeds.values() for p in r.pictures if (p.name == ATTENTION) == attention)
     )
-    width = min(400.0, PAGE / len(found) - 34)
+    width = min(400.0, drawing.PAGE / len(seeds) - 34)
     panels = []
     for name in names:
-        for length, result in found.items():
+        for length, result in seeds.items():
             picture = next((p for p in result.pictures if p.name == name), None)
-            panels.append(_picture(sheet, picture, f"{_row_name(name)}, T = {length:,}", width, length == min(found)))
+            panels.append(_picture(sheet, picture, f"{_row_name(name)}, T = {length:,}", width, length == min(seeds)))
     what = "attention weights" if attention else "gates"
     lines = [
         "One validation sequence after training, one seed. "
@@ -49,7 +51,7 @@ def pictures(topic: Topic, line: Line, attention: bool, models: Mapping[str, Loo
         "Long sequences are thinned to at most 128 steps"
         + (": the strongest weight of each stretch is shown." if attention else "."),
     ]  # fmt: skip
-    return sheet.finish(grid(panels, len(found), spacing=8), f"{topic.title}, {line.label}: {what}", lines)
+    return sheet.finish(drawing.grid(panels, len(seeds), spacing=8), f"{topic.title}, {line.label}: {what}", lines)
 
 
 def _row_name(name: str) -> str:
@@ -85,13 +87,124 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float, le
         ),
     )
     label = "answer, from the last" if attention else "unit"
-    axis = alt.Axis(ticks=leftmost, labelFontSize=9, grid=False, **only_left(leftmost, label, 28))
+    axis = alt.Axis(ticks=leftmost, labelFontSize=9, grid=False, **drawing.only_left(leftmost, label, 28))
     y = alt.Y("row:O", axis=axis)
-    x = alt.X("step:Q", scale=alt.Scale(domain=[0, last], nice=False), axis=step_axis("step of the sequence"))
+    x = alt.X("step:Q", scale=alt.Scale(domain=[0, last], nice=False), axis=drawing.step_axis("step of the sequence"))
     chart = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2="to:Q", y=y, color=colour)
-    return panel(
+    return drawing.panel(
         [chart],
         width,
         12 * max(4, len(picture.rows) if picture else 0),
-        panel_title(title if picture else f"{title}: no record"),
+        drawing.panel_title(title if picture else f"{title}: no record"),
     )
+
+
+# -- Jacobian: singular values along a sequence, Lyapunov spectrum -----------------------------------------------------
+
+
+def lines_with_jacobians(topic: Topic) -> list[Line]:
+    """Pick the models of which Jacobians were recorded."""
+    return [line for line in topic.lines if any(r.jacobians for n in topic.lengths for r in line.seeds(n))]
+
+
+def _moments(line: Line, length: int) -> list[tuple[str, Jacobian]]:
+    result = next((result for result in line.seeds(length) if result.jacobians), None)
+    if result is None:
+        return []
+    held = [(MOMENTS[0], result.jacobians[0])]
+    return held if len(result.jacobians) == 1 else [*held, (MOMENTS[1], result.jacobians[-1])]
+
+
+def _lengths(topic: Topic, lines: Sequence[Line]) -> list[int]:
+    return [n for n in topic.lengths if any(_moments(line, n) for line in lines)]
+
+
+def singular_values(topic: Topic, models: Looks) -> Spec:
+    """Draw singular values of the state's Jacobian along a sequence: a row per model, a column per length."""
+    lines = lines_with_jacobians(topic)
+    lengths = _lengths(topic, lines)
+    sheet = Sheet(models, [])
+    values = [v for line in lines for n in lengths for _, j in _moments(line, n) for v in (*j.lowest, *j.highest) if v]
+    width = drawing.PAGE / max(2, len(lengths)) - 24
+    panels = []
+    for line in lines:
+        for length in lengths:
+            rows = [
+                {"moment": moment, "step": step, "low": low, "value": middle, "high": high}
+                for moment, jacobian in _moments(line, length)
+                for step, low, middle, high in zip(
+                    jacobian.steps, jacobian.lowest, jacobian.median, jacobian.highest, strict=True
+                )
+                if low and middle and high
+            ]
+            leftmost = length == lengths[0]
+            y = drawing.log_axis(
+                [max(value, 1e-8) for value in values], **drawing.only_left(leftmost, "singular value", 34)
+            )
+            panels.append(_singular_panel(sheet, rows, y, width, f"{line.label}, T = {length:,}"))
+    text = [
+        "Singular values of ∂state(t)/∂state(t−1) along a real sequence, 4 sequences, one seed.",
+        "Line: median; band: least to largest. Above 1 (grey line) a direction grows in a step, below 1 it shrinks.",
+    ]
+    return sheet.finish(
+        drawing.grid(panels, len(lengths), spacing=10), f"{topic.title}: Jacobian along the sequence", text
+    )
+
+
+def _moment_colour() -> alt.Color:
+    scale = alt.Scale(domain=list(MOMENTS), range=["#888888", "#0072B2"])
+    return alt.Color("moment:N", scale=scale, legend=drawing.LINE_LEGEND, title=None)
+
+
+def _singular_panel(sheet: Sheet, rows: list[Row], y: alt.Y, width: float, title: str) -> Spec:
+    x = alt.X("step:Q", axis=drawing.step_axis("step of the sequence"), scale=alt.Scale(nice=False))
+    low = alt.Y("low:Q", scale=y["scale"], axis=y["axis"])
+    chart = alt.Chart(sheet.data(rows))
+    layers = [
+        alt.Chart(sheet.data([{"value": 1}])).mark_rule(color=drawing.FAINT).encode(y=y),
+        chart.mark_area(opacity=0.22, clip=True).encode(x=x, y=low, y2="high:Q", color=_moment_colour()),
+        chart.mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, color=_moment_colour()),
+    ]
+    return drawing.panel(layers, width, 110, drawing.panel_title(title))
+
+
+def lyapunov(topic: Topic, models: Looks) -> Spec:
+    """Draw the finite-time Lyapunov spectrum: a panel per length, a line per model and moment."""
+    lines = lines_with_jacobians(topic)
+    lengths = _lengths(topic, lines)
+    sheet = Sheet(models, [line.label for line in lines])
+    everything = [
+        v for line in lines for n in lengths for _, j in _moments(line, n) for v in j.lyapunov if v is not None
+    ]
+    low, high = max(-6.0, min(everything)), min(1.0, max(everything))
+    domain = [low - 0.05 * (high - low + 0.1), max(0.0, high) + 0.05 * (high - low + 0.1)]
+    panels = []
+    for moment in MOMENTS:
+        for length in lengths:
+            rows = [
+                {"model": line.label, "share": (index + 0.5) / len(jacobian.lyapunov), "value": value}
+                for line in lines
+                for name, jacobian in _moments(line, length)
+                if name == moment
+                for index, value in enumerate(jacobian.lyapunov)
+                if value is not None
+            ]
+            if rows:
+                title = f"T = {length:,}, {moment}"
+                panels.append(_spectrum(sheet, rows, domain, title, length == lengths[0]))
+    text = [
+        "Growth of the state's directions along a sequence, nats per step, largest first; 4 sequences, one seed.",
+        "At 0 (grey line) a direction is kept, at −1 it shrinks to 37 % each step. Finite-time, cut off below −6.",
+    ]
+    return sheet.finish(drawing.grid(panels, min(3, len(lengths))), f"{topic.title}: Lyapunov spectrum", text)
+
+
+def _spectrum(sheet: Sheet, rows: list[Row], domain: list[float], title: str, leftmost: bool) -> Spec:
+    axis = alt.Axis(**drawing.only_left(leftmost, "exponent (nats per step)", 30))
+    y = alt.Y("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=axis)
+    share = alt.Axis(title="share of the state's directions", format="%", grid=False, tickCount=4)
+    x = alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=share)
+    zero = alt.Chart(sheet.data([{"value": 0}])).mark_rule(color=drawing.FAINT).encode(y=y)
+    lines = alt.Chart(sheet.data(rows)).mark_line(strokeWidth=2, clip=True)
+    encoded = lines.encode(x=x, y=y, color=sheet.colour(), strokeDash=sheet.dash())
+    return drawing.panel([zero, encoded], drawing.PAGE / 3 - 30, 170, drawing.panel_title(title))

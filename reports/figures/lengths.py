@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import altair as alt
 
-from bench.records.result import Score
-from reports.figures.drawing import (
-    FAINT,
-    INK,
-    PAGE,
-    Look,
-    Row,
-    Sheet,
-    Spec,
-    grid,
-    length_axis,
-    log_axis,
-    panel,
-    panel_title,
-)
-from reports.summary.grouping import Group
-from reports.view.topics import Topic
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.summary import Group
+from reports.view import Topic
 
 Quantity = Literal["score", "skill"]
 SKILL = (-0.25, 1.15)  # what the axis of skill shows; beyond it, a triangle at the edge
@@ -36,42 +23,34 @@ INTERVALS = {
 AT_STOP = "A cell that solves its task stops there: compare those by steps to solve, not by score."
 
 
-def against_length(topics: Sequence[Topic], quantity: Quantity, models: Mapping[str, Look]) -> Spec:
-    """Score or skill against length: a panel per task, a line per model, chance as a dashed line."""
-    scored = [topic for topic in topics if topic.score]
-    sheet = Sheet(models, shown(scored), points=True)
+def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Spec:
+    """Draw score or skill against length: a panel per task, a line per model, chance as a dashed line."""
+    scored = [topic for topic in topics if topic.heading.score]
+    sheet = Sheet(models, drawing.shown(scored), points=True)
     across = min(3, len(scored))
     draw = {"score": _score_panel, "skill": _skill_panel}[quantity]
-    panels = [draw(sheet, topic, PAGE / max(2, across) - 50) for topic in scored]
-    kinds = {g.interval.kind for t in scored for line in t.lines for g in line.groups if g.interval}
+    panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in scored]
+    kinds = {g.interval.kind for topic in scored for _, g in topic.drawn if g.interval}
     what = {
         "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
         "skill": "0 = chance, the trivial baseline (dashed); 1 = perfect, or the best known reference score (dotted).",
     }[quantity]
     lines = [what, *(INTERVALS[kind] for kind in INTERVALS if kind in kinds), AT_STOP]
-    return sheet.finish(grid(panels, across, spacing=22), f"{quantity.capitalize()} against length", lines)
-
-
-def shown(topics: Sequence[Topic]) -> list[str]:
-    """The models of some topics, in the report's order."""
-    return list(dict.fromkeys(label for topic in topics for label in topic.labels))
+    return sheet.finish(drawing.grid(panels, across, spacing=22), f"{quantity.capitalize()} against length", lines)
 
 
 def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
-    references = [g.reference for line in topic.lines for g in line.groups if g.reference]
+    score = topic.heading.score
+    assert score is not None, "only topics with a score are drawn"
     # An error whose best is 0 is read by its power of ten; bits, F1 and shares are not.
-    logarithmic = not references[0].higher_is_better and references[0].best == 0
-    marks: list[Row] = []
-    for line in topic.lines:
-        for group in line.groups:
-            marks += _rows(line.label, group)
+    logarithmic = not score.higher_is_better and score.best == 0
+    marks = [row for label, group in topic.drawn for row in _rows(label, group)]
     fixed = _references(topic, logarithmic)
     values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]
-    y = log_axis(values) if logarithmic else _linear_axis(values)
-    name, unit = references[0].metric.replace("_", " "), references[0].unit
-    better = "higher is better" if references[0].higher_is_better else "lower is better"
-    unit = f" ({unit})" if unit and unit not in name else ""
-    return _panel(sheet, marks, fixed, topic, y, width, panel_title(topic.title, f"{name}{unit}, {better}"))
+    y = drawing.log_axis(values) if logarithmic else _linear_axis(values)
+    name, better = score.metric.replace("_", " "), "higher is better" if score.higher_is_better else "lower is better"
+    unit = f" ({score.unit})" if score.unit and score.unit not in name else ""
+    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, f"{name}{unit}, {better}"))
 
 
 def _linear_axis(values: Sequence[float]) -> alt.Y:
@@ -86,14 +65,13 @@ def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
         "value:Q", scale=alt.Scale(domain=SKILL, nice=False, clamp=True), axis=alt.Axis(title="skill", tickCount=5)
     )
     marks: list[Row] = []
-    for line in topic.lines:
-        for group in line.groups:
-            for row in _rows(line.label, group):
-                scores = group.scores[0]
-                for name in ("value", "low", "high"):
-                    if row.get(name) is not None:
-                        row[name] = (row[name] - scores.chance) / (scores.best - scores.chance)
-                marks.append(row)
+    for label, group in topic.drawn:
+        for row in _rows(label, group):
+            scores = group.scores[0]
+            for name in ("value", "low", "high"):
+                if row.get(name) is not None:
+                    row[name] = (row[name] - scores.chance) / (scores.best - scores.chance)
+            marks.append(row)
     marks += [row | {"kind": "beyond", "mark": "▼" if row["value"] < low else "▲"} for row in marks
               if row["kind"] == "middle" and not low <= row["value"] <= high]  # fmt: skip
     fixed = [
@@ -101,7 +79,7 @@ def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
         for name, value in (("chance", 0.0), ("skill 1", 1.0))
         for length in topic.lengths
     ]
-    return _panel(sheet, marks, fixed, topic, y, width, panel_title(topic.title))
+    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title))
 
 
 def _rows(label: str, group: Group) -> list[Row]:
@@ -119,14 +97,9 @@ def _rows(label: str, group: Group) -> list[Row]:
 
 def _references(topic: Topic, logarithmic: bool) -> list[Row]:
     """Chance, and the threshold of solving or the score of skill 1, at every length."""
-    found: dict[int, Score] = {}
-    for line in topic.lines:
-        for group in line.groups:
-            if group.reference:
-                found[group.identity.length] = group.reference
+    scores = {group.identity.length: group.reference for _, group in topic.drawn if group.reference}
     rows = []
-    for length in sorted(found):
-        score = found[length]
+    for length, score in sorted(scores.items(), key=lambda item: item[0]):
         rows.append({"length": length, "value": score.chance, "reference": "chance"})
         if score.solved_threshold is not None:
             rows.append({"length": length, "value": score.solved_threshold, "reference": "solved"})
@@ -136,24 +109,24 @@ def _references(topic: Topic, logarithmic: bool) -> list[Row]:
 
 
 def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt.Y, width: float, title: Any) -> Spec:
-    x = length_axis(topic.lengths)
+    x = drawing.length_axis(topic.lengths)
     layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y)]
-    return panel(layers, width, 190, title)
+    return drawing.panel(layers, width, 190, title)
 
 
 def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """Grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
+    """Draw grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
     lengths = sorted({row["length"] for row in rows})
     if len(lengths) == 1:
         rows = [row | {"length": lengths[0] * factor} for row in rows for factor in (0.6, 1.6)]
     chance, others = ([row for row in rows if (row["reference"] == "chance") == asked] for asked in (True, False))
     layers: list[Any] = []
     # Names where there is room: models begin away from chance and end away from the other lines.
-    for found, dash, end, align in ((chance, [6, 4], min, "left"), (others, [1, 3], max, "right")):
-        if found:
-            place = end(row["length"] for row in found)
-            names = sheet.data([row for row in found if row["length"] == place])
-            line = alt.Chart(sheet.data(found)).mark_line(color=FAINT, strokeWidth=1.3, strokeDash=dash)
+    for part, dash, end, align in ((chance, [6, 4], min, "left"), (others, [1, 3], max, "right")):
+        if part:
+            place = end(row["length"] for row in part)
+            names = sheet.data([row for row in part if row["length"] == place])
+            line = alt.Chart(sheet.data(part)).mark_line(color=drawing.FAINT, strokeWidth=1.3, strokeDash=dash)
             style: dict[str, Any] = {"align": align, "color": "#666666", "dy": -6, "fontSize": 11}
             text = alt.Chart(names).mark_text(**style)
             layers += [line.encode(x=x, y=y, detail="reference:N"), text.encode(x=x, y=y, text="reference:N")]
@@ -161,7 +134,7 @@ def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[
 
 
 def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """A line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
+    """Draw a line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
 
     def of(kind: str) -> list[Row]:
         return [row for row in rows if row["kind"] == kind]
@@ -182,6 +155,6 @@ def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]
         middle.mark_point(size=65, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(shape=shape)
     )
     if of("beyond"):
-        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=INK)
+        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=drawing.INK)
         layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
     return layers

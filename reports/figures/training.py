@@ -1,8 +1,7 @@
-"""Figure of the gradient norm at every training step."""
+"""Figures through training: gradient flow as colour over step and distance, gradient norm at every step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import ceil, floor, log10
 from statistics import median
 from typing import Any
@@ -10,15 +9,94 @@ from typing import Any
 import altair as alt
 
 from bench.records.result import Result
-from reports.figures.drawing import FAINT, PAGE, Look, Row, Sheet, Spec, grid, panel, panel_title, power_axis
-from reports.view.topics import Topic
+from reports.figures import drawing
+from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.flow import named
+from reports.summary import statistics
+from reports.summary.profiles import HIGHEST, LOWEST, cut, over_seeds, trained
+from reports.view import Topic
 
+COLOURS = ["#08306b", "#4292c6", "#f7f7f7", "#b2182b"]  # at 1e-16, 1e-8, 1, 1e6
+THIN = 48  # distances in a heat map
 BINS = 100  # stretches of steps that a panel shows
 CLIPPED = "#111111"
 
 
-def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
-    """Gradient norm before clipping per training step, a row per model, a column per length; clipped steps marked."""
+def through_training(topic: Topic, quantity: str, models: Looks) -> Spec:
+    """Draw gradient norm as colour over training step and distance: a row per length, a column per model."""
+    sheet = Sheet(models, topic.labels)
+    cells = {
+        (length, line.label): next((r for r in trained(line.seeds(length)) if _holds(r, quantity)), None)
+        for length in topic.lengths
+        for line in topic.lines
+    }  # fmt: skip
+    lengths = [n for n in topic.lengths if any(cells[n, label] for label in topic.labels)]
+    labels = [label for label in topic.labels if any(cells[n, label] for n in lengths)]
+    width = (drawing.PAGE - 40) / max(3, len(labels)) - 22
+    panels = [
+        _heat(sheet, cells[length, label], quantity, f"{label}, T = {length:,}", width, label == labels[0])
+        for length in lengths
+        for label in labels
+    ]
+    seeds = {line_seeds for line in topic.lines for n in lengths if (line_seeds := len(trained(line.seeds(n))))}
+    which = "n = 1 seed" if seeds <= {1} else "the first of several seeds"
+    lines = [
+        f"Colour: norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier; {which}.",
+        "Rows: training steps at which it was measured, initialisation at the top. Red explodes, blue vanishes; "
+        "beyond 1e-16 and 1e6 the colour stays.",
+    ]  # fmt: skip
+    title = f"{topic.title}: gradient of the {named(quantity)} through training"
+    return sheet.finish(drawing.grid(panels, len(labels), spacing=10), title, lines)
+
+
+def _holds(result: Result, quantity: str) -> bool:
+    return quantity in result.gradient_flow[0].profiles
+
+
+def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width: float, leftmost: bool) -> Spec:
+    rows: list[Row] = []
+    steps: list[int] = []
+    for flow in result.gradient_flow if result else ():
+        points = over_seeds([flow], quantity)
+        kept = points[:: -(-len(points) // THIN)]
+        # Every rectangle runs on below the next: no white seams between smoothed edges.
+        ends = [*(point.distance for point in kept[2:]), *[points[-1].distance + 1] * 2]
+        steps.append(flow.step)
+        rows += [
+            {
+                "step": flow.step,
+                "distance": point.distance,
+                "to": end,
+                "log10_norm": point.middle if abs(point.middle) < float("inf") else None,
+                "drawn": cut(point.middle, LOWEST, HIGHEST),
+            }
+            for point, end in zip(kept, ends[-len(kept) :], strict=True)
+        ]
+    axis = alt.Axis(title="training step" if leftmost else None, minExtent=32, labelFontSize=10, grid=False)
+    colour = alt.Color(
+        "drawn:Q",
+        title="gradient norm",
+        scale=alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True),
+        legend=alt.Legend(
+            orient="bottom", direction="horizontal", gradientLength=320, values=[-16, -12, -8, -4, 0, 4],
+            labelExpr=drawing.POWER_LABEL, titleOrient="left", titleLimit=200,
+        ),
+    )  # fmt: skip
+    x = alt.X("distance:Q", axis=alt.Axis(title="distance k", grid=False, tickCount=3, format="~d"))
+    longest = max((row["to"] for row in rows), default=1)
+    y = alt.Y("step:O", sort=steps, axis=axis)
+    chart = alt.Chart(sheet.data(rows)).mark_rect()
+    encoded = chart.encode(x=x.scale(domain=[0, longest], nice=False), x2="to:Q", y=y, color=colour)
+    return drawing.panel(
+        [encoded], width, max(84, 14 * len(steps)), drawing.panel_title(title if result else f"{title}: no record")
+    )
+
+
+# -- gradient norm at every step ---------------------------------------------------------------------------------------
+
+
+def norm_per_step(topic: Topic, models: Looks) -> Spec:
+    """Draw gradient norm before clipping per training step: a row per model, a column per length."""
     runs = {
         (line.label, length): next((r for r in line.seeds(length) if r.curves.gradient_norm), None)
         for line in topic.lines
@@ -29,7 +107,7 @@ def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
     norms = [v for run in runs.values() if run for v in run.curves.gradient_norm if v]
     low, high = floor(log10(min(norms))), ceil(log10(max(norms)))
     sheet = Sheet(models, labels)
-    width = PAGE / max(2, len(lengths)) - 24
+    width = drawing.PAGE / max(2, len(lengths)) - 24
     panels = [
         _panel(sheet, runs[label, n], label, n, (max(low, -8), min(high, 8)), width, n == lengths[0])
         for label in labels
@@ -45,18 +123,17 @@ def norm_per_step(topic: Topic, models: Mapping[str, Look]) -> Spec:
         else "Nothing was clipped: clipping was off.",
     ]
     return sheet.finish(
-        grid(panels, len(lengths), spacing=10), f"{topic.title}: gradient norm per training step", lines
+        drawing.grid(panels, len(lengths), spacing=10), f"{topic.title}: gradient norm per training step", lines
     )
 
 
 def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
-    """The norms in at most BINS stretches of steps: first and last step (from 1), least, median and largest norm as
+    """Cut norms into at most BINS stretches of steps: first and last step (from 1), least, median and largest norm as
     powers of ten, and how many steps were clipped. A norm that is 0 or not finite has no place on the axis."""
     size = -(-len(norms) // BINS) or 1
     rows = []
-    for start in range(0, len(norms), size):
-        values = [value for value in norms[start : start + size] if value]
-        if values:
+    for start, part in zip(range(0, len(norms), size), statistics.stretches(norms, size), strict=True):
+        if values := [value for value in part if value]:
             rows.append({
                 "step": start + 1,
                 "to": min(start + size, len(norms)),
@@ -75,7 +152,7 @@ def _panel(
     heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
-    axis = power_axis("norm" if leftmost else None, *domain, labels=leftmost)
+    axis = drawing.power_axis("norm" if leftmost else None, *domain, labels=leftmost)
     scale = alt.Scale(domain=domain, nice=False, clamp=True)
     x = alt.X("step:Q", axis=alt.Axis(title="training step", grid=False, tickCount=4, format="~d"))
     colour = sheet.colour(legend=False)
@@ -91,10 +168,10 @@ def _panel(
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
         layers += [
             alt.Chart(sheet.data([{"clip": clip}]))
-            .mark_rule(color=FAINT, strokeDash=[3, 3])
+            .mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
             .encode(y=alt.Y("clip:Q", scale=scale, axis=axis)),
             alt.Chart(sheet.data(acted))
             .mark_rule(color=CLIPPED, strokeWidth=1.6)
             .encode(x=x, y=alt.Y("clip:Q", scale=scale, axis=axis), y2="high:Q"),
         ]
-    return panel(layers, width, 80, panel_title(heading))
+    return drawing.panel(layers, width, 80, drawing.panel_title(heading))

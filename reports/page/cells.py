@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
-from bench.records.result import ANSWERS, Result
-from bench.store.store import row
+from bench.records.result import Result
+from bench.records.row import row
 from reports.page import series as page_series
 from reports.page.series import Lists, short
-from reports.summary.group import word_of
-from reports.summary.grouping import Group, compare
+from reports.summary.group import Group, seconds_per_step, word_of
+from reports.summary.grouping import compare
 from reports.text import words
+from reports.view import Topic
 
 NUMBERS = (
     "score", "validation_score", "chance", "skill", "solved_at_step", "steps", "step_budget", "tokens_seen",
@@ -27,11 +26,11 @@ LONGEST = 4_000  # letters of an error or a sample
 
 
 def cell(result: Result, group: int, lists: Lists) -> dict[str, Any]:
-    """One cell. What does not apply is left out."""
+    """Collect what a cell shows. What does not apply is left out."""
     columns = row(result)
-    found: dict[str, Any] = {name: short(columns[name], 6) for name in NUMBERS}
-    found |= {name: columns[name] for name in TEXTS}
-    found |= {
+    values: dict[str, Any] = {name: short(columns[name], 6) for name in NUMBERS}
+    values |= {name: columns[name] for name in TEXTS}
+    values |= {
         "group": group,
         "outcome": word_of(result),
         "error": _cut(result.error),
@@ -43,7 +42,11 @@ def cell(result: Result, group: int, lists: Lists) -> dict[str, Any]:
         "curves": page_series.curves(result),
         "flow": page_series.flow(result, lists),
     }
-    return {name: value for name, value in found.items() if value not in (None, [], {})}
+    return _applying(values)
+
+
+def _applying(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, [], {})}
 
 
 def _cut(text: str | None) -> str | None:
@@ -53,88 +56,77 @@ def _cut(text: str | None) -> str | None:
 
 
 def group_key(group: Group) -> str:
-    """A name that stays the same as long as the group's identity does, so that a link to it stays good."""
+    """Name a group by its identity alone, so that a link to the group stays good."""
     return "g-" + hashlib.sha256(repr(group.identity).encode()).hexdigest()[:12]
 
 
-def group(found: Group, lists: Lists) -> dict[str, Any]:
-    """What may be said of one group of seeds."""
-    reference, interval, step = found.reference, found.interval, found.solved_at_step
+def group(group: Group, lists: Lists) -> dict[str, Any]:
+    """Collect what may be said of one group of seeds."""
+    reference, interval, step = group.reference, group.interval, group.solved_at_step
     values: dict[str, Any] = {
-        "key": group_key(found),
-        "model": found.identity.model,
-        "length": found.identity.length,
-        "n": found.n,
-        "seeds": len(found.seeds),
-        "diverged": found.diverged,
-        "failed": found.failed,
-        "outcome": found.outcome,
-        "score": short(found.score, 6),
-        "score_text": words.number(found.score),
-        "spread": words.spread(found).replace("\n", " · "),
+        "key": group_key(group),
+        "model": group.identity.model,
+        "length": group.identity.length,
+        "n": group.n,
+        "seeds": len(group.seeds),
+        "diverged": group.diverged,
+        "failed": group.failed,
+        "outcome": group.outcome,
+        "score": short(group.score, 6),
+        "score_text": words.number(group.score),
+        "spread": words.spread(group).replace("\n", " · "),
         "interval": [short(interval.low), short(interval.high), interval.kind] if interval else None,
-        "values": [short(value) for value in found.values],
-        "skill": short(found.skill),
-        "equals_chance": found.equals_chance,
-        "solved": found.solved,
-        "outcome_text": words.outcome(found, short=False).replace("\n", ", 95 % interval "),
-        "solved_text": words.solved_at(found),
+        "values": [short(value) for value in group.values],
+        "skill": short(group.skill),
+        "equals_chance": group.equals_chance,
+        "solved": group.solved,
+        "outcome_text": words.outcome(group, short=False).replace("\n", ", 95 % interval "),
+        "solved_text": words.solved_at(group),
         "solved_at": short(step) if step is not None and math.isfinite(step) else None,
-        "budget": found.step_budget,
-        "batch": found.batch_size,
-        "rate": found.learning_rate,
-        "rates": list(found.learning_rates),
-        "on_edge": found.on_edge,
-        "body": found.parameters_body,
-        "cost": _costs(found),
-        "horizon": _median([r.memory_horizon for r in found.seeds]),
-        "summaries": page_series.summaries(found.seeds),
-        "heat": page_series.heat(found.seeds, lists),
-        "reach": next((r.gradient_flow[0].reach for r in found.seeds if r.gradient_flow), None),
-        "credit": page_series.credit(found.seeds),
+        "budget": group.step_budget,
+        "batch": group.batch_size,
+        "rate": group.learning_rate,
+        "rates": list(group.learning_rates),
+        "on_edge": group.on_edge,
+        "body": group.parameters_body,
+        "cost": _costs(group),
+        "horizon": short(group.typical(lambda result: result.memory_horizon)),
+        "summaries": page_series.summaries(group.seeds),
+        "heat": page_series.heat(group.seeds, lists),
+        "reach": next((r.gradient_flow[0].reach for r in group.seeds if r.gradient_flow), None),
+        "credit": page_series.credit(group.seeds),
     }
     if reference is not None:
         values |= {"chance": short(reference.chance), "best": short(reference.best), "unit": reference.unit}
         values |= {"threshold": reference.solved_threshold, "metric": reference.metric}
         values |= {"higher": reference.higher_is_better}
-    if sum(bool(result.gradient_flow) for result in found.seeds) > 1:
-        values["typical"] = page_series.typical(found.seeds, lists)
-    return {name: value for name, value in values.items() if value not in (None, [], {})}
+    if sum(bool(result.gradient_flow) for result in group.seeds) > 1:
+        values["typical"] = page_series.middle(group.seeds, lists)
+    return _applying(values)
 
 
-def _costs(found: Group) -> dict[str, Any]:
+def _costs(group: Group) -> dict[str, Any]:
     """Medians over the seeds that answered."""
-    answered = [result for result in found.seeds if result.status in ANSWERS]
-    per_step = [1 / r.steps_per_second for r in answered if r.steps_per_second]
-    to_solve = [
-        r.solved_at_step / r.steps_per_second if r.solved_at_step and r.steps_per_second else math.inf for r in answered
-    ]
-    costs = {
-        "seconds": short(found.seconds),
-        "step": _median(per_step),
-        "memory": _median([r.peak_memory_mb for r in answered]),
-        "solve": _median(to_solve) if found.solved is not None else None,
-    }
-    return {name: value for name, value in costs.items() if value is not None}
+    return _applying({
+        "seconds": short(group.seconds),
+        "step": short(group.typical(seconds_per_step)),
+        "memory": short(group.typical(lambda result: result.peak_memory_mb)),
+        "solve": short(group.seconds_to_solve),
+    })  # fmt: skip
 
 
-def _median(values: Sequence[float | None]) -> float | int | None:
-    known = [value for value in values if value is not None]
-    return short(median(known)) if known else None
+def tests(topic: Topic) -> list[list[Any]]:
+    """Compare all pairs of groups of one topic and length that hold four answers or more each.
 
-
-def tests(groups: Sequence[Group], topics: Sequence[int]) -> list[list[Any]]:
-    """(index, index, p, what is compared) of all pairs of groups of one task, length and data in one setting, as far as
-    both hold four answers or more."""
-    found: list[list[Any]] = []
-    for second, theirs in enumerate(groups):
-        for first in range(second):
-            ours = groups[first]
-            same = topics[first] == topics[second] and ours.identity.length == theirs.identity.length
-            if same and min(ours.n, theirs.n) >= 4:
-                what = "steps to solve" if ours.solved or theirs.solved else "score"
-                found.append([first, second, short(compare(ours, theirs), 3), what])
-    return found
+    (place, place, p, what is compared) of each.
+    """
+    rows: list[list[Any]] = []
+    for second, theirs in enumerate(topic.members):
+        for ours in topic.members[:second]:
+            if ours.length == theirs.length and min(ours.group.n, theirs.group.n) >= 4:
+                what = "steps to solve" if ours.group.solved or theirs.group.solved else "score"
+                rows.append([ours.place, theirs.place, short(compare(ours.group, theirs.group), 3), what])
+    return rows
 
 
 SETTINGS = (
@@ -146,7 +138,7 @@ SETTINGS = (
 
 
 def settings(result: Result) -> list[Any]:
-    """What a cell was made with, in the order of SETTINGS."""
+    """List what a cell was made with, in the order of SETTINGS."""
     asked, recipe, size, made = result.cell, result.cell.recipe, result.size, result.provenance
     libraries = dict(made.libraries) if made else {}
     first = [libraries.pop(name, None) for name in ("torch", "lightning")]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bench.records.cell import Cell
 from bench.records.result import ANSWERS, Result
-from reports.summary.grouping import Group
+from reports.summary import Group
 
 
 def command(sweep: dict[str, Any]) -> str:

@@ -12,17 +12,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bench.records.result import Result
 from bench.store import Store
-from reports.figures.drawing import looks
 from reports.page.payload import payload
-from reports.view.topics import topics
-from reports.view.view import asked_order
+from reports.view import View
 
 SCRIPTS = (
     "text.js", "elements.js", "draw.js", "marks.js", "overview.js", "curves.js", "gradients.js", "choice.js",
@@ -34,18 +30,14 @@ POLICY = (
 )
 
 
-def write(store: Store, results: Sequence[Result], path: Path, everything: Sequence[Result] = ()) -> None:
-    """Write the page of some results of a store. Whole or not at all: an older page stays until the new one is there.
-
-    everything: all results of the store where `results` is only a view of it, so that a model keeps its colour.
+def write(view: View, store: Store, path: Path) -> None:
+    """Write the page of a store's view. Whole or not at all: an older page stays until the new one is there.
 
     Raises:
         OSError: `path` cannot be written.
     """
-    rank, sweeps = asked_order(store), store.sweeps()
-    labels = [label for topic in (*topics(results, rank), *topics(everything, rank)) for label in topic.labels]
-    corrupt = [broken.name for broken in store.corrupt]
-    text = page(payload(store.path.resolve().name, results, rank, looks(labels), sweeps, corrupt))
+    sweeps = store.sweeps()  # read first: it adds to what is corrupt
+    text = page(payload(store.path.resolve().name, view, sweeps, [broken.name for broken in store.corrupt]))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", encoding="utf-8", delete=False) as file:
         try:
@@ -59,7 +51,7 @@ def write(store: Store, results: Sequence[Result], path: Path, everything: Seque
 
 
 def page(content: dict[str, Any]) -> str:
-    """The file's text. content: as reports.page.payload makes it."""
+    """Make the file's text. content: as reports.page.payload makes it."""
     colours = (f".look-{look['index']} {{ --model: {look['colour']}; }}\n" for look in content["looks"].values())
     style = _part("page.css") + "".join(colours)
     script = "(() => {\n'use strict';\n" + "\n".join(_part(name) for name in SCRIPTS) + "\n})();\n"
@@ -75,7 +67,7 @@ def page(content: dict[str, Any]) -> str:
 
 
 def inert(content: Any) -> str:
-    """JSON in which nothing can end the block it stands in: no <, >, & and no line separators of JavaScript."""
+    """Write JSON in which nothing can end the block it stands in: no <, >, & and no line separators of JavaScript."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
 

@@ -2,103 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from bench.records.result import Result
-from reports.figures.drawing import Look
-from reports.page import cells as page_cells
-from reports.page import origins as page_origins
-from reports.page import series as page_series
-from reports.page.series import Lists, short
-from reports.summary import grouping as summary
-from reports.summary.grouping import Group
-from reports.view import blocks
-from reports.view.blocks import Rank
-from reports.view.topics import Topic, topics
+from reports.page import cells, origins
+from reports.page.series import SCALE, Lists, short
+from reports.summary.grouping import solved_length, steps_exponent
+from reports.text.notes import references
+from reports.view import Topic, View
 
 FORMAT = 1
 
 
 def payload(
     title: str,
-    results: Sequence[Result],
-    rank: Rank,
-    models: Mapping[str, Look],
+    view: View,
     sweeps: Sequence[dict[str, Any]] = (),
     corrupt: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Everything the page's script reads. The same store gives the same content.
+    """Collect everything the page's script reads. The same store gives the same content.
 
-    models: how each model label is drawn. sweeps: what was asked of the store. corrupt: names of unreadable records.
+    sweeps: what was asked of the store. corrupt: names of unreadable records.
     """
-    by_setting = blocks.blocks(summary.groups(results), rank)
-    groups = [group for members in by_setting.values() for group in members]
-    results = [result for group in groups for result in _in_order(group)]
-    index = {id(group): place for place, group in enumerate(groups)}
-    places = {result.cell.key: place for place, result in enumerate(results)}
     lists = Lists()
-    shown, held = [], []
-    for number, (topic, members) in enumerate(zip(topics(results, rank), by_setting.values(), strict=True)):
-        names = blocks.labels(members)
-        shown.append(_topic(topic, members, names, index))
-        for group in members:
-            label, difference = names[id(group)]
-            place = {"topic": number, "label": label, "difference": difference}
-            place["cells"] = [places[result.cell.key] for result in _in_order(group)]
-            place["chosen"] = [places[result.cell.key] for result in group.seeds]
-            held.append(page_cells.group(group, lists) | place)
-    cells = [page_cells.cell(r, place, lists) for place, group in enumerate(groups) for r in _in_order(group)]
+    places = {result.cell.key: place for place, result in enumerate(view.results)}
+    groups = [
+        cells.group(member.group, lists)
+        | {
+            "topic": number,
+            "label": member.label,
+            "difference": member.difference,
+            "cells": [places[result.cell.key] for result in member.group.results],
+            "chosen": [places[result.cell.key] for result in member.group.seeds],
+        }
+        for number, topic in enumerate(view.topics)
+        for member in topic.members
+    ]
     return {
         "format": FORMAT,
         "title": title,
         "looks": {
             label: {"index": place, "colour": look.colour, "dash": list(look.dash), "shape": look.shape}
-            for place, (label, look) in enumerate(models.items())
+            for place, (label, look) in enumerate(view.looks.items())
         },
-        "topics": shown,
-        "groups": held,
-        "cells": cells,
-        "settings": {"names": list(page_cells.SETTINGS), "rows": [page_cells.settings(r) for r in results]},
-        "tests": page_cells.tests(groups, [group["topic"] for group in held]),
-        "provenance": page_origins.provenance(results, sweeps),
-        "warnings": page_origins.warnings(results, groups, sweeps, corrupt),
+        "topics": [_topic(topic) for topic in view.topics],
+        "groups": groups,
+        "cells": [cells.cell(r, member.place, lists) for member in view.members for r in member.group.results],
+        "settings": {"names": list(cells.SETTINGS), "rows": [cells.settings(result) for result in view.results]},
+        "tests": [test for topic in view.topics for test in cells.tests(topic)],
+        "provenance": origins.provenance(view.results, sweeps),
+        "warnings": origins.warnings(view.results, view.groups, sweeps, corrupt),
         "distances": lists.held,
-        "profile_scale": page_series.SCALE,
+        "profile_scale": SCALE,
     }
 
 
-def _in_order(group: Group) -> list[Result]:
-    return sorted(group.results, key=lambda result: (result.cell.recipe.learning_rate, result.cell.seed))
-
-
-def _topic(
-    topic: Topic, members: Sequence[Group], names: Mapping[int, tuple[str, str]], index: Mapping[int, int]
-) -> dict[str, Any]:
-    """A task in one setting: its groups, and its lines over length (one group per model and length, in the order of the
-    report). names: (label, difference) of a group, index: its place, both by id."""
-    lines: list[dict[str, Any]] = [
-        {
-            "label": names[id(line[0])][0],
-            "groups": [index[id(group)] for group in line],
-            "exponent": short(summary.steps_exponent(line), 3),
-            "solved_length": summary.solved_length(line),
-        }
-        for line in summary.series(members).values()
-    ]
-    order = [names[id(group)][0] for group in members]
-    lines.sort(key=lambda line: (order.index(line["label"]), line["groups"]))
-    reference = next((group.reference for group in members if group.reference), None)
+def _topic(topic: Topic) -> dict[str, Any]:
+    """A task in one setting; groups, and lines over length, by the places of the groups."""
+    score = topic.heading.score
     return {
         "name": topic.name,
         "title": topic.title,
-        "task": members[0].identity.task,
-        "score": topic.score,
-        "metric": reference.metric.replace("_", " ") if reference else None,
-        "unit": reference.unit if reference else None,
-        "logarithmic": reference is not None and not reference.higher_is_better and reference.best == 0,
-        "lengths": sorted({group.identity.length for group in members}),
-        "references": list(blocks.references(members)),
-        "groups": [index[id(group)] for group in members],
-        "lines": lines,
+        "task": topic.heading.task,
+        "score": topic.heading.measure,
+        "metric": score.metric.replace("_", " ") if score else None,
+        "unit": score.unit if score else None,
+        "logarithmic": score is not None and not score.higher_is_better and score.best == 0,
+        "lengths": topic.lengths,
+        "references": list(references(topic)),
+        "groups": [member.place for member in topic.members],
+        "lines": [
+            {
+                "label": line.label,
+                "groups": [member.place for member in line.members],
+                "exponent": short(steps_exponent(line.groups), 3),
+                "solved_length": solved_length(line.groups),
+            }
+            for line in topic.lines
+        ],
     }

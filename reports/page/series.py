@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
 from bench.records.result import GradientFlow, Result
-from reports.summary.profiles import logs, over_seeds, quantities
+from reports.summary.profiles import MOMENTS, logs, moments, of_all, over_seeds, quantities, verdicts
+from reports.summary.statistics import stretches, typical
 
 CURVE = 100  # points of a curve
 DISTANCES = 32  # distances of a profile
@@ -25,7 +25,7 @@ class Lists:
         self._index: dict[tuple[int, ...], int] = {}
 
     def index(self, values: Sequence[int]) -> int:
-        """The place of these values in `held`."""
+        """Give the place of these values in `held`."""
         key = tuple(values)
         if key not in self._index:
             self._index[key] = len(self.held)
@@ -34,7 +34,7 @@ class Lists:
 
 
 def short(value: float | None, digits: int = 4) -> float | int | None:
-    """The value to some significant digits; null where it is not finite."""
+    """Round a value to some significant digits; null where it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     rounded = float(f"{value:.{digits}g}")
@@ -42,69 +42,56 @@ def short(value: float | None, digits: int = 4) -> float | int | None:
 
 
 def spaced(count: int, wanted: int) -> list[int]:
-    """At most `wanted` ≥ 2 indices below `count`, evenly spaced, the first and the last among them."""
+    """Pick at most `wanted` ≥ 2 indices below `count`, evenly spaced, the first and the last among them."""
     if count <= wanted:
         return list(range(count))
     return sorted({round(place * (count - 1) / (wanted - 1)) for place in range(wanted)})
 
 
 def curves(result: Result) -> dict[str, Any]:
-    """Validation (step, score), and loss and gradient norm as medians over at most 100 stretches of steps; `high`: the
-    largest norm of a stretch; `size`: steps per stretch."""
+    """Thin validation (step, score), and loss and gradient norm as medians over at most 100 stretches of steps.
+
+    `high`: the largest norm of a stretch; `size`: steps per stretch.
+    """
     held = result.curves
     points = [held.validation[index] for index in spaced(len(held.validation), CURVE)]
-    found: dict[str, Any] = {"validation": [[step, short(score)] for step, score in points]}
+    validation = {"validation": [[step, short(score)] for step, score in points]}
     steps = max(len(held.train_loss), len(held.gradient_norm))
     if not steps:
-        return found
+        return validation
     size = -(-steps // CURVE)
-    norms = _stretches(held.gradient_norm, size)
-    return found | {
+    norms = stretches(held.gradient_norm, size)
+    return validation | {
         "size": size,
         "steps": steps,
-        "loss": [short(median(part)) if part else None for part in _stretches(held.train_loss, size)],
-        "norm": [short(median(part), 3) if part else None for part in norms],
+        "loss": [short(typical(part)) if part else None for part in stretches(held.train_loss, size)],
+        "norm": [short(typical(part), 3) if part else None for part in norms],
         "high": [short(max(part), 3) if part else None for part in norms],
         "clipped": held.clipped,
     }
 
 
-def _stretches(values: Sequence[float | None], size: int) -> list[list[float]]:
-    return [
-        [value for value in values[start : start + size] if value is not None] for start in range(0, len(values), size)
-    ]
-
-
 # -- gradient flow -----------------------------------------------------------------------------------------------------
 
 
-def moments(flows: Sequence[GradientFlow]) -> dict[str, GradientFlow]:
-    """Of a cell's snapshots: initialisation, the middle one, the last one, as far as there are so many."""
-    if not flows:
-        return {}
-    found = {"initialisation": flows[0]}
-    if len(flows) > 2:
-        found["middle"] = flows[len(flows) // 2]
-    if len(flows) > 1:
-        found["end"] = flows[-1]
-    return found
-
-
 def kept(distances: Sequence[int], credit: Sequence[float], wanted: int) -> list[int]:
-    """Indices of at most `wanted` distances: 0, 1, the largest, up to four of true credit, the rest evenly spaced."""
+    """Pick the indices of at most `wanted` distances.
+
+    0, 1, the largest, up to four of true credit, and the rest evenly spaced.
+    """
     if len(distances) <= wanted:
         return list(range(len(distances)))
     best = sorted((-share, index) for index, share in enumerate(credit) if share > 0.5)[:4]
     fixed = {0, 1, len(distances) - 1, *(index for _, index in best)}
-    found = set(fixed)
+    places = set(fixed)
     for index in spaced(len(distances), wanted - len(fixed) + 2):
-        if len(found) < wanted:
-            found.add(index)
-    return sorted(found)
+        if len(places) < wanted:
+            places.add(index)
+    return sorted(places)
 
 
 def coded(value: float, scale: int = SCALE) -> int | None:
-    """A power of ten as a whole number."""
+    """Write a power of ten as a whole number."""
     if math.isnan(value):
         return None
     if math.isinf(value):
@@ -113,29 +100,28 @@ def coded(value: float, scale: int = SCALE) -> int | None:
 
 
 def flow(result: Result, lists: Lists) -> dict[str, Any]:
-    """The profiles of up to three moments."""
+    """Collect the profiles of up to three moments."""
     shown = quantities([result])
-    found = {}
+    profiles = {}
     for name, snapshot in moments(result.gradient_flow).items():
         chosen = kept(snapshot.distances, snapshot.credit, DISTANCES)
-        found[name] = {
+        profiles[name] = {
             "step": snapshot.step,
             "distances": lists.index([snapshot.distances[index] for index in chosen]),
             "profiles": {
-                quantity: [coded(logs(profile)[index]) for index in chosen]
+                quantity: [coded(powers[index]) for index in chosen]
                 for quantity, profile in snapshot.profiles.items()
                 if quantity in shown
+                for powers in [logs(profile)]
             },
         }
-    return found
+    return profiles
 
 
-def typical(results: Sequence[Result], lists: Lists) -> dict[str, Any]:
-    """The median profile over several seeds, per moment."""
-    shown, found = quantities(results), {}
-    held = [moments(result.gradient_flow) for result in results if result.gradient_flow]
-    for name in ("initialisation", "middle", "end"):
-        flows = [one[name] for one in held if name in one]
+def middle(results: Sequence[Result], lists: Lists) -> dict[str, Any]:
+    """Collect the median profile over several seeds, per moment."""
+    shown, medians = quantities(results), {}
+    for name, flows in _at_moments(results).items():
         if len(flows) < 2:
             continue
         profiles: dict[str, list[int | None]] = {}
@@ -146,12 +132,12 @@ def typical(results: Sequence[Result], lists: Lists) -> dict[str, Any]:
                 chosen = kept(flows[0].distances, flows[0].credit, DISTANCES)
                 columns = [k for index in chosen if (k := flows[0].distances[index]) in points]
             profiles[quantity] = [coded(points[k].middle) if k in points else None for k in columns]
-        found[name] = {"n": len(flows), "distances": lists.index(columns), "profiles": profiles}
-    return found
+        medians[name] = {"n": len(flows), "distances": lists.index(columns), "profiles": profiles}
+    return medians
 
 
 def heat(results: Sequence[Result], lists: Lists) -> dict[str, Any] | None:
-    """Of the first seed that was probed more than once: every snapshot, in tenths of a power of ten."""
+    """Collect, of the first seed that was probed more than once, every snapshot, in tenths of a power of ten."""
     chosen = next((result for result in results if len(result.gradient_flow) > 1), None)
     if chosen is None:
         return None
@@ -171,40 +157,37 @@ def heat(results: Sequence[Result], lists: Lists) -> dict[str, Any] | None:
 
 
 def summaries(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
-    """Per moment and quantity: verdicts with their counts, and medians over seeds of rate, ratio and half-life."""
-    held = [moments(result.gradient_flow) for result in results if result.gradient_flow]
-    found: dict[str, dict[str, Any]] = {}
-    for name in ("initialisation", "middle", "end"):
-        flows = [one[name] for one in held if name in one]
-        if flows:
-            table = {}
-            for quantity in quantities(results):
-                profiles = [one.profiles[quantity] for one in flows if quantity in one.profiles]
-                counts: dict[str, int] = {}
-                for profile in profiles:
-                    counts[profile.verdict] = counts.get(profile.verdict, 0) + 1
-                table[quantity] = {
-                    "verdicts": dict(sorted(counts.items())),
-                    "rate": _middle([profile.rate for profile in profiles]),
-                    "ratio": _middle([profile.ratio for profile in profiles]),
-                    "half_life": _middle([profile.half_life for profile in profiles]),
-                }
-            found[name] = {
-                "n": len(flows),
-                "steps": sorted({one.step for one in flows}),
-                "alignment": _middle([one.credit_alignment for one in flows]),
-                "quantities": table,
+    """Collect verdicts with their counts and medians of rate, ratio and half-life, by moment and quantity."""
+    shown = quantities(results)
+    return {name: _summary(flows, shown) for name, flows in _at_moments(results).items()}
+
+
+def _summary(flows: Sequence[GradientFlow], shown: Sequence[str]) -> dict[str, Any]:
+    said = {quantity: verdicts(flows, quantity) for quantity in shown}
+    return {
+        "n": len(flows),
+        "steps": sorted({one.step for one in flows}),
+        "alignment": short(of_all([one.credit_alignment for one in flows]), 3),
+        "quantities": {
+            quantity: {
+                "verdicts": one.counts,
+                "rate": short(one.rate, 3),
+                "ratio": short(one.ratio, 3),
+                "half_life": short(one.half_life, 3),
             }
-    return found
+            for quantity, one in said.items()
+        },
+    }
 
 
-def _middle(values: Sequence[float | None]) -> float | int | None:
-    known = [value for value in values if value is not None]
-    return short(median(known), 3) if known and len(known) == len(values) else None
+def _at_moments(results: Sequence[Result]) -> dict[str, list[GradientFlow]]:
+    """The snapshots of all seeds by moment."""
+    held = [moments(result.gradient_flow) for result in results]
+    return {name: flows for name in MOMENTS if (flows := [one[name] for one in held if name in one])}
 
 
 def credit(results: Sequence[Result]) -> list[list[float | int | None]]:
-    """(distance, share) where the task's true credit lies, at most 32 of them; empty where it is not known."""
+    """List (distance, share) where the task's true credit lies, at most 32 of them; empty where it is not known."""
     for result in results:
         if result.gradient_flow and result.gradient_flow[0].credit:
             first = result.gradient_flow[0]

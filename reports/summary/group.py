@@ -1,9 +1,10 @@
-"""One group of seeds, and what may be said of it. A part of reports.summary, which is what others import."""
+"""One group of seeds, and what may be said of it."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
@@ -37,30 +38,15 @@ class Interval(NamedTuple):
     kind: Kind
 
 
-def identity(result: Result) -> Identity:
-    """The group a result belongs to. Device and torch are None where a failed cell does not know them."""
-    cell, made = result.cell, result.provenance
-    return Identity(
-        task=cell.task,
-        model=cell.model,
-        length=cell.length,
-        data=f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None,
-        device=made.device if made else None,
-        torch=".".join(made.libraries.get("torch", "unknown").split(".")[:2]) if made else None,
-        versions=(cell.versions.task, cell.versions.model),
-        recipe=tuple(sorted(cell.recipe.model_dump(exclude={"learning_rate"}).items())),
-    )
-
-
 def validation_or_worst(result: Result, higher_is_better: bool) -> float:
-    """The last validation score as a loss (down); infinity for a diverged or failed cell."""
+    """Read the last validation score as a loss (down); infinity for a diverged or failed cell."""
     if result.status != "ok" or result.score is None or result.score.validation_score is None:
         return math.inf
     return -result.score.validation_score if higher_is_better else result.score.validation_score
 
 
 def equals_chance(result: Result) -> bool:
-    """Whether a score merely equals the trivial baseline: skill < .05, or the test-sampling interval holds chance."""
+    """Tell whether a score merely equals chance: skill < .05, or the test-sampling interval holds chance."""
     if result.score is None:
         return False
     interval = statistics.ratio_interval(result.score.blocks)
@@ -127,7 +113,7 @@ class Group:
     @property
     def n(self) -> int:
         """Seeds with a scientific answer: a score, or divergence."""
-        return sum(result.status in ANSWERS for result in self.seeds)
+        return len(self.answered)
 
     @property
     def diverged(self) -> int:
@@ -221,11 +207,7 @@ class Group:
         None for a task that cannot be solved, or without an answer."""
         if self.solved is None or not self.n:
             return None
-        return median(
-            math.inf if result.solved_at_step is None else result.solved_at_step
-            for result in self.seeds
-            if result.status in ANSWERS
-        )
+        return median(math.inf if run.solved_at_step is None else run.solved_at_step for run in self.answered)
 
     @property
     def step_budget(self) -> int:
@@ -243,17 +225,44 @@ class Group:
         return next((result.size.parameters_body for result in self.seeds if result.size), None)
 
     @property
+    def answered(self) -> tuple[Result, ...]:
+        """The seeds with a scientific answer."""
+        return tuple(result for result in self.seeds if result.status in ANSWERS)
+
+    def typical(self, read: Callable[[Result], float | None]) -> float | None:
+        """Take the median of a figure over the seeds that answered and hold it; None without one."""
+        return statistics.typical(map(read, self.answered))
+
+    @property
     def seconds(self) -> float | None:
-        """Median wall-clock seconds of a whole cell that answered."""
-        spent = [r.seconds.total for r in self.seeds if r.seconds and r.status in ANSWERS]
-        return median(spent) if spent else None
+        """Median wall-clock seconds of a whole cell."""
+        return self.typical(lambda result: result.seconds.total if result.seconds else None)
+
+    @property
+    def seconds_to_solve(self) -> float | None:
+        """Median seconds of training until a seed solved, infinity for one that did not; None for a task that cannot be
+        solved, or without an answer."""
+        if self.solved is None:
+            return None
+        return self.typical(seconds_to_solve)
 
 
 _WORSE = ("solved", "learning", "at chance", "budget-limited", "untrained", "diverged")  # then failures
 
 
+def seconds_per_step(result: Result) -> float | None:
+    """Find the seconds of training that a cell took for one step; None where its speed is not known."""
+    return 1 / result.steps_per_second if result.steps_per_second else None
+
+
+def seconds_to_solve(result: Result) -> float:
+    """Find the seconds of training until a cell solved; infinity where it did not, or where its speed is not known."""
+    step, speed = result.solved_at_step, result.steps_per_second
+    return step / speed if step and speed else math.inf
+
+
 def word_of(result: Result) -> str:
-    """A cell's outcome, its status where it has none, or `untrained` (gradients at initialisation only)."""
+    """Name a cell's outcome, its status where it has none, or `untrained` (gradients at initialisation only)."""
     if result.status != "ok":
         return result.status.replace("_", " ")
     return result.outcome or "untrained"

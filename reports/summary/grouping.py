@@ -1,4 +1,4 @@
-"""What may be said of results: groups of seeds, the choice of a learning rate, and the statistics each n allows.
+"""Results as groups of seeds, and what may be said of several groups: over lengths, and of one beside another.
 
 A group never mixes data, devices, torch minor versions or recipes; only seed and learning rate vary within it.
 """
@@ -10,63 +10,61 @@ from collections.abc import Iterable, Sequence
 
 from bench.records.result import ANSWERS, Result
 from reports.summary import statistics
-from reports.summary.group import Group, Identity, Interval, equals_chance, identity
+from reports.summary.group import Group, Identity
 
-__all__ = [
-    "Group", "Identity", "Interval", "compare", "equals_chance", "groups", "identity", "series", "solved_length",
-    "steps_exponent",
-]  # fmt: skip
+
+def identity(result: Result) -> Identity:
+    """Name what a result shares with its group. Device and torch are None where a failed cell does not know them."""
+    cell, made = result.cell, result.provenance
+    return Identity(
+        task=cell.task,
+        model=cell.model,
+        length=cell.length,
+        data=f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None,
+        device=made.device if made else None,
+        torch=".".join(made.libraries.get("torch", "unknown").split(".")[:2]) if made else None,
+        versions=(cell.versions.task, cell.versions.model),
+        recipe=tuple(sorted(cell.recipe.model_dump(exclude={"learning_rate"}).items())),
+    )
 
 
 def groups(results: Iterable[Result]) -> list[Group]:
-    """The results by identity, shortest length first.
+    """Group results by identity, shortest length first; within a group by learning rate, then seed.
 
     A failed cell that does not know where it ran is counted where the other results of its task were made, if they
     all were made on one kind of device by one version of torch; else it stays apart.
     """
-    found = [(identity(result), result) for result in results]
+    identified = [(identity(result), result) for result in results]
     places: dict[str, set[tuple[str | None, str | None]]] = {}
-    for key, _ in found:
+    for key, _ in identified:
         if key.device is not None:
             places.setdefault(key.task, set()).add((key.device, key.torch))
     members: dict[Identity, list[Result]] = {}
-    for key, result in found:
+    for key, result in identified:
         known = places.get(key.task, set())
         if key.device is None and len(known) == 1:
             device, torch = next(iter(known))
             key = key._replace(device=device, torch=torch)
         members.setdefault(key, []).append(result)
-    ordered = sorted(members, key=lambda key: (key.length, str(key.recipe)))
-    return [Group(key, tuple(members[key])) for key in ordered]
+    return [
+        Group(key, tuple(sorted(members[key], key=lambda r: (r.cell.recipe.learning_rate, r.cell.seed))))
+        for key in sorted(members, key=lambda key: (key.length, str(key.recipe)))
+    ]
 
 
-# -- over lengths ------------------------------------------------------------------------------------------------------
-
-# What a budget sets by length: a series of lengths may differ in these, as the recipe says how.
-BY_LENGTH = frozenset({"steps", "batch_size", "evaluate_every", "probes"})
-
-
-def series(members: Iterable[Group]) -> dict[Identity, list[Group]]:
-    """Groups that differ only in length and what the budget sets by length, one per length, shortest first.
-
-    Where a length was run with several budgets, the one with the most steps (then the largest batch) stands for it.
-    The keys are identities with length 0 and without those parts of the recipe.
-    """
-    found: dict[Identity, dict[int, Group]] = {}
-    for group in sorted(members, key=lambda group: (group.step_budget, group.batch_size)):
-        recipe = tuple(item for item in group.identity.recipe if item[0] not in BY_LENGTH)
-        key = group.identity._replace(length=0, recipe=recipe)
-        found.setdefault(key, {})[group.identity.length] = group
-    return {key: [by_length[length] for length in sorted(by_length)] for key, by_length in found.items()}
+def alone_of(result: Result) -> Group:
+    """Group one result alone."""
+    return Group(identity(result), (result,))
 
 
-def _by_majority(group: Group) -> bool:
-    return 2 * (group.solved or 0) > len(group.seeds)
+# -- over lengths: groups of one model in one setting, shortest length first -------------------------------------------
 
 
 def solved_length(line: Sequence[Group]) -> int | None:
-    """T*: the largest length of a series such that it and every shorter one is solved by more than half of the seeds
-    (a failed seed did not solve). 0 where the shortest is not; None for a task that cannot be solved."""
+    """Find T*: the largest length such that it and every shorter one is solved by more than half of the seeds.
+
+    A failed seed did not solve. 0 where the shortest length is not solved; None for a task that cannot be solved.
+    """
     if all(group.solved is None for group in line):
         return None
     longest = 0
@@ -78,8 +76,10 @@ def solved_length(line: Sequence[Group]) -> int | None:
 
 
 def steps_exponent(line: Sequence[Group]) -> float | None:
-    """The b of steps-to-solve ∝ length^b, unsolved runs censored at their step budget; None where fewer than three
-    lengths are solved by a majority."""
+    """Fit the b of steps-to-solve ∝ length^b, unsolved runs censored at their step budget.
+
+    None where fewer than three lengths are solved by a majority.
+    """
     if sum(_by_majority(group) for group in line) < 3:
         return None
     trained = (group for group in line if group.step_budget)
@@ -91,12 +91,18 @@ def steps_exponent(line: Sequence[Group]) -> float | None:
     )
 
 
+def _by_majority(group: Group) -> bool:
+    return 2 * (group.solved or 0) > len(group.seeds)
+
+
 # -- comparisons -------------------------------------------------------------------------------------------------------
 
 
 def compare(first: Group, second: Group) -> float:
-    """Exact two-sided p that two groups of seeds differ: in steps to solve where any seed solved (a cell stops when it
-    has solved, so its score says no more), else in score; unsolved and diverged seeds are the worst.
+    """Test that two groups of seeds differ; the exact two-sided p.
+
+    Compared are steps to solve where any seed solved (a cell stops when it has solved, so its score says no more), else
+    scores. Unsolved and diverged seeds are the worst.
 
     Raises:
         ValueError: fewer than four answers in a group, or groups of different task, length or data.

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import accumulate
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean, median, stdev
 
 LEVEL = 0.95  # of every interval
+
+
+def typical(values: Iterable[float | None]) -> float | None:
+    """Find the median of the values that are known; None without one."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def stretches(values: Sequence[float | None], size: int) -> list[list[float]]:
+    """Cut a series into stretches of `size` steps, each without the values that are not known."""
+    return [
+        [value for value in values[start : start + size] if value is not None] for start in range(0, len(values), size)
+    ]
 
 
 def t_probability(t: float, freedom: int) -> float:
@@ -33,7 +46,7 @@ def t_probability(t: float, freedom: int) -> float:
 
 @cache
 def t_quantile(freedom: int, level: float = LEVEL) -> float:
-    """The t with P(|X| ≤ t) = `level`: the half-width of a two-sided interval in standard errors."""
+    """Find the t with P(|X| ≤ t) = `level`: the half-width of a two-sided interval in standard errors."""
     low, high = 0.0, 1.0
     while t_probability(high, freedom) < level:
         high *= 2
@@ -48,7 +61,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The t interval of the mean of n ≥ 2 values.
+    """Find the t interval of the mean of n ≥ 2 values.
 
     Raises:
         ValueError: fewer than two values.
@@ -60,7 +73,7 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def ratio_interval(blocks: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """Test-sampling interval of Σ numerators / Σ denominators over blocks of independent units, by the jackknife.
+    """Find the test-sampling interval of Σ numerators / Σ denominators over blocks of units, by the jackknife.
 
     None where the blocks cannot tell: fewer than two with a denominator, or all with the same ratio (1,000 right
     answers of 1,000 do not prove an error of 0).
@@ -81,7 +94,7 @@ def ratio_interval(blocks: Sequence[tuple[float, float]]) -> tuple[float, float]
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's score interval of a rate (Wilson 1927).
+    """Find Wilson's score interval of a rate (Wilson 1927).
 
     Raises:
         ValueError: no trials, or successes outside 0 … trials.
@@ -96,8 +109,10 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 
 
 def permutation_test(first: Sequence[float], second: Sequence[float]) -> float:
-    """Exact two-sided p of the permutation test on midranks: how often a random split of the pooled values into
-    groups of these sizes has a rank sum at least as far from its mean as the one seen.
+    """Find the exact two-sided p of the permutation test on midranks.
+
+    p: how often a random split of the pooled values into groups of these sizes has a rank sum at least as far from its
+    mean as the one seen.
 
     Ranks, because a diverged or unsolved run has no value, only a place: infinity is the worst and ties with itself.
     The distribution is counted exactly over all splits (dynamic programming over rank sums).
@@ -124,7 +139,7 @@ def permutation_test(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def power_law(lengths: Sequence[float], steps: Sequence[float], solved: Sequence[bool]) -> float:
-    """The exponent b of steps ∝ length^b, from runs that solved at `steps` and runs that had not by then.
+    """Fit the exponent b of steps ∝ length^b, from runs that solved at `steps` and runs that had not by then.
 
     Maximum likelihood of log steps = a + b log length + σ·noise with right-censored normal noise, by expectation
     maximisation (Aitkin 1981; Schmee & Hahn 1979). Dropping the unsolved runs instead biases b downwards, because at

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.records.result import Result
-from bench.store.store import COLUMNS, row
-from reports.summary.grouping import Group
+from bench.records.row import COLUMNS, row
+from reports.summary import Group
 
 GROUP_COLUMNS = (
     "task", "model", "length", "data", "device", "torch", "learning_rate", "learning_rates", "rate_on_edge", "n",
@@ -21,13 +21,13 @@ GROUP_COLUMNS = (
 
 
 def cells(results: Iterable[Result]) -> str:
-    """One row per cell; the columns of `bench.load(store)`."""
-    return _written(COLUMNS, (row(result) for result in results))
+    """Write one row per cell; the columns of `bench.load(store)`."""
+    return table(COLUMNS, (row(result) for result in results))
 
 
 def by_group(groups: Iterable[Group]) -> str:
-    """One row per group. `values` holds every seed's score; `interval` says what low and high are."""
-    return _written(GROUP_COLUMNS, (_group_row(group) for group in groups))
+    """Write one row per group. `values` holds every seed's score; `interval` says what low and high are."""
+    return table(GROUP_COLUMNS, (_group_row(group) for group in groups))
 
 
 def _group_row(group: Group) -> dict[str, Any]:
@@ -60,7 +60,8 @@ def _group_row(group: Group) -> dict[str, Any]:
     }
 
 
-def _written(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
+def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
+    """Write rows with these columns."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,6 +17,7 @@ from rich.text import Text
 from reports.text.layout import Table
 
 STYLES = {"solved": "green", "learning": "cyan", "at chance": "dim", "chance": "dim", "diverged": "magenta"}
+WIDTH = 100  # of text that goes to a file or a pipe
 UNDECIDED = {"budget-limited": "yellow", "short": "yellow", "untrained": "dim"}
 
 
@@ -22,7 +25,7 @@ UNDECIDED = {"budget-limited": "yellow", "short": "yellow", "untrained": "dim"}
 
 
 def natural_width(table: Table, gap: int) -> int:
-    """Columns of the terminal that the table takes without wrapping."""
+    """Count the columns of the terminal that the table takes without wrapping."""
     widths = [
         max(cell_len(line) for row in (names, *aligned(table)) for line in (row[index].split("\n")))
         for names in [tuple(column.name for column in table.columns)]
@@ -32,7 +35,7 @@ def natural_width(table: Table, gap: int) -> int:
 
 
 def aligned(table: Table) -> list[tuple[str, ...]]:
-    """The rows with their decimal points below each other in the columns that want it."""
+    """Set the rows with their decimal points below each other in the columns that want it."""
     columns = []
     for index, column in enumerate(table.columns):
         cells = [row[index].split("\n") for row in table.rows]
@@ -51,12 +54,12 @@ def _padded(line: str, tail: int) -> str:
 
 
 def fits(table: Table, width: int) -> bool:
-    """Whether a terminal of this width holds the table without wrapping."""
+    """Tell whether a terminal of this width holds the table without wrapping."""
     return natural_width(table, 1) <= width
 
 
 def narrowed(table: Table, width: int) -> Table:
-    """The table without the columns that can best be missed, as many as must go; a note names them."""
+    """Leave out the columns that can best be missed, as many as must go; a note names them."""
     gone: list[str] = []
     for name in ("s", "body", "steps"):
         index = next((i for i, column in enumerate(table.columns) if column.name == name), None)
@@ -70,6 +73,18 @@ def narrowed(table: Table, width: int) -> Table:
             gone.append(name)
     note = (f"left out for want of width: {', '.join(gone)}",) if gone else ()
     return replace(table, notes=(*table.notes, *note))
+
+
+def terminal() -> Console:
+    """Open stdout: as wide as it is, or WIDTH where it is a file or a pipe."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+
+
+def plain(draw: Callable[[Console], None]) -> str:
+    """Write what is drawn in a terminal as text for a file."""
+    file = io.StringIO()
+    draw(Console(file=file, width=WIDTH, no_color=True))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
 def print_table(table: Table, console: Console) -> None:
@@ -111,7 +126,7 @@ def _cell(text: str, is_outcome: bool) -> Text:
 
 
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """GitHub-flavoured tables, notes as a list."""
+    """Write GitHub-flavoured tables, notes as a list."""
     parts = []
     for table in tables:
         rows = [[column.name for column in table.columns]]
@@ -125,7 +140,7 @@ def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 
 def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """One floating table each (package booktabs), the notes below the last as a paragraph."""
+    """Write one floating table each (package booktabs), the notes below the last as a paragraph."""
     parts = ["% needs \\usepackage{booktabs}\n"]
     for table in tables:
         shape = "".join("r" if column.align != "left" else "l" for column in table.columns)

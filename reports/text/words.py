@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.records.result import Result
-from reports.summary.grouping import Group
+from reports.summary import Group
 
 NOTHING = "—"
 EQUALS_CHANCE = "="
@@ -13,7 +13,7 @@ ON_EDGE = "*"
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
-    """Three significant digits: 2.81, 0.169, 0.0041, 4.1e-4; or with this many decimals."""
+    """Write three significant digits: 2.81, 0.169, 0.0041, 4.1e-4; or with this many decimals."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if value and abs(value) < 1e-3:
@@ -25,12 +25,12 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
 
 def decimals_of(value: float) -> int:
-    """Decimals that show about three significant digits, at most four."""
+    """Count the decimals that show about three significant digits, at most four."""
     return min(4, max(0, 2 - math.floor(math.log10(abs(value))))) if value else 3
 
 
 def rate(value: float) -> str:
-    """A learning rate: 3e-4, 0.01, 0.5."""
+    """Write a learning rate: 3e-4, 0.01, 0.5."""
     if value >= 0.01:
         return f"{value:g}"
     power = math.floor(math.log10(value) + 1e-9)
@@ -38,17 +38,17 @@ def rate(value: float) -> str:
 
 
 def whole(value: float | None) -> str:
-    """A whole number with its thousands set off."""
+    """Write a whole number with its thousands set off."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
 def skill(value: float | None) -> str:
-    """Two decimals; never -0.00."""
+    """Write a skill with two decimals; never -0.00."""
     return NOTHING if value is None else f"{round(value, 2) + 0.0:.2f}"
 
 
 def spread(group: Group, per_line: int = 5) -> str:
-    """What n allows beside the score: ± half an interval, a range, or every value where seeds disagree; then the
+    """Write what n allows beside the score: ± half an interval, a range, or every value where seeds disagree; then the
     number of seeds without a value."""
     interval, parts = group.interval, []
     if group.mixed:
@@ -63,7 +63,7 @@ def spread(group: Group, per_line: int = 5) -> str:
 
 
 def half_width(low: float, high: float) -> str:
-    """An interval that is symmetric about its score, as ± two significant digits."""
+    """Write an interval that is symmetric about its score as ± two significant digits."""
     half = (high - low) / 2
     if half == 0:
         return "±0"
@@ -73,7 +73,10 @@ def half_width(low: float, high: float) -> str:
 
 
 def solved_at(group: Group) -> str:
-    """Median step at which the seeds solved; `>budget` where it did not; blank for a task that can't be solved."""
+    """Write the median step at which the seeds solved; `>budget` where the median seed did not solve.
+
+    Blank for a task that can't be solved.
+    """
     step = group.solved_at_step
     if step is None:
         return ""
@@ -86,7 +89,7 @@ SHORT_WORDS = {
 
 
 def outcome(group: Group, short: bool) -> str:
-    """The group's outcome word, abbreviated where columns must be narrow; the solve rate with its Wilson interval."""
+    """Write a group's outcome word, short where columns must be narrow; the solve rate with its Wilson interval."""
     word = SHORT_WORDS.get(group.outcome, group.outcome) if short else group.outcome
     if group.solve_interval is None:
         return word
@@ -95,7 +98,7 @@ def outcome(group: Group, short: bool) -> str:
 
 
 def first_line(result: Result) -> str:
-    """The first line of an error, with nothing a terminal could take for a command; a diverged cell's last step."""
+    """Read the first line of an error without what a terminal takes for a command; a diverged cell's last step."""
     if result.status == "diverged" and not result.error:
         return f"not finite at step {result.steps:,} of {result.cell.recipe.steps:,}"
     lines = (result.error or "").strip().splitlines() or ["no message"]

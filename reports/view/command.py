@@ -1,34 +1,168 @@
-"""What the report commands share: the view that options choose, and files that may not be written."""
+"""What the report commands share: the view of a store that options choose, and files that may not be written."""
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from cyclopts import Parameter
 
 from bench.records.result import Result
 from bench.store import Store
-from reports.view.blocks import Rank
-from reports.view.view import UsageError, asked_order, select
+from reports.view.view import Order, View, name_of
 
 
-def chosen(store: Store, tasks: str, models: str, lengths: str) -> tuple[list[Result], Rank]:
-    """The results of a view, given as on the command line, and the order to show them in.
+class UsageError(ValueError):
+    """A request that cannot be met: what, expected, got, the nearest valid name."""
+
+
+class NothingError(UsageError):
+    """A view without any result."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Choice:
+    """Which results to show.
+
+    Parameters
+    ----------
+    tasks
+        Only these, separated by commas; a unique beginning is enough.
+    models
+        Only these, separated by commas; a unique beginning is enough.
+    lengths
+        Only these, separated by commas.
+    """
+
+    tasks: str = ""
+    models: str = ""
+    lengths: str = ""
+
+    def of(self, store: Store) -> View:
+        """Work out the chosen view of a store, and say on stderr which records could not be read.
+
+        Raises:
+            NothingError: no result is in the view.
+            UsageError: a name or a length that the store does not hold.
+        """
+        stored = store.results()
+        order = asked_order(store)
+        for line in corrupt(store):
+            print(line, file=sys.stderr)
+        results = select(stored, names(self.tasks), names(self.models), numbers(self.lengths))
+        if not results:
+            why = "no stored result has these tasks, models and lengths together"
+            empty = "it holds no results yet. Run `python -m bench.run` first."
+            raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
+        return View.of(results, order, stored)
+
+
+ALL = Choice()
+
+
+def asked_order(store: Store) -> Order:
+    """Read the order in which the store's sweeps name tasks and models, the largest sweep first."""
+    asked = [recorded["sweep"] for recorded in store.sweeps()]
+    asked.sort(key=lambda sweep: -len(sweep["tasks"]) * len(sweep["models"]))
+    tasks, models = ([name_of(entry) for sweep in asked for entry in sweep[kind]] for kind in ("tasks", "models"))
+    return Order(tuple(tasks), tuple(models))
+
+
+def select(
+    results: Iterable[Result],
+    tasks: Sequence[str] = (),
+    models: Sequence[str] = (),
+    lengths: Sequence[int] = (),
+    keys: Collection[str] | None = None,
+) -> list[Result]:
+    """Pick the results with these tasks, models and lengths (empty: all of them) and, where given, of these cells.
+
+    A name stands for an entry as written, or for all entries of that name, or for the only name it begins.
 
     Raises:
-        UsageError: the store is empty, or no result is in the view.
+        UsageError: a name or length that the results do not hold.
     """
-    stored = store.results()
-    rank = asked_order(store)
-    for line in corrupt(store):
-        print(line, file=sys.stderr)
-    if not stored:
-        raise UsageError(
-            f"nothing to show from {store.path}: it holds no results yet. Run `python -m bench.run` first."
+    held = [result for result in results if keys is None or result.cell.key in keys]
+    if not held:
+        return []
+    wanted_tasks = _entries("task", tasks, {result.cell.task for result in held})
+    wanted_models = _entries("model", models, {result.cell.model for result in held})
+    stored = {result.cell.length for result in held}
+    for length in lengths:
+        if length not in stored:
+            nearest = min(stored, key=lambda other: abs(other - length))
+            known = ", ".join(map(str, sorted(stored)))
+            raise UsageError(f"no results of length {length}; the nearest is {nearest} (stored: {known})")
+    return [
+        result
+        for result in held
+        if result.cell.task in wanted_tasks
+        and result.cell.model in wanted_models
+        and (not lengths or result.cell.length in lengths)
+    ]
+
+
+def _entries(kind: str, wanted: Sequence[str], held: Collection[str]) -> set[str]:
+    if not wanted:
+        return set(held)
+    chosen: set[str] = set()
+    for text in wanted:
+        begun = {name_of(entry) for entry in held if entry.startswith(text)}
+        matching = (
+            {entry for entry in held if entry == text}
+            or {entry for entry in held if name_of(entry) == text}
+            or {entry for entry in held if len(begun) == 1 and name_of(entry) in begun and text}
         )
-    results = select(stored, tasks=names(tasks), models=names(models), lengths=numbers(lengths))
-    if not results:
-        raise UsageError(f"nothing to show from {store.path}: no result has these tasks, models and lengths together")
-    return results, rank
+        if not matching:
+            near = nearest_name(text, {*held, *map(name_of, held)})
+            raise UsageError(f"no results of {kind} {text!r}: {near}(stored: {', '.join(sorted(held))})")
+        chosen |= matching
+    return chosen
+
+
+def nearest_name(text: str, known: Collection[str]) -> str:
+    """Write `did you mean lstm? `; empty where no name is near."""
+    near = difflib.get_close_matches(text, sorted(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def names(text: str) -> list[str]:
+    """Read the parts of `a,b,c`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text: str) -> list[int]:
+    """Read the numbers of `10,100`.
+
+    Raises:
+        UsageError: a part is no whole number.
+    """
+    try:
+        return [int(part) for part in names(text)]
+    except ValueError:
+        raise UsageError(f"--lengths expects whole numbers separated by commas, got {text!r}") from None
+
+
+def corrupt(store: Store) -> list[str]:
+    """Name the records that could not be read, in a line at most; call after reading."""
+    broken = ", ".join(path.name for path in store.corrupt)
+    return [f"left out, because the record is corrupt: {broken}"] if broken else []
+
+
+def deliver(content: str, output: Path | None) -> None:
+    """Write a report to a file, or to stdout without one.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if output is None:
+        sys.stdout.write(content)
+    else:
+        save(output, content)
 
 
 def save(path: Path, content: str) -> None:
@@ -41,26 +175,3 @@ def save(path: Path, content: str) -> None:
         path.write_text(content, "utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None
-
-
-def corrupt(store: Store) -> list[str]:
-    """What to say of records that could not be read; call after reading."""
-    broken = ", ".join(path.name for path in store.corrupt)
-    return [f"left out, because the record is corrupt: {broken}"] if broken else []
-
-
-def names(text: str) -> list[str]:
-    """The parts of `a,b,c`."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def numbers(text: str) -> list[int]:
-    """The numbers in `10,100`.
-
-    Raises:
-        UsageError: a part is no whole number.
-    """
-    try:
-        return [int(part) for part in names(text)]
-    except ValueError:
-        raise UsageError(f"--lengths expects whole numbers separated by commas, got {text!r}") from None

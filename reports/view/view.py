@@ -1,89 +1,170 @@
-"""Which results a report is about, and in which order tasks and models appear."""
+"""A view of results, worked out once and handed to tables, figures and page."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from bench.records.result import Result
-from bench.store import Store
-from reports.view.blocks import Rank
+from reports.summary import Group, groups
+from reports.view.looks import Look, looks
+from reports.view.topic import Heading, Line, Member, Topic, slug
+
+# What a budget sets by length: groups of one setting may differ in these, as the recipe says how.
+BY_LENGTH = frozenset({"steps", "batch_size", "evaluate_every", "probes"})
 
 
-class UsageError(ValueError):
-    """A request that cannot be met: what, expected, got, the nearest valid name."""
-
-
-def select(
-    results: Iterable[Result],
-    tasks: Sequence[str] = (),
-    models: Sequence[str] = (),
-    lengths: Sequence[int] = (),
-    keys: Collection[str] | None = None,
-) -> list[Result]:
-    """The results with these tasks, models and lengths (empty: all of them) and, where given, of these cells.
-
-    A name stands for an entry as written, or for all entries of that name, or for the only name it begins.
-
-    Raises:
-        UsageError: a name or length that the results do not hold.
-    """
-    found = [result for result in results if keys is None or result.cell.key in keys]
-    if not found:
-        return []
-    wanted_tasks = _entries("task", tasks, {result.cell.task for result in found})
-    wanted_models = _entries("model", models, {result.cell.model for result in found})
-    held = {result.cell.length for result in found}
-    for length in lengths:
-        if length not in held:
-            nearest = min(held, key=lambda other: abs(other - length))
-            known = ", ".join(map(str, sorted(held)))
-            raise UsageError(f"no results of length {length}; the nearest is {nearest} (stored: {known})")
-    return [
-        result
-        for result in found
-        if result.cell.task in wanted_tasks
-        and result.cell.model in wanted_models
-        and (not lengths or result.cell.length in lengths)
-    ]
-
-
-def _entries(kind: str, wanted: Sequence[str], held: Collection[str]) -> set[str]:
-    if not wanted:
-        return set(held)
-    found: set[str] = set()
-    for text in wanted:
-        begun = {_name(entry) for entry in held if entry.startswith(text)}
-        matching = (
-            {entry for entry in held if entry == text}
-            or {entry for entry in held if _name(entry) == text}
-            or {entry for entry in held if len(begun) == 1 and _name(entry) in begun and text}
-        )
-        if not matching:
-            names = sorted({*held, *map(_name, held)})
-            near = difflib.get_close_matches(text, names, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"no results of {kind} {text!r}: {hint}(stored: {', '.join(sorted(held))})")
-        found |= matching
-    return found
-
-
-def _name(entry: str) -> str:
-    """`lstm` of `lstm:layers=2`; an import path keeps its class, which follows the first colon."""
+def name_of(entry: str) -> str:
+    """Read `lstm` from `lstm:layers=2`; an import path keeps its class, which follows the first colon."""
     parts = entry.split(":")
     return ":".join(parts[:2]) if len(parts) > 1 and "=" not in parts[1] else parts[0]
 
 
-def asked_order(store: Store) -> Rank:
-    """Tasks and models in the order in which the store's sweeps name them; what no sweep names follows, by name."""
-    order: dict[str, list[str]] = {"task": [], "model": []}
-    asked = [recorded["sweep"] for recorded in store.sweeps()]
-    for sweep in sorted(asked, key=lambda sweep: -len(sweep["tasks"]) * len(sweep["models"])):
-        order["task"] += map(_name, sweep["tasks"])
-        order["model"] += map(_name, sweep["models"])
+@dataclass(frozen=True)
+class Order:
+    """Names of tasks and models in the order of a report; what stands in neither list follows, by name."""
 
-    def rank(kind: str, entry: str) -> tuple[int, str]:
-        names, name = order[kind], _name(entry)
-        return (names.index(name) if name in names else len(names), entry)
+    tasks: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
-    return rank
+    def task(self, entry: str) -> tuple[int, str]:
+        """Give the place of a task."""
+        return _place(self.tasks, entry)
+
+    def model(self, entry: str) -> tuple[int, str]:
+        """Give the place of a model."""
+        return _place(self.models, entry)
+
+
+def _place(names: Sequence[str], entry: str) -> tuple[int, str]:
+    name = name_of(entry)
+    return (names.index(name) if name in names else len(names), entry)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a report shows.
+
+    topics: every task in one setting, in the report's order. looks: how each model label is drawn. order: of tasks and
+    models.
+    """
+
+    topics: tuple[Topic, ...]
+    looks: Mapping[str, Look]
+    order: Order
+
+    @classmethod
+    def of(cls, results: Collection[Result], order: Order = Order(), everything: Collection[Result] = ()) -> View:
+        """Work out the view of some results.
+
+        everything: all results of the store where `results` are only some, so that a model keeps its look in every
+        view.
+        """
+        topics = _topics(results, order)
+        others = _topics(everything, order) if len(everything) > len(results) else ()
+        return cls(topics, looks(label for topic in (*topics, *others) for label in topic.labels), order)
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """Every group of seeds in its topic; a member stands at its place."""
+        return tuple(member for topic in self.topics for member in topic.members)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Every group of seeds."""
+        return tuple(member.group for member in self.members)
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """Every cell: the groups' cells, by learning rate and seed within a group."""
+        return tuple(result for group in self.groups for result in group.results)
+
+
+# -- how a view is worked out ------------------------------------------------------------------------------------------
+
+
+class _Setting(NamedTuple):
+    """What is stated once per topic: everything but model, length and what the budget sets by length."""
+
+    task: str
+    data: str | None
+    device: str | None
+    torch: str | None
+    task_version: int
+    recipe: tuple[tuple[str, Any], ...]
+
+
+def _setting(group: Group) -> _Setting:
+    key = group.identity
+    recipe = tuple(item for item in key.recipe if item[0] not in BY_LENGTH)
+    return _Setting(key.task, key.data, key.device, key.torch, key.versions[0], recipe)
+
+
+def _topics(results: Iterable[Result], order: Order) -> tuple[Topic, ...]:
+    by_setting: dict[_Setting, list[Group]] = {}
+    for group in groups(results):
+        by_setting.setdefault(_setting(group), []).append(group)
+    topics: list[Topic] = []
+    count = 0
+    for setting in sorted(by_setting, key=lambda setting: (order.task(setting.task), repr(setting))):
+        within = sorted(by_setting[setting], key=lambda g: (g.identity.length, order.model(g.identity.model)))
+        members = _members(within, count)
+        score = next((group.reference for group in within if group.reference), None)
+        heading = Heading(setting.task, score, _differs(setting, by_setting))
+        name = _unused(slug(heading.title), [topic.name for topic in topics])
+        topics.append(Topic(name, heading, members, _lines(members, order)))
+        count += len(members)
+    return tuple(topics)
+
+
+def _differs(setting: _Setting, every: Iterable[_Setting]) -> tuple[str, ...]:
+    """What tells a setting from the others of its task."""
+    rivals = [other for other in every if other.task == setting.task]
+    own, all_of = setting._asdict(), [other._asdict() for other in rivals]
+    stated = [
+        f"{name.replace('_', ' ')} {own[name] or 'unknown'}"
+        for name in ("data", "device", "torch", "task_version")
+        if len({other[name] for other in all_of}) > 1
+    ]
+    return (*stated, *_differing([other.recipe for other in rivals], setting.recipe))
+
+
+def _differing(every: Iterable[Sequence[tuple[str, Any]]], recipe: Sequence[tuple[str, Any]]) -> list[str]:
+    """`clip 0.5`: what a recipe sets and some other recipe does not."""
+    others = [dict(other) for other in every]
+    return [
+        f"{name.replace('_', ' ')} {f'{value:g}' if isinstance(value, int | float) else value}"
+        for name, value in recipe
+        if value is not None and any(other.get(name) != value for other in others)
+    ]
+
+
+def _members(within: Sequence[Group], first: int) -> tuple[Member, ...]:
+    """Groups of one setting, named; the first has the place `first`."""
+    members = []
+    for place, group in enumerate(within, first):
+        key = group.identity
+        label = key.model
+        if len({other.identity.versions for other in within if other.identity.model == key.model}) > 1:
+            label += f" (version {key.versions[1]})"
+        alike = [g.identity for g in within if (g.identity.model, g.identity.length) == (key.model, key.length)]
+        difference = ", ".join(_differing([other.recipe for other in alike], key.recipe))
+        members.append(Member(group, label, difference, place))
+    return tuple(members)
+
+
+def _lines(members: Iterable[Member], order: Order) -> tuple[Line, ...]:
+    by_label: dict[str, dict[int, Member]] = {}
+    for member in sorted(members, key=lambda member: (member.group.step_budget, member.group.batch_size)):
+        by_label.setdefault(member.label, {})[member.length] = member
+    lines = [Line(label, tuple(by[length] for length in sorted(by))) for label, by in by_label.items()]
+    return tuple(sorted(lines, key=lambda line: (order.model(line.groups[0].identity.model), line.label)))
+
+
+def _unused(name: str, taken: Sequence[str]) -> str:
+    number, candidate = 2, name
+    while candidate.lower() in {other.lower() for other in taken}:
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate

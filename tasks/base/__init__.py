@@ -1,10 +1,10 @@
 """What a task is. `tasks.base.task` says how its parts fit together."""
 
-from tasks.base.batch import Batch, Block, Replacement, first_sequences, original
+from tasks.base.batch import Batch, Block, Reads, Replacement, first_sequences, joined
 from tasks.base.context import effective_context
 from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
-from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_odds
-from tasks.base.spec import Column, Data, Evaluation, Features, Objective, Predict, Spec, Tokens
+from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_frequencies, log_odds
+from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, generator
 
@@ -15,9 +15,13 @@ __all__ = [
     "Data",
     "Evaluation",
     "Features",
+    "Feed",
+    "Inputs",
+    "Mixed",
     "Objective",
     "Predict",
     "RatioMetric",
+    "Reads",
     "Recall",
     "RelativeSquaredError",
     "Replacement",
@@ -31,8 +35,9 @@ __all__ = [
     "effective_context",
     "first_sequences",
     "generator",
+    "joined",
+    "log_frequencies",
     "log_odds",
-    "original",
     "per_sequence",
     "ratio_of_sums",
 ]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from tasks.base.batch import original
+from tasks.base.batch import Batch, Reads
 from tasks.base.spec import Evaluation
 
 BLOCKS = 64
@@ -32,11 +32,11 @@ class RatioMetric(Metric, ABC):
         self.add_state("denominators", default=[], dist_reduce_fx="cat")
 
     @abstractmethod
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Numerator and denominator (units,) of each unit of a batch; arguments as in `Objective`."""
 
-    def update(self, outputs: Tensor, targets: Tensor, read: Tensor) -> None:
-        numerators, denominators = self.sums(outputs, targets, read)
+    def update(self, outputs: Tensor, batch: Batch) -> None:
+        numerators, denominators = self.sums(outputs, batch)
         self.numerators.append(numerators.double())
         self.denominators.append(denominators.double())
 
@@ -60,7 +60,7 @@ def ratio_of_sums(numerators: Tensor, denominators: Tensor, extras: dict[str, fl
     return Evaluation(score, len(numerators), blocks, extras or {})
 
 
-def per_sequence(values: Tensor, read: Tensor) -> Tensor:
-    """Sum per sequence: values (reads,) in the order of `read` (batch, time) -> (batch,)."""
-    rows = original(read).nonzero()[:, 0].to(values.device, non_blocking=True)
-    return torch.zeros(len(read), dtype=values.dtype, device=values.device).index_add_(0, rows, values)
+def per_sequence(values: Tensor, reads: Reads) -> Tensor:
+    """Sum per sequence: values (reads,) -> (batch,)."""
+    rows = reads.sequences.to(values.device, non_blocking=True)
+    return torch.zeros(len(reads.counts), dtype=values.dtype, device=values.device).index_add_(0, rows, values)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
+from tasks.base.batch import Batch
 from tasks.base.metrics import RatioMetric, per_sequence
 from tasks.base.spec import Objective
 
@@ -24,13 +25,13 @@ class SquaredError(Objective):
     counted = "sequences"
     higher_is_better = False
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return mse_loss(outputs.squeeze(-1), targets)
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return mse_loss(outputs.squeeze(-1), batch.targets)
 
     def metric(self) -> RatioMetric:
         return _SquaredErrorMetric()
 
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
         return outputs.squeeze(-1)
 
 
@@ -49,13 +50,13 @@ class RelativeSquaredError(Objective):
     def __init__(self, variance: Tensor) -> None:
         self.variance = variance
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return mse_loss(outputs.squeeze(-1), targets)
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return mse_loss(outputs.squeeze(-1), batch.targets)
 
     def metric(self) -> RatioMetric:
         return _RelativeSquaredErrorMetric(self.variance)
 
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
         return outputs.squeeze(-1)
 
 
@@ -76,14 +77,14 @@ class Recall(Objective):
     def __init__(self, scored: int) -> None:
         self.scored = scored
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return cross_entropy(outputs, batch.targets)
 
     def metric(self) -> RatioMetric:
         return _RecallMetric(self.scored)
 
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return log_odds(outputs, targets)
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return log_odds(outputs, batch.targets)
 
 
 def log_odds(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -93,12 +94,18 @@ def log_odds(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs.gather(1, index).squeeze(1) - others.logsumexp(1)
 
 
+def log_frequencies(classes: Tensor, number: int) -> Tensor:
+    """The log frequency (number,) of each class among `classes` (observations,), one added to each count."""
+    counts = torch.bincount(classes, minlength=number).double() + 1
+    return (counts / counts.sum()).log().float()
+
+
 class _SquaredErrorMetric(RatioMetric):
     """Per sequence: the sum of its squared errors over the number of its reads."""
 
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        errors = (outputs.squeeze(-1) - targets).double().square()
-        return per_sequence(errors, read), read.sum(1)
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        errors = (outputs.squeeze(-1) - batch.targets).double().square()
+        return per_sequence(errors, batch.reads), batch.reads.counts.to(errors.device)
 
 
 class _RelativeSquaredErrorMetric(RatioMetric):
@@ -110,9 +117,9 @@ class _RelativeSquaredErrorMetric(RatioMetric):
         super().__init__()
         self.register_buffer("variance", variance.double())
 
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        errors = (outputs.squeeze(-1) - targets).double().square()
-        return per_sequence(errors, read), read.double() @ self.variance
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        errors = (outputs.squeeze(-1) - batch.targets).double().square()
+        return per_sequence(errors, batch.reads), batch.reads.mask.to(errors.device).double() @ self.variance
 
 
 class _RecallMetric(RatioMetric):
@@ -129,20 +136,20 @@ class _RecallMetric(RatioMetric):
         self.add_state("nats", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("reads", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, outputs: Tensor, targets: Tensor, read: Tensor) -> None:
-        super().update(outputs, targets, read)
-        self.correct += self._hits(outputs, targets, read).sum(0)
-        self.nats += cross_entropy(outputs.double(), targets, reduction="sum")
-        self.reads += len(targets)
+    def update(self, outputs: Tensor, batch: Batch) -> None:
+        super().update(outputs, batch)
+        self.correct += self._hits(outputs, batch).sum(0)
+        self.nats += cross_entropy(outputs.double(), batch.targets, reduction="sum")
+        self.reads += len(batch.targets)
 
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        hits = self._hits(outputs, targets, read)
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        hits = self._hits(outputs, batch)
         return hits.sum(1), torch.full_like(hits[:, 0], self.scored)
 
-    def _hits(self, outputs: Tensor, targets: Tensor, read: Tensor) -> Tensor:
+    def _hits(self, outputs: Tensor, batch: Batch) -> Tensor:
         """1 where a scored read is right, else 0: (batch, scored)."""
-        hits = (outputs.argmax(1) == targets).double()
-        return hits.view(len(read), -1)[:, -self.scored :]
+        hits = (outputs.argmax(1) == batch.targets).double()
+        return hits.view(len(batch), -1)[:, -self.scored :]
 
     def extras(self) -> dict[str, float]:
         sequences = sum(len(part) for part in self.denominators)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import InitVar, dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 from torchmetrics import Metric
+
+from tasks.base.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,21 @@ class Tokens:
     symbols: int | None = None
 
 
+@dataclass(frozen=True)
+class Mixed:
+    """Inputs of both kinds at every step: the real numbers of `features`, then the ids of `tokens`.
+
+    One array holds both, (batch, time, features.size + columns) real numbers; ids are whole numbers in it, exact in
+    float32 up to 2^24.
+    """
+
+    features: Features
+    tokens: Tokens
+
+
+Inputs = Features | Tokens | Mixed
+
+
 class Evaluation(NamedTuple):
     """What one pass over a held-out set gives.
 
@@ -55,25 +73,42 @@ class Evaluation(NamedTuple):
 
 
 class Objective(ABC):
-    """Loss, metric, unit and direction of one kind of target. Subclasses are final."""
+    """Loss, metric, unit and direction of one kind of target. Subclasses are final.
+
+    outputs (reads, output size) are a model's, one row per read of the batch, sequence by sequence; `Batch` says what
+    its targets are. free_running: whether a model is scored on its own continuation (`SequenceModel.generate`), each
+    answer fed back by `Spec.feed`; training always reads the batch's inputs.
+    """
 
     metric_name: str
     unit: str
     counted: str
     higher_is_better: bool
+    free_running: bool = False
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        for method in (cls.loss, cls.answer):
+            if "targets" in inspect.signature(method).parameters:
+                raise TypeError(
+                    f"{cls.__name__}.{method.__name__}(outputs, targets) is of an older form. Write "
+                    f"loss(outputs, batch), answer(outputs, batch) and a metric with update(outputs, batch): "
+                    f"batch.targets holds the targets, batch.reads the positions that are read."
+                )
 
     @abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The scalar to minimise. outputs (reads, output size), targets (reads, …)."""
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The scalar to minimise, a mean over what is read."""
 
     @abstractmethod
     def metric(self) -> Metric:
-        """A fresh metric: `update(outputs, targets, read)` per batch, `compute()` gives an `Evaluation`."""
+        """A fresh metric: `update(outputs, batch)` per batch, `compute()` gives an `Evaluation`."""
 
     @abstractmethod
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The answer's scalar s per read position (reads,), whose gradient is followed back in time:
-        ŷ for a regression, z_y − logsumexp_{j≠y} z_j for classes."""
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The answer's scalar s of each sequence (batch,), whose gradient is followed back in time: ŷ for a
+        regression, z_y − logsumexp_{j≠y} z_j for classes. The batch reads one position of each sequence
+        (`Batch.answered`), or has `lengths`."""
 
 
 # A task's exact solution: predict(x, window) is what the best predictor answers that knows the rule and the number of
@@ -83,22 +118,29 @@ class Objective(ABC):
 # It is differentiable in x, and constant in what lies before the window.
 Predict = Callable[[Tensor, int | None], Tensor]
 
+# How an answer becomes the next input: feed(answer, following) -> (batch, size) inputs of the next step, from the
+# outputs (batch, outputs) at this one and the inputs (batch, size) that the batch has there (None: past its end).
+Feed = Callable[[Tensor, Tensor | None], Tensor]
+
 
 @dataclass(frozen=True)
 class Spec:
     """All that a model may know of a task.
 
-    outputs: size of the output at each read position. reads: `last` (one answer, at the last step) or `each`
-    (answers at several positions, aligned with the inputs). look_ahead: whether a model may read to the right.
-    predict: the task's solution, for controls only (None where none is known).
+    outputs: size of the output at each read position. look_ahead: whether a model may read to the right. feed: how an
+    answer becomes the next input, where a model goes on by itself. predict: the task's solution, for controls only.
+    prior (outputs,): log frequencies of the classes in the training data. Each is None where there is none. reads is
+    accepted and ignored: what is read, a batch says.
     """
 
-    inputs: Features | Tokens
+    inputs: Inputs
     outputs: int
-    reads: Literal["last", "each"]
     objective: Objective
     look_ahead: bool = False
+    feed: Feed | None = None
     predict: Predict | None = None
+    prior: Tensor | None = None
+    reads: InitVar[object] = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

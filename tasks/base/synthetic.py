@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, final
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 from torch.utils.data import Dataset
 
-from tasks.base.batch import Batch
+from tasks.base.batch import Batch, Reads
 from tasks.base.task import Split, Task, generator
 
 HELD_OUT_SEQUENCES = 1024
@@ -34,7 +34,7 @@ class SyntheticTask(Task, ABC):
     def __init__(self, length: int, **common: Any) -> None:
         super().__init__(length, **common)
         self.held_out_batch_size = _held_out_batch_size(length)
-        self._masks: dict[tuple[int, int, int], Tensor] = {}
+        self._reads: dict[tuple[int, int, int], Reads] = {}
 
     @abstractmethod
     def draw(self, generator: Generator, batch_size: int) -> Batch:
@@ -47,16 +47,13 @@ class SyntheticTask(Task, ABC):
         return _HeldOut(self, split)
 
     @final
-    def read_last(self, batch_size: int, steps: int, count: int) -> Tensor:
-        """The mask (batch_size, steps) that reads the last `count` steps: one object per shape, not to be written to.
-
-        Models keep what they work out from a mask for as long as they are handed the same object.
-        """
+    def read_last(self, batch_size: int, steps: int, count: int) -> Reads:
+        """The reads of the last `count` steps of each sequence; made once for each shape."""
         key = (batch_size, steps, count)
-        if key not in self._masks:
+        if key not in self._reads:
             row = torch.arange(steps) >= steps - count
-            self._masks[key] = row.expand(batch_size, steps)  # one row of memory, however many sequences
-        return self._masks[key]
+            self._reads[key] = Reads(row.expand(batch_size, steps))  # one row of memory, however many sequences
+        return self._reads[key]
 
 
 class _HeldOut(Dataset[Batch]):

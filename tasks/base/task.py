@@ -1,30 +1,26 @@
 """What a task is: where its data come from, and all that a model may know of it.
 
 A task is a LightningDataModule. It hands a model its `Spec` and yields `Batch`es; it never meets a model, and a
-model never meets a task. Batch = (inputs, targets, read):
-
-    inputs   (batch, time, features) real numbers, or (batch, time, columns) token ids
-    read     (batch, time) booleans: the positions at which an answer is read
-    targets  one row per True of `read`, row by row, so that `outputs[read]` pairs with `targets`
-
-What a task recalls, which half it scores, how far it looks ahead and where a sequence is padded are all just the mask.
+model never meets a task. What a task recalls, which half it scores, how far it looks ahead and where a sequence is
+padded are all just the reads of its batches (`Batch`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from tasks.base.batch import Batch, Block, Replacement, first_sequences, moved
+from tasks.base.batch import Batch, Block, Replacement, first_sequences
 from tasks.base.spec import Data, Spec
 
 Split = Literal["validation", "test"]
@@ -36,7 +32,33 @@ def generator(seed: int, *purpose: object) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
 
 
-class Task(LightningDataModule, ABC):
+STATED = {
+    "spec": "all that a model may know of it: Spec(inputs=…, outputs=…, objective=…)",
+    "chance": "the score of the trivial baseline",
+    "best": "the score at skill 1",
+    "solved_threshold": "the score from which it is solved, or None: never",
+}
+
+
+class _Stating(ABCMeta):
+    """Tasks that have said all they must once they are built, and that remember their options for `Task.at`."""
+
+    def __call__(cls, *lengths: Any, **options: Any) -> Any:
+        task = super().__call__(*lengths, **options)
+        missing = [f"self.{name} ({what})" for name, what in STATED.items() if getattr(task, name, STATED) is STATED]
+        if missing:
+            raise ValueError(f"{cls.__name__} does not state {', '.join(missing)}: set it in __init__")
+        task._options = {name: value for name, value in options.items() if name != "length"}
+        return task
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What the class itself takes, for whoever asks."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
+class Task(LightningDataModule, metaclass=_Stating):
     """A task of one length. Subclasses state rule, worked example, source, meaning of `length`, score and chance.
 
     Class attributes, read by the catalog from the source text (so they are literals):
@@ -64,6 +86,7 @@ class Task(LightningDataModule, ABC):
     solved_threshold: float | None
     data: Data | None = None
     reach: int | None = None
+    _options: dict[str, Any]
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
         """length: see the task. seed: of the training stream. folder: where corpora lie (None: the cache)."""
@@ -78,6 +101,15 @@ class Task(LightningDataModule, ABC):
         self.steps: int | None = None
         self.first_step = 0
         self.floors: dict[str, float] = {}
+
+    def at(self, length: int) -> Self:
+        """The same rule at another length: the class again, with the same options. A task overrides this where a part
+        of its rule derives from the length (and is carried over), or where it cannot be asked at another one.
+
+        Raises:
+            ValueError: the task has no such length; says why.
+        """
+        return type(self)(length, **self._options)
 
     @abstractmethod
     def training_batch(self, step: int) -> Batch:
@@ -98,7 +130,7 @@ class Task(LightningDataModule, ABC):
 
     def answer_steps(self, batch: Batch) -> Tensor:
         """The step (batch,) whose answer the gradient probe follows back: the last read one of each sequence."""
-        return batch.read.size(1) - 1 - batch.read.flip(1).int().argmax(1)
+        return batch.steps - 1 - batch.reads.mask.flip(1).int().argmax(1)
 
     def probe_batch(self, sequences: int) -> Batch:
         """The first `sequences` validation sequences, for the gradient probe."""
@@ -114,7 +146,7 @@ class Task(LightningDataModule, ABC):
         c = 1, 2, 5, 10, 20, 50 … up to the length. For tasks of real text; None elsewhere."""
         return None
 
-    def sample(self, model: torch.nn.Module) -> str | None:
+    def sample(self, model: Any) -> str | None:
         """A readable sample of what `model` has learned, or None where the task has none to show."""
         return None
 
@@ -144,10 +176,8 @@ class Task(LightningDataModule, ABC):
     def transfer_batch_to_device(
         self, batch: Batch | Block, device: torch.device, dataloader_idx: int
     ) -> Batch | Block:
-        """As Lightning would, but of a mask that moves, the original stays known (see `original`)."""
-        if isinstance(batch, Block):
-            return Block(moved(part, device) for part in batch)
-        return moved(batch, device)
+        """The batch, or every batch of a block, on a device."""
+        return Block(part.to(device) for part in batch) if isinstance(batch, Block) else batch.to(device)
 
 
 class _Stream(IterableDataset[Batch | Block]):

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
-from tasks.base import Evaluation, Objective
+from tasks.base import Batch, Evaluation, Objective
 from tasks.base.metrics import ratio_of_sums
 from tasks.base.objectives import log_odds
 
@@ -88,10 +88,10 @@ class SpanF1(Metric):
         self.add_state("predicted", default=[], dist_reduce_fx="cat")
         self.add_state("targets", default=[], dist_reduce_fx="cat")
 
-    def update(self, outputs: Tensor, targets: Tensor, read: Tensor) -> None:
+    def update(self, outputs: Tensor, batch: Batch) -> None:
         """outputs (reads, tags) scores, targets (reads, 3): tag, document, group; the order of reads is the text's."""
         self.predicted.append(outputs.argmax(-1))
-        self.targets.append(targets)
+        self.targets.append(batch.targets)
 
     def compute(self) -> Evaluation:
         """Score, number of gold spans, blocks; precision, recall, and recall near and far where there are groups."""
@@ -111,14 +111,14 @@ class SpanTagging(Objective):
     counted = "gold spans"
     higher_is_better = True
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of outputs (reads, tags) against targets (reads, 3)."""
-        return cross_entropy(outputs, targets[:, 0])
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Mean cross-entropy of outputs (reads, tags) against the tags."""
+        return cross_entropy(outputs, batch.targets[:, 0])
 
     def metric(self) -> SpanF1:
         """A fresh strict `SpanF1`."""
         return SpanF1()
 
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The log odds of the true tag, z_y − logsumexp_{j≠y} z_j: (reads, tags) -> (reads,)."""
-        return log_odds(outputs, targets[:, 0])
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The log odds of the true tag, z_y − logsumexp_{j≠y} z_j: (batch, tags) -> (batch,)."""
+        return log_odds(outputs, batch.targets[:, 0])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Predict, Split, generator
+from tasks.base import Batch, Predict, Split, generator, log_frequencies
 from tasks.corpora.conll import SPLITS, Document
 from tasks.entities.gazetteer import Tagged, gazetteer_f1
 from tasks.entities.generated import CHANCE, TYPES, WORDS, generate, solve
@@ -27,7 +27,7 @@ class Text(ABC):
     """Where windows come from, and what may be said of their documents.
 
     cues: ids (types, columns) of the words that alone decide a mention's type; reach: steps to the farthest of them;
-    symbols, predict: see `tasks.base.Tokens` and `tasks.base.Spec`. None where nobody knows.
+    symbols, predict, prior: see `tasks.base.Tokens` and `tasks.base.Spec`. None where nobody knows.
     """
 
     types: tuple[str, ...]
@@ -38,6 +38,7 @@ class Text(ABC):
     reach: int | None = None
     symbols: int | None = None
     predict: Predict | None = None
+    prior: Tensor | None = None
 
     @abstractmethod
     def training_batch(self, count: int, rng: Generator) -> Batch:
@@ -62,6 +63,7 @@ class RealText(Text):
         self.types = loaded.types
         self.chance, self.solved_threshold = 0.0, None
         self.floors = {"gazetteer": loaded.gazetteer}
+        self.prior = log_frequencies(loaded.splits["training"].tags, 1 + 2 * len(loaded.types))
         self._loaded, self._length, self._lookahead = loaded, length, lookahead
         self._training = Windows(loaded.splits["training"], length, lookahead)
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tasks.base import Batch
+from tasks.base import Batch, Reads
 from tasks.base.context import windows_of
 
 HELD_OUT_TOKENS = 32_768
@@ -80,7 +80,7 @@ class Windows:
         reads_from = torch.where(number == 0, lookahead, length - self.hop)
         rows = max(1, tokens // length)
         return [
-            self._batch(starts[i : i + rows], torch.arange(length) >= reads_from[i : i + rows, None])
+            self._batch(starts[i : i + rows], Reads(torch.arange(length) >= reads_from[i : i + rows, None]))
             for i in range(0, len(starts), rows)
         ]
 
@@ -92,21 +92,20 @@ class Windows:
         first = self.first[document]
         starts, wanted = windows_of(first + number + self.lookahead, number, first, context)
         rows = max(1, HELD_OUT_TOKENS // context)
-        return (self._batch(s, w) for s, w in zip(starts.split(rows), wanted.split(rows), strict=True))
+        return (self._batch(s, Reads(w)) for s, w in zip(starts.split(rows), wanted.split(rows), strict=True))
 
-    def _batch(self, starts: Tensor, wanted: Tensor) -> Batch:
-        """The windows that start at these positions; wanted (batch, time): where a tag is read if there is one."""
-        places = (starts[:, None] + torch.arange(wanted.size(1))).flatten()
+    def _batch(self, starts: Tensor, wanted: Reads) -> Batch:
+        """The windows that start at these positions; wanted: where a tag is read if there is one."""
+        mask = wanted.mask
+        places = (starts[:, None] + torch.arange(mask.size(1))).flatten()
         targets = self.targets.index_select(0, places)
-        inputs = self.ids.index_select(0, places).view(*wanted.shape, -1)
-        read = (targets[:, 0] >= 0).view_as(wanted) & wanted
-        if torch.equal(read, wanted):
-            # The same mask object again: a model works a mask out once per object.
-            return Batch(inputs, targets[wanted.flatten()], wanted)
-        return Batch(inputs, targets[read.flatten()], read)
+        inputs = self.ids.index_select(0, places).view(*mask.shape, -1)
+        there = (targets[:, 0] >= 0).view_as(mask) & mask
+        reads = wanted if torch.equal(there, mask) else Reads(there)
+        return Batch(inputs, targets[there.flatten()], reads)
 
 
 @lru_cache(maxsize=8)
-def _from(rows: int, length: int, first: int) -> Tensor:
-    """(rows, length): true from position `first` on; one object per pattern."""
-    return (torch.arange(length) >= first).expand(rows, length).contiguous()
+def _from(rows: int, length: int, first: int) -> Reads:
+    """Every position from `first` on is read; made once for each shape."""
+    return Reads((torch.arange(length) >= first).expand(rows, length).contiguous())

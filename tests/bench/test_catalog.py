@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import sys
 import types
@@ -340,3 +341,33 @@ def test_a_task_without_options_says_so(folder: Path) -> None:
     written(folder, "mine_bare", "class Model: ...\n")
     with pytest.raises(CatalogError, match="Available: none"):
         catalog.card("task", "mine_bare:Model").values([("x", "1")])
+
+
+# -- modules that have moved -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from tasks._objectives import SquaredError, Recall as R", "from tasks.base import SquaredError, Recall as R"),
+        ("from tasks import _synthetic, base", "import tasks.base as _synthetic"),
+        ("import tasks._metrics as metrics", "import tasks.base as metrics"),
+        ("from models._recurrent import Stack", "from models.parts.recurrent import Stack"),
+    ],
+)
+def test_an_import_of_a_module_that_has_moved_is_shown_as_it_reads_now(folder: Path, old: str, new: str) -> None:
+    written(folder, "mine", f"import math\n\ndef late():\n    {old}\n\nclass Mine:\n    version = 1\n")
+    with pytest.raises(CatalogError) as refused:
+        catalog.card("task", "mine:Mine")
+    assert str(refused.value) == (
+        f"{folder / 'mine.py'} imports from modules that have moved:\n  line 4: `{old}` is now `{new}`"
+    )
+
+
+def test_names_of_modules_that_have_moved_are_found_where_the_message_says() -> None:
+    for old, new in catalog.MOVED.items():
+        assert importlib.util.find_spec(old) is None, f"{old} is there"
+        assert importlib.util.find_spec(new) is not None, f"{new} is not there"
+    base = importlib.import_module("tasks.base")
+    offered = {"SquaredError", "RelativeSquaredError", "Recall", "log_odds", "SyntheticTask", "choose", "RatioMetric"}
+    assert offered | {"ratio_of_sums", "per_sequence"} <= set(base.__all__)

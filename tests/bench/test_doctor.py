@@ -11,8 +11,8 @@ import pytest
 from bench import doctor
 from bench.doctor import main
 from bench.store import Store, files
-from tests.reliability.test_publishing import WithoutLinks
 from tests.support.factories import a_cell, a_result
+from tests.support.faults import WithoutLinks
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from bench.records.result import Curves, Provenance, Result
 from bench.records.row import COLUMNS, row
 from bench.records.sweep import Sweep
 from bench.store import Store
-from tests.bench.mirror.test_tracking import FakeWandb, a_flow
-from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_flow, a_recipe, a_result, a_score
+from tests.support.fake_wandb import FakeWandb
 from tests.support.inspect_wandb import read, rows
 
 GOLDEN = Path(__file__).parent / "golden" / "workspace.json"

@@ -13,7 +13,7 @@ from bench.records.sweep import Sweep
 from bench.run import main
 from bench.runner.plan import plan, share
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+SCALING = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text("utf-8")
 TINY = ["--tasks", "adding", "--models", "lstm,gru", "--lengths", "10,20,40", "--budget", "smoke"]
 
 
@@ -85,14 +85,14 @@ def test_as_many_workers_as_slots(gpus: int, monkeypatch: pytest.MonkeyPatch) ->
     assert run._workers(Settings(accelerator="cpu")) == 11
 
 
-# -- what README shows -------------------------------------------------------------------------------------------------
+# -- what docs/scaling.md shows ----------------------------------------------------------------------------------------
 
 
 def scripts() -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```sh\n(.*?)^```$", SCALING, re.MULTILINE | re.DOTALL)
 
 
-def test_readmes_job_array(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_job_array_that_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     (script,) = [text for text in scripts() if "#SBATCH" in text]
     assert len(script.splitlines()) <= 10
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
@@ -104,7 +104,7 @@ def test_readmes_job_array(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing was run." in capsys.readouterr().out
 
 
-def test_readmes_cluster_has_five_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cluster_that_is_shown_has_five_lines(capsys: pytest.CaptureFixture[str]) -> None:
     (script,) = [text for text in scripts() if "ray start" in text]
     assert len(script.splitlines()) == 5
     assert main([*script.splitlines()[-1].partition("  #")[0].split("bench.run ")[1].split(), "--dry-run"]) == 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from models.attention import Attention
 from models.base import SequenceModel
@@ -16,29 +15,10 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Column, Features, Objective, Spec, Tokens, generator
-from tasks.base.metrics import RatioMetric, per_sequence
+from tasks.base import Column, Features, Spec, Tokens, generator
+from tests.support.objectives import SquaredError
 
 MODELS = {"rnn": RNN, "gru": GRU, "lstm": LSTM, "attention": Attention, "transformer": Transformer}
-
-
-class _Squares(RatioMetric):
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        return per_sequence((outputs - targets).square().sum(-1), read), torch.ones(len(read))
-
-
-@final
-class SquaredError(Objective):
-    metric_name, unit, counted, higher_is_better = "mean squared error", "", "sequences", False
-
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs - targets).square().mean()
-
-    def metric(self) -> Metric:
-        return _Squares()
-
-    def answer(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return outputs.sum(-1)
 
 
 @pytest.fixture(params=sorted(MODELS))

@@ -82,7 +82,7 @@ def test_two_ways_to_the_same_numbers(check: Any, model_class: Any, options: Any
     model, batch = built(model_class, task, hidden=8, **options)
     model.to(dtype)
     with torch.no_grad() if check is not contract.stretches_are_the_whole else torch.enable_grad():
-        check(model, contract.embedded(model, batch), batch.read)
+        check(model, contract.embedded(model, batch), batch.reads)
 
 
 @CASES
@@ -129,7 +129,7 @@ def test_it_is_a_documented_sequence_model(model_class: Any) -> None:
 @EVERY
 def test_one_row_of_outputs_per_read_position(model_class: Any, task: Task) -> None:
     model, batch = built(model_class, task)
-    assert model(batch.inputs, batch.read).shape == (int(batch.read.sum()), task.spec.outputs)
+    assert model(batch).shape == (int(batch.reads.mask.sum()), task.spec.outputs)
 
 
 @EVERY

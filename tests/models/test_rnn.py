@@ -57,7 +57,7 @@ def test_equals_torchs_kernel(activation: str, spec: Spec, build: Any, inputs: A
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.5])
 def test_gradient_of_a_linear_orthogonal_network_is_a_power(scale: float, spec: Spec, build: Any, inputs: Any) -> None:
-    """h_t = ρ Q h_{t−1} + …: ‖∂s/∂h_{t−k}‖ = ρ^k ‖∂s/∂h_t‖ (deck 002: .8^100 = 2.04e−10, 1.5^100 = 4.07e17)."""
+    """h_t = ρ Q h_{t−1} + …: ‖∂s/∂h_{t−k}‖ = ρ^k ‖∂s/∂h_t‖ (Hanna's lecture: .8^100 = 2.04e−10, 1.5^100 = 4.07e17)."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = RNN(spec, hidden=8, activation="identity", recurrent_scale=scale).double()

@@ -22,7 +22,7 @@ from tests.performance.report import Figure, as_a_worker, heading
 
 SCRIPT = "tests.performance.gpu"
 TARGET = 1.00  # of the suite's step beside the plain loop's
-TOLERANCE = 1e-3  # of a score after a few steps; see tests/bench/test_gpu.py for why
+TOLERANCE = 1e-3  # of a score after a few steps; see tests/bench/trial/test_gpu.py for why
 
 
 @dataclass(frozen=True)

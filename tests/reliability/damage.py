@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.records.result import Result
 from bench.store import Store, StoreError
 from bench.store.sealed import CorruptRecordError, decode, encode
-from tests.reliability.faults import CountingFiles, FailingFiles
 from tests.support.factories import a_cell, a_failure, a_result
+from tests.support.faults import CountingFiles, FailingFiles
 
 NUMBERS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 

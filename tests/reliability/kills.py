@@ -20,8 +20,8 @@ from bench.records.result import Result
 from bench.store import Store
 from bench.store.leases import Leases
 from bench.store.sealed import decode
-from tests.reliability.faults import CountingFiles, DyingFiles
 from tests.support.factories import a_cell, a_failure, a_result
+from tests.support.faults import CountingFiles, DyingFiles
 
 
 @dataclass

@@ -20,9 +20,9 @@ from bench.runner.plan import plan
 from bench.store import Store
 from bench.store.sealed import encode
 from reports.summary import grouping as summary
-from tests.bench.runner.test_runner import FakeEngine
 from tests.golden import make
 from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result, a_score
+from tests.support.fake_engine import FakeEngine
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

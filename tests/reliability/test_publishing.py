@@ -23,11 +23,10 @@ from bench.cli.console import Console
 from bench.records.sweep import Sweep
 from bench.runner import runner
 from bench.store import Store, StoreError, files
-from bench.store.files import Files
-from tests.bench.runner.test_runner import FakeEngine
 from tests.reliability import damage
-from tests.reliability.faults import CALLS, FailingFiles
 from tests.support.factories import a_cell, a_failure, a_result
+from tests.support.fake_engine import FakeEngine
+from tests.support.faults import CALLS, FailingFiles, WithoutLinks
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,13 +218,6 @@ def test_a_writer_waits_for_its_turn(held: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     thread.join(5)
     assert done == [True]
-
-
-class WithoutLinks(Files):
-    """A file system that knows no hard links."""
-
-    def link(self, source: Path, target: Path) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def test_a_file_system_without_hard_links_is_named_and_works(tmp_path: Path) -> None:

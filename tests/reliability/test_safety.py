@@ -1,5 +1,5 @@
 """Nothing that comes as data is ever run, and no secret is ever written: RELIABILITY rows 17 and 19. What comes by
-download (row 16) is tested in tests/tasks/test_download.py."""
+download (row 16) is tested in tests/tasks/corpora/test_download.py."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ from bench.runner import runner
 from bench.runner.plan import Request, Resolved, plan
 from bench.store import Store
 from bench.store.files import Files
-from tests.bench.runner.test_runner import FakeEngine
-from tests.bench.trial.test_trial import but_for_time
 from tests.reliability import fakes, runners
 from tests.reliability.runners import ROOT, children, deaths
+from tests.support.fake_engine import FakeEngine
+from tests.support.jobs import but_for_time
 
 MODELS = "tests.reliability.models"
 QUICK = ["--tasks", "adding", "--lengths", "4", "--hidden", "4", "--batch-size", "4"]

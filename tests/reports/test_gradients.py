@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from reports import gradients
-from reports.view.view import UsageError
-from tests.reports.conftest import make_result
+from reports.view import View
+from reports.view.command import UsageError
 from tests.support.measured import make_flow, make_measured, make_profile
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 
 
-def rank(kind, entry):
-    return (0, entry)
+def in_order(results):
+    return gradients.in_order(View.of(results))
 
 
 def read(text):
@@ -35,7 +36,7 @@ def filled(store):
 
 
 def test_every_stored_number(filled):
-    found = read(gradients.as_csv(gradients.in_order(filled.results(), rank)))
+    found = read(gradients.write(in_order(filled.results()), "csv"))
     assert tuple(found[0]) == gradients.COLUMNS
     assert tuple(found[0]) == ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
     assert len(found) == (2 + 1) * 2 * 3
@@ -46,14 +47,14 @@ def test_every_stored_number(filled):
 
 
 def test_chosen_quantities(filled):
-    results = gradients.in_order(filled.results(), rank)
+    results = in_order(filled.results())
     assert {row["quantity"] for row in read(gradients.write(results, "csv", ["hidden"]))} == {"hidden"}
     assert "| vanishing |" not in gradients.write(results, "markdown")
     assert "| vanishing |" in gradients.write(results, "markdown", ["hidden"])
 
 
 def test_verdicts_at_initialisation_and_end(filled):
-    (table,) = gradients.verdicts(gradients.in_order(filled.results(), rank))
+    (table,) = gradients.verdicts(in_order(filled.results()))
     assert [column.name for column in table.columns][-5:] == ["rate", "half-life", "ratio", "verdict", "credit"]
     assert [row[:5] for row in table.rows] == [
         ("10", "gru", "0", "0", "input"), ("10", "gru", "0", "400", "input"), ("10", "rnn", "3", "0", "input"),
@@ -72,7 +73,7 @@ def test_what_does_not_apply_is_empty():
 
 def test_results_without_a_gradient_record():
     with pytest.raises(UsageError, match="none of these 1 results holds a gradient record"):
-        gradients.in_order([make_result()], rank)
+        in_order([make_result()])
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ def test_text_is_the_default(filled, capsys):
         ),
         (["--tasks", "copying"], "no results of task 'copying'"),
         (["--tasks", "char_lm"], "none of these 1 results holds a gradient record"),
-        (["--tasks", "char_lm", "--models", "rnn"], "no result has these tasks, models and lengths together"),
+        (["--tasks", "char_lm", "--models", "rnn"], "no stored result has these tasks, models and lengths together"),
         (["--format", "xml"], "xml"),
         (["--output", "/proc/none/there.csv"], "cannot write /proc/none/there.csv"),
     ],

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reports import __main__ as command
-from tests.reports.conftest import make_result
 from tests.support.measured import make_measured
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 TABLES = {"table.md", "groups.csv", "cells.csv"}
@@ -70,7 +70,7 @@ def test_a_store_without_gradient_records(store, capsys):
         (["--tasks", "copying"], "no results of task 'copying'"),
         (["--lengths", "1000"], "no results of length 1000; the nearest is 100"),
         (["--lengths", "ten"], "--lengths expects whole numbers"),
-        (["--tasks", "char_lm", "--models", "rnn"], "no result has these tasks, models and lengths together"),
+        (["--tasks", "char_lm", "--models", "rnn"], "no stored result has these tasks, models and lengths together"),
         (["--output", "/proc/none"], "cannot write /proc/none"),
         (["--colour"], "--colour"),
     ],

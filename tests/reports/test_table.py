@@ -14,8 +14,9 @@ from bench.store import Store
 from bench.store.store import COLUMNS
 from reports import table
 from reports.text import words
-from reports.view.view import UsageError, asked_order, select
-from tests.reports.conftest import make_result
+from reports.view import View
+from reports.view.command import UsageError, asked_order, select
+from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,9 +40,13 @@ def filled(store):
 
 def text_of(store, width=100, by="group", **wanted):
     file = io.StringIO()
-    results = select(store.results(), **wanted)
-    table.print_text(results, asked_order(store), by, Console(file=file, width=width))
+    view = View.of(select(store.results(), **wanted), asked_order(store))
+    table.print_text(view, by, Console(file=file, width=width))
     return file.getvalue()
+
+
+def view_of(store):
+    return View.of(store.results(), asked_order(store))
 
 
 def lines_of(text):
@@ -230,7 +235,7 @@ def test_learning_rates(value, text):
 
 
 def test_csv_by_cell_is_the_data_frame(filled):
-    text = table.write(filled.results(), asked_order(filled), "cell", "csv")
+    text = table.write(view_of(filled), "cell", "csv")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert tuple(rows[0]) == COLUMNS
     frame = filled.frame().set_index("key")
@@ -243,7 +248,7 @@ def test_csv_by_cell_is_the_data_frame(filled):
 
 
 def test_csv_by_group_is_unrounded(filled):
-    text = table.write(filled.results(), asked_order(filled), "group", "csv")
+    text = table.write(view_of(filled), "group", "csv")
     rows = {(row["task"], row["model"], row["length"]): row for row in csv.DictReader(io.StringIO(text))}
     row = rows["adding", "rnn", "10"]
     assert (row["score"], row["interval"], row["n"], row["equals_chance"]) == ("0.1612", "test sampling", "1", "True")
@@ -251,7 +256,7 @@ def test_csv_by_group_is_unrounded(filled):
 
 
 def test_markdown_has_as_many_cells_in_every_row(filled):
-    text = table.write(filled.results(), asked_order(filled), "group", "markdown")
+    text = table.write(view_of(filled), "group", "markdown")
     parts = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
     assert len(parts) == 3
     for part in parts:
@@ -261,7 +266,7 @@ def test_markdown_has_as_many_cells_in_every_row(filled):
 
 
 def test_latex_is_escaped_and_balanced(filled):
-    text = table.write(filled.results(), asked_order(filled), "group", "latex")
+    text = table.write(view_of(filled), "group", "latex")
     assert r"does not fit \textbar{} see \& 50\%\_" in text
     assert r"char\_lm" in text
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == text.count(r"\toprule") == 3

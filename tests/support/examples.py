@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.base import SequenceModel
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 class Mean(SequenceModel):
@@ -26,9 +26,9 @@ class Mean(SequenceModel):
         super().__init__(spec, **common)
         self.assemble(lambda hidden: nn.Linear(self.width, hidden, bias=bias), lambda body: int(body.out_features))
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
         steps = torch.arange(1, x.size(1) + 1, device=x.device).view(1, -1, 1)
-        return self.pick(torch.tanh(self.body(x)).cumsum(1) / steps, read)
+        return self.pick(torch.tanh(self.body(x)).cumsum(1) / steps, reads)
 
 
 class Misbehaving(Mean):
@@ -37,9 +37,9 @@ class Misbehaving(Mean):
     def __init__(self, spec: Spec, **common: Any) -> None:
         super().__init__(spec, **common)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
         self.misbehave()
-        return super().encode(x, read)
+        return super().encode(x, reads)
 
     def misbehave(self) -> None:
         raise NotImplementedError
@@ -120,9 +120,9 @@ class Diverges(Mean):
         super().__init__(spec, **common)
         self.left = healthy
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
         self.left -= self.training
-        features = super().encode(x, read)
+        features = super().encode(x, reads)
         return features * torch.nan if self.left < 0 else features
 
 
@@ -138,8 +138,8 @@ class AddsUp(SequenceModel):
         nn.init.ones_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick((x[..., :1] * x[..., 1:]).cumsum(1), read) + 0 * self.body.weight.sum()  # type: ignore[operator]
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick((x[..., :1] * x[..., 1:]).cumsum(1), reads) + 0 * self.body.weight.sum()  # type: ignore[operator]
 
 
 class Drops(Mean):
@@ -148,8 +148,8 @@ class Drops(Mean):
     def __init__(self, spec: Spec, **common: Any) -> None:
         super().__init__(spec, **common)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return nn.functional.dropout(super().encode(x, read), training=self.training)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return nn.functional.dropout(super().encode(x, reads), training=self.training)
 
 
 class NoModel:

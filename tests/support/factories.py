@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.records.cell import Cell, DataIdentity, Recipe, Versions
-from bench.records.result import Curves, Result, Score, Seconds, Size
+from bench.records.result import Curves, GradientFlow, GradientProfile, Result, Score, Seconds, Size
 
 
 def a_recipe(**changes: Any) -> Recipe:
@@ -89,3 +89,23 @@ def a_failure(cell: Cell | None = None, **changes: Any) -> Result:
     """A cell that raised."""
     values: dict[str, Any] = {"cell": cell or a_cell(), "status": "error", "error": "ValueError: no\n  here:1\n"}
     return Result(**(values | changes))
+
+
+def a_flow(step: int, distances: int = 3) -> GradientFlow:
+    profile = GradientProfile(
+        log10_median=(*(-0.5 * k for k in range(distances - 1)), None),
+        log10_mean=(0.0,) * distances,
+        zeros=1,
+        nonfinite=0,
+        ratio=0.1,
+        rate=-0.5,
+        half_life=0.6,
+        verdict="vanishing",
+    )
+    return GradientFlow(
+        step=step,
+        distances=tuple(range(distances)),
+        profiles={"input": profile, "residual.0": profile},
+        loss_weight=0.5,
+        credit_alignment=0.25,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.records.result import Curves, GradientFlow, GradientProfile, Result
-from tests.reports.conftest import METRICS, make_result
+from tests.support.results import METRICS, make_result
 
 MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
 LENGTHS = (10, 100, 1000)

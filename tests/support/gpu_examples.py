@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.lstm import LSTM
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 class Waits(LSTM):
@@ -20,8 +20,8 @@ class Waits(LSTM):
     def __init__(self, spec: Spec, **common: Any) -> None:
         super().__init__(spec, **common)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return super().encode(x, read) * (1.0 if x.sum().item() else 0.5)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return super().encode(x, reads) * (1.0 if x.sum().item() else 0.5)
 
 
 class Forgets(LSTM):
@@ -30,8 +30,8 @@ class Forgets(LSTM):
     def __init__(self, spec: Spec, **common: Any) -> None:
         super().__init__(spec, **common)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return super().encode(x + torch.zeros(x.size(1), 1), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return super().encode(x + torch.zeros(x.size(1), 1), reads)
 
 
 class Idle(LSTM):

@@ -45,8 +45,8 @@ def evaluate(model: str, task: str, length: int, batches: int) -> dict[str, obje
     kept = []
     with torch.no_grad():
         for batch in itertools.islice(data.val_dataloader(), batches):
-            array = batch.read.size(0) * length * HIDDEN * 4 >> 20
-            built(batch.inputs, batch.read)
+            array = batch.reads.mask.size(0) * length * HIDDEN * 4 >> 20
+            built(batch)
             kept.append(resident("VmRSS") - before)
     peak = resident("VmHWM") - before
     return {"model": model, "task": task, "length": length, "array": array, "peak": peak, "kept": kept}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.records.result import Curves, GradientFlow, GradientProfile, Jacobian, Picture, Result
-from tests.reports.conftest import make_result
+from tests.support.results import make_result
 
 
 def make_profile(logs, *, zeros=0, nonfinite=0, rate=-0.1, verdict="healthy"):

@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.probes import flow, jacobians
 from models.base import Carried, Recurrence, SequenceModel, States, count_parameters
 from models.parts.layer import Layer
-from tasks.base import Batch, Task
+from tasks.base import Batch, Reads, Task
 
 STARTS = (0, 1, 6, 1003)
 OFF = 0.02  # of the parameter budget, without a note
@@ -35,7 +35,7 @@ def embedded(model: SequenceModel, batch: Batch) -> Tensor:
 # -- layers and recurrence ---------------------------------------------------------------------------------------------
 
 
-def run_is_the_loop_of_step(model: SequenceModel, x: Tensor, reads: Tensor) -> None:
+def run_is_the_loop_of_step(model: SequenceModel, x: Tensor, reads: Reads) -> None:
     """Every layer, and the model's recurrence: `run` gives what a loop of `step` gives, from any step on."""
     for name, layer, inputs in _layers(model, x, reads):
         for start in STARTS:
@@ -50,7 +50,7 @@ def run_is_the_loop_of_step(model: SequenceModel, x: Tensor, reads: Tensor) -> N
                 _close(f"recurrence, layer {depth}: run and step part after step {start + x.size(1) - 1}", one, other)
 
 
-def cut_anywhere_is_uncut(model: SequenceModel, x: Tensor, reads: Tensor) -> None:
+def cut_anywhere_is_uncut(model: SequenceModel, x: Tensor, reads: Reads) -> None:
     """Every layer, and the model's recurrence: two parts, the state and the step's number passed on, are the whole."""
     for name, layer, inputs in _layers(model, x, reads):
         _cut_anywhere(name, layer.run, inputs)
@@ -58,27 +58,27 @@ def cut_anywhere_is_uncut(model: SequenceModel, x: Tensor, reads: Tensor) -> Non
         _cut_anywhere("recurrence", model.recurrence.run, x)
 
 
-def stretches_are_the_whole(model: SequenceModel, x: Tensor, reads: Tensor) -> None:
+def stretches_are_the_whole(model: SequenceModel, x: Tensor, reads: Reads) -> None:
     """A recurrence told to cut its gradient gives the same features, from every length of a stretch."""
     recurrence = model.recurrence
     if recurrence is None:
         return
-    last = torch.zeros_like(reads)
+    last = torch.zeros_like(reads.mask)
     last[:, -1] = True  # what comes before the last stretch is run without a gradient
     kept = recurrence.stretch
-    for mask in (reads, last):
+    for read in (reads, Reads(last)):
         recurrence.stretch = None
-        whole = model.encode(x, mask).detach()
+        whole = model.encode(x, read).detach()
         for stretch in range(1, x.size(1) + 1):
             recurrence.stretch = stretch
-            _close(f"features in stretches of {stretch} steps", model.encode(x, mask).detach(), whole)
+            _close(f"features in stretches of {stretch} steps", model.encode(x, read).detach(), whole)
     recurrence.stretch = kept
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-def states_are_encode(model: SequenceModel, x: Tensor, reads: Tensor) -> None:
+def states_are_encode(model: SequenceModel, x: Tensor, reads: Reads) -> None:
     """`states` gives the features of `encode`; from what earlier steps left, those of the steps that remain."""
     whole = model.encode(x, reads).detach()
     features, series = model.states(x, reads)
@@ -91,16 +91,16 @@ def states_are_encode(model: SequenceModel, x: Tensor, reads: Tensor) -> None:
     for cut in range(1, x.size(1)):
         carried = model.recurrence.after(x[:, :cut])
         assert carried.start == cut
-        rest, _ = model.states(x[:, cut:], reads[:, cut:], Carried(carried.state, carried.start))
-        alone = torch.zeros_like(reads)
-        alone[:, cut:] = reads[:, cut:]
+        rest, _ = model.states(x[:, cut:], Reads(reads.mask[:, cut:]), Carried(carried.state, carried.start))
+        alone = reads.mask.clone()
+        alone[:, :cut] = False
         if alone.any():
-            _close(f"states from step {cut} on", rest.detach(), model.encode(x, alone).detach())
+            _close(f"states from step {cut} on", rest.detach(), model.encode(x, Reads(alone)).detach())
 
 
-def pictures_lie_between_zero_and_one(model: SequenceModel, x: Tensor, reads: Tensor) -> None:
+def pictures_lie_between_zero_and_one(model: SequenceModel, x: Tensor, reads: Reads) -> None:
     """Gates are (batch, time, units), attention (batch, heads, queries, time) with rows that sum to 1."""
-    batch, time = reads.shape
+    batch, time = reads.mask.shape
     with torch.no_grad():
         shown = model.pictures(x, reads)
     for name, values in shown.items():
@@ -110,7 +110,7 @@ def pictures_lie_between_zero_and_one(model: SequenceModel, x: Tensor, reads: Te
         if values.dim() == 3:
             assert values.shape[1] == time, f"picture {name}: expected (batch, time, units), got {tuple(values.shape)}"
         else:
-            span = model.span(reads)
+            span = reads.span
             assert values.shape[2:] == (span.stop - span.start, time), f"picture {name}: {tuple(values.shape)}"
             _close(f"picture {name}: sums of rows", values.sum(-1), torch.ones_like(values.sum(-1)))
 
@@ -138,7 +138,9 @@ def _moved(model: SequenceModel, inputs: Tensor, cut: int) -> Tensor:
     assert not torch.equal(changed, inputs)
     everywhere = torch.ones(inputs.shape[:2], dtype=torch.bool)
     with torch.no_grad():
-        before, after = (model(each, everywhere).unflatten(0, inputs.shape[:2]) for each in (inputs, changed))
+        before, after = (
+            model(Batch(each, each[:0], everywhere)).unflatten(0, inputs.shape[:2]) for each in (inputs, changed)
+        )
     model.train(training)
     return (after - before).abs().amax((0, 2))
 
@@ -191,7 +193,7 @@ def the_body_meets_its_budget(make: Callable[..., SequenceModel], budget: int) -
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
 
-def _layers(model: SequenceModel, x: Tensor, reads: Tensor) -> list[tuple[str, Layer, Tensor]]:
+def _layers(model: SequenceModel, x: Tensor, reads: Reads) -> list[tuple[str, Layer, Tensor]]:
     """Every layer by name, with the inputs that it runs on."""
     found: list[tuple[str, Layer, Tensor]] = []
     with _listening(model, found), torch.no_grad():

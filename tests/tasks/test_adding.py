@@ -30,7 +30,7 @@ def test_the_rule(length: int, marks: Marks) -> None:
     task = Adding(length, marks=marks, batch_size=50)
     batch = task.training_batch(0)
     assert batch.inputs.shape == (50, length, 2)
-    assert batch.read.nonzero().tolist() == [[row, length - 1] for row in range(50)]
+    assert batch.reads.mask.nonzero().tolist() == [[row, length - 1] for row in range(50)]
     assert 0 <= float(batch.inputs[..., 0].min()) <= float(batch.inputs[..., 0].max()) < 1
     for row in range(50):
         values, markers = batch.inputs[row].T.tolist()
@@ -49,7 +49,7 @@ def test_the_rule_of_early(length: int) -> None:
     for step in range(60):
         batch = task.training_batch(step)
         lengths.add(batch.inputs.size(1))
-        assert batch.read.nonzero().tolist() == [[row, batch.inputs.size(1) - 1] for row in range(16)]
+        assert batch.reads.mask.nonzero().tolist() == [[row, batch.inputs.size(1) - 1] for row in range(16)]
         for row in range(16):
             values, markers = batch.inputs[row].T.tolist()
             marked = [i for i, marker in enumerate(markers) if marker == 1]
@@ -81,7 +81,7 @@ def test_the_docstrings_example() -> None:
     assert [int(word) for word in rows["step"]] == list(range(6))
     assert [float(word) for word in rows["value"]] == pytest.approx(batch.inputs[0, :, 0].tolist(), abs=0.00501)
     assert [float(word) for word in rows["marker"]] == batch.inputs[0, :, 1].tolist()
-    assert [word == "·" for word in rows["target"]] == (~batch.read[0]).tolist()
+    assert [word == "·" for word in rows["target"]] == (~batch.reads.mask[0]).tolist()
     assert float(rows["target"][-1]) == pytest.approx(float(batch.targets[0]), abs=0.00501)
 
 
@@ -158,7 +158,7 @@ def test_an_oracle_scores_perfectly(marks: Marks) -> None:
     metric = task.spec.objective.metric()
     for batch in task.held_out("validation"):  # type: ignore[attr-defined]
         marked = (batch.inputs[..., 0] * (batch.inputs[..., 1] == 1)).sum(1, keepdim=True)
-        metric.update(0.5 + marked / 4 if marks == "early" else marked, batch.targets, batch.read)
+        metric.update(0.5 + marked / 4 if marks == "early" else marked, batch)
     evaluation = metric.compute()
     assert evaluation.score < 1e-12
     assert evaluation.n == 1024

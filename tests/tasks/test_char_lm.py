@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from models.base import SequenceModel
-from tasks.base import Batch, Block, Split, generator
+from tasks.base import Batch, Block, Feed, Reads, Split, generator
 from tasks.char_lm import CharLM, NextToken
 from tasks.characters import ngram
 from tasks.characters import text as characters_text
 from tasks.corpora.resolving import CorpusError
+from tests.support.batches import a_batch
 
 CHARACTERS = 2_000
 TRAIN, MIDDLE = 1_800, 1_900
@@ -53,9 +54,9 @@ def scored_with_context(made: CharLM, split: Split) -> list[tuple[str, str]]:
     """(context, character) of each scored character, read off the batches alone."""
     found = []
     for batch in batches(made, split):
-        assert batch.inputs.shape == (*batch.read.shape, 1)
-        assert len(batch.targets) == int(batch.read.sum())
-        for (row, step), target in zip(batch.read.nonzero().tolist(), batch.targets, strict=True):
+        assert batch.inputs.shape == (*batch.reads.mask.shape, 1)
+        assert len(batch.targets) == int(batch.reads.mask.sum())
+        for (row, step), target in zip(batch.reads.mask.nonzero().tolist(), batch.targets, strict=True):
             found.append((letters(made, batch.inputs[row, : step + 1]), letters(made, target)))
     return found
 
@@ -108,7 +109,7 @@ def test_training_windows_lie_in_the_training_text_and_learn_from_every_output(c
     made = task(counted, length, batch_size=50)
     for step in range(3):
         batch = made.training_batch(step)
-        assert batch.read.all()
+        assert batch.reads.mask.all()
         assert batch.inputs.shape == (50, length, 1)
         for row, targets in zip(batch.inputs, batch.targets.view(50, length), strict=True):
             window = letters(made, row) + letters(made, targets[-1])
@@ -145,13 +146,13 @@ def test_every_length_reads_about_as_many_characters_a_step(counted: Path, lengt
     assert task(counted, length, batch_size=5).training_batch(0).inputs.size(0) == 5
 
 
-def test_masks_of_one_shape_are_one_object(counted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_of_one_shape_are_made_once(counted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.char_lm.EVALUATION_TOKENS", 30)
     made = task(counted, 10)
-    assert made.training_batch(0).read is made.training_batch(1).read
-    masks = [batch.read for batch in batches(made, "test")]
+    assert made.training_batch(0).reads is made.training_batch(1).reads
+    masks = [batch.reads for batch in batches(made, "test")]
     assert all(mask is masks[0] for mask in masks[:-1])
-    assert [batch.read for batch in batches(made, "test")][-1] is masks[-1]
+    assert [batch.reads for batch in batches(made, "test")][-1] is masks[-1]
 
 
 class Frequencies(nn.Module):
@@ -162,8 +163,8 @@ class Frequencies(nn.Module):
         ids = made._text.ids[: made._text.train].long()
         self.logits = nn.Parameter((ids.bincount(minlength=made.spec.outputs) + 1.0).log())
 
-    def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
-        return self.logits.expand(int(read.sum()), -1)
+    def forward(self, batch: Batch) -> Tensor:
+        return self.logits.expand(len(batch.targets), -1)
 
 
 @pytest.mark.parametrize("length", [1, 10, 101])
@@ -171,7 +172,7 @@ def test_chance_is_what_character_frequencies_score(counted: Path, length: int) 
     made = task(counted, length)
     metric = made.spec.objective.metric()
     for batch in made.test_dataloader():
-        metric.update(Frequencies(made)(batch.inputs, batch.read).detach(), batch.targets, batch.read)
+        metric.update(Frequencies(made)(batch).detach(), batch)
     result = metric.compute()
     assert result.score == pytest.approx(made.chance, abs=1e-5)
     assert made.skill(result.score) == pytest.approx(0, abs=1e-5)
@@ -193,11 +194,11 @@ def test_the_objective_by_hand() -> None:
     objective = NextToken()
     outputs = torch.tensor([[math.log(3.0), 0.0, 0.0], [0.0, 0.0, math.log(2.0)]])
     targets = torch.tensor([0, 1])
-    assert float(objective.loss(outputs, targets)) == pytest.approx((math.log(5 / 3) + math.log(4)) / 2)
+    assert float(objective.loss(outputs, a_batch(targets))) == pytest.approx((math.log(5 / 3) + math.log(4)) / 2)
     metric = objective.metric()
-    metric.update(outputs, targets, torch.ones(1, 2, dtype=torch.bool))
+    metric.update(outputs, a_batch(targets))
     assert metric.compute().score == pytest.approx((math.log2(5 / 3) + 2) / 2)
-    assert objective.answer(outputs, targets).tolist() == pytest.approx([math.log(3 / 2), -math.log(3)])
+    assert objective.answer(outputs, a_batch(targets)).tolist() == pytest.approx([math.log(3 / 2), -math.log(3)])
 
 
 class Successor(nn.Module):
@@ -208,10 +209,14 @@ class Successor(nn.Module):
         self.made, self.text = made, text
         self.contexts: list[str] = []
 
-    def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
+    def generate(self, batch: Batch, feed: Feed, longest: int) -> None:
         assert not self.training
         assert not torch.is_grad_enabled()
-        assert read.nonzero().tolist() == [[0, inputs.size(1) - 1]]
+        assert batch.reads.mask.nonzero().tolist() == [[0, batch.steps - 1]]
+        assert longest == 1
+        feed(self(batch.inputs), None)
+
+    def forward(self, inputs: Tensor) -> Tensor:
         context = letters(self.made, inputs)
         self.contexts.append(context)
         logits = torch.full((1, self.made.spec.outputs), -1e9)
@@ -241,8 +246,8 @@ class Bag(SequenceModel):
         super().__init__(spec, hidden=4, **common)
         self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: body.out_features)  # type: ignore
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x), reads)
 
 
 def test_a_sequence_model_learns_and_writes(counted: Path) -> None:
@@ -253,7 +258,7 @@ def test_a_sequence_model_learns_and_writes(counted: Path) -> None:
     losses = []
     for step in range(60):
         batch = made.training_batch(step)
-        loss = made.spec.objective.loss(model(batch.inputs, batch.read), batch.targets)
+        loss = made.spec.objective.loss(model(batch), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

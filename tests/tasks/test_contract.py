@@ -16,6 +16,7 @@ from torch import Tensor
 
 import tasks
 from tasks.base import Batch, Evaluation, Features, Split, Task, effective_context, generator
+from tests.support.batches import same_batch
 
 NAMES = sorted(
     path.stem
@@ -25,6 +26,8 @@ NAMES = sorted(
 )
 SPLITS: tuple[Split, Split] = ("validation", "test")
 LENGTH = 12
+# By task, how many steps after the token that it is about an answer is given. `reach` counts from the token.
+ANSWERED_LATER = {"ner": 4}
 
 
 def task_class(name: str) -> type[Task]:
@@ -66,12 +69,11 @@ def first(task: Task, split: Split, count: int = 2) -> list[Batch]:
 
 
 def equal(ours: list[Batch], theirs: list[Batch]) -> bool:
-    pairs = [(a, b) for x, y in zip(ours, theirs, strict=True) for a, b in zip(x, y, strict=True)]
-    return all(torch.equal(a, b) for a, b in pairs)
+    return all(same_batch(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def guess(task: Task, batch: Batch) -> Tensor:
-    return torch.randn(int(batch.read.sum()), task.spec.outputs, generator=generator(0, "guess"))
+    return torch.randn(int(batch.reads.mask.sum()), task.spec.outputs, generator=generator(0, "guess"))
 
 
 def test_the_files_are_found() -> None:
@@ -85,7 +87,7 @@ def test_the_class_states_what_the_catalog_reads(name: str) -> None:
     assert kind.minimum_length >= 1
     for word in ("length", "chance"):
         assert word in (kind.__doc__ or ""), f"{kind.__name__}'s docstring must say what {word} is"
-    parameters = list(inspect.signature(kind).parameters.values())
+    _, *parameters = inspect.signature(kind.__init__).parameters.values()
     assert parameters[0].name == "length"
     for parameter in parameters[1:]:
         assert parameter.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
@@ -95,9 +97,9 @@ def test_batches_have_the_shapes_of_the_spec(task: Task) -> None:
     for batch in some_batches(task):
         assert isinstance(batch, Batch)
         assert batch.inputs.dim() == 3
-        assert batch.read.shape == batch.inputs.shape[:2]
-        assert batch.read.dtype == torch.bool
-        assert len(batch.targets) == int(batch.read.sum()) > 0
+        assert batch.reads.mask.shape == batch.inputs.shape[:2]
+        assert batch.reads.mask.dtype == torch.bool
+        assert len(batch.targets) == int(batch.reads.mask.sum()) > 0
         if isinstance(task.spec.inputs, Features):
             assert batch.inputs.dtype == torch.float32
             assert batch.inputs.size(2) == task.spec.inputs.size
@@ -114,25 +116,18 @@ def test_batches_have_the_shapes_of_the_spec(task: Task) -> None:
             assert 0 <= int(classes.min()) <= int(classes.max()) < task.spec.outputs
 
 
-def test_a_last_answer_is_read_at_the_last_step(task: Task) -> None:
-    if task.spec.reads != "last":
-        pytest.skip("this task reads several steps")
-    for batch in some_batches(task):
-        assert batch.read.sum(1).tolist() == [1] * len(batch.read)
-        assert bool(batch.read[:, -1].all())
-
-
 def test_the_objective_takes_the_batches(task: Task) -> None:
     objective = task.spec.objective
     for batch in some_batches(task):
         outputs = guess(task, batch).requires_grad_()
-        loss = objective.loss(outputs, batch.targets)
+        loss = objective.loss(outputs, batch)
         assert loss.shape == ()
         (gradient,) = torch.autograd.grad(loss, outputs)
         assert bool(gradient.isfinite().all())
         assert math.isfinite(float(loss.detach()))
-        answer = objective.answer(outputs, batch.targets)
-        assert answer.shape == batch.targets.shape[:1]
+        asked = batch.answered(task.answer_steps(batch))
+        answer = objective.answer(guess(task, asked).requires_grad_(), asked)
+        assert answer.shape == (len(batch),)
         assert answer.requires_grad
 
 
@@ -140,7 +135,7 @@ def test_the_metric_gives_an_evaluation(task: Task) -> None:
     metric = task.spec.objective.metric()
     batches = list(task.val_dataloader())
     for batch in batches:
-        metric.update(guess(task, batch), batch.targets, batch.read)
+        metric.update(guess(task, batch), batch)
     evaluation = metric.compute()
     assert isinstance(evaluation, Evaluation)
     assert math.isfinite(evaluation.score)
@@ -182,37 +177,45 @@ def test_credit_is_non_negative_and_belongs_to_inputs_up_to_the_last_answer(task
     credit = task.credit(batch)
     if credit is None:
         pytest.skip("this task has no exact answer to give credit for")
-    assert credit.shape == batch.read.shape
+    assert credit.shape == batch.reads.mask.shape
     assert float(credit.min()) >= 0
     assert float(credit.sum()) > 0
-    last = torch.where(batch.read, torch.arange(batch.read.size(1)), -1).amax(1)
-    later = torch.arange(batch.read.size(1)) > last[:, None]
+    last = torch.where(batch.reads.mask, torch.arange(batch.steps), -1).amax(1)
+    later = torch.arange(batch.steps) > last[:, None]
     assert float(credit[later].sum()) == 0
 
 
 def test_answer_steps_are_read_and_credit_lies_before_them(task: Task) -> None:
     for batch in (task.training_batch(0), task.probe_batch(8)):
         steps = task.answer_steps(batch)
-        assert steps.shape == (len(batch.read),)
-        assert bool(batch.read.gather(1, steps[:, None]).all())
+        assert steps.shape == (len(batch),)
+        assert bool(batch.reads.mask.gather(1, steps[:, None]).all())
         credit = task.credit(batch)
         if credit is not None:
-            assert not credit[torch.arange(batch.read.size(1)) > steps[:, None]].any()
+            assert not credit[torch.arange(batch.steps) > steps[:, None]].any()
 
 
 def test_the_probe_takes_validation_sequences(task: Task) -> None:
     batch = task.probe_batch(8)
-    assert len(batch.inputs) == len(batch.read) == 8
-    assert len(batch.targets) == int(batch.read.sum())
+    assert len(batch.inputs) == len(batch) == 8
+    assert len(batch.targets) == int(batch.reads.mask.sum())
     assert equal([batch], [task.probe_batch(8)])
     rows = {tuple(row.flatten().tolist()) for held in task.val_dataloader() for row in held.inputs}
     assert all(tuple(row.flatten().tolist()) in rows for row in batch.inputs)
 
 
-def test_reach_is_the_longest_distance_with_credit(task: Task) -> None:
+def test_reach_is_the_longest_distance_with_credit(task: Task, name: str) -> None:
     if task.reach is None:
         pytest.skip("this task does not state how far its answers reach")
-    assert 1 <= task.reach < task.probe_batch(1).read.size(1)
+    longest = -1
+    for batch in cast("Iterable[Batch]", task.val_dataloader()):
+        credit = task.credit(batch)
+        if credit is None:
+            assert task.reach >= 1
+            pytest.skip("this task has no exact answer to give credit for")
+        distances = task.answer_steps(batch)[:, None] - torch.arange(credit.size(1))
+        longest = max(longest, int(distances[credit > 0].max()))
+    assert task.reach == longest - ANSWERED_LATER.get(name, 0)
 
 
 def test_counterfactuals_replace_one_token_by_a_legal_one(task: Task) -> None:
@@ -222,7 +225,7 @@ def test_counterfactuals_replace_one_token_by_a_legal_one(task: Task) -> None:
         assert isinstance(task.spec.inputs, Features) or task.credit(batch) is None
         pytest.skip("this task replaces no tokens")
     assert replaced
-    credit, touched = task.credit(batch), torch.zeros_like(batch.read)
+    credit, touched = task.credit(batch), torch.zeros_like(batch.reads.mask)
     legal = {tuple(token) for seen in some_batches(task) for token in seen.inputs.flatten(0, 1).tolist()}
     for positions, inputs in replaced:
         changed = (inputs != batch.inputs).any(-1)
@@ -245,10 +248,10 @@ def test_the_solution_is_perfect_and_differentiable(task: Task) -> None:
         size = task.spec.inputs.symbols or task.spec.inputs.columns[0].size
         x = torch.nn.functional.one_hot(batch.inputs[..., 0], size).double()
     x.requires_grad_()
-    time = batch.read.size(1)
+    time = batch.steps
     for window in (None, 1, 5, time, 2 * time):
         outputs = predict(x, window)
-        answers = 1 if task.spec.reads == "last" else time
+        answers = 1 if batch.reads.span.start == time - 1 else time
         assert outputs.shape == (len(x), answers, task.spec.outputs)
         assert outputs.dtype == torch.float64
         if outputs.requires_grad:
@@ -267,13 +270,14 @@ class Constant(torch.nn.Module):
         self.answer = torch.nn.Parameter(torch.arange(outputs).float() / outputs)
         self.read: dict[int, int] = {}
 
-    def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         assert not self.training
         assert not torch.is_grad_enabled()
-        assert inputs.shape[:2] == read.shape
-        assert bool(read.any(1).all())
-        self.read[inputs.size(1)] = self.read.get(inputs.size(1), 0) + int(read.sum())
-        return self.answer.expand(int(read.sum()), -1)
+        assert batch.inputs.shape[:2] == batch.reads.mask.shape
+        assert bool(batch.reads.counts.all())
+        reads = int(batch.reads.counts.sum())
+        self.read[batch.steps] = self.read.get(batch.steps, 0) + reads
+        return self.answer.expand(reads, -1)
 
 
 def test_context_use_scores_the_same_answers_at_every_context(task: Task) -> None:

@@ -16,7 +16,7 @@ Loss = Literal["recall", "all"]
 def decode(task: Copying, batch: Batch, row: int) -> list[int | None]:
     """One sequence's targets by step, None where nothing is read."""
     targets = iter(batch.targets.view(len(batch.inputs), -1)[row].tolist())
-    return [next(targets) if read else None for read in batch.read[row].tolist()]
+    return [next(targets) if read else None for read in batch.reads.mask[row].tolist()]
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])
@@ -56,9 +56,9 @@ def test_an_oracle_scores_perfectly_and_a_constant_answer_is_chance(loss: Loss) 
     task = Copying(10, loss=loss)
     oracle, constant, blank = (task.spec.objective.metric() for _ in range(3))
     for batch in task.held_out("test"):  # type: ignore[attr-defined]
-        oracle.update(outputs_of(batch.targets, 50.0), batch.targets, batch.read)
-        constant.update(outputs_of(torch.zeros_like(batch.targets), 1.0), batch.targets, batch.read)
-        blank.update(outputs_of(torch.full_like(batch.targets, 8), 1.0), batch.targets, batch.read)
+        oracle.update(outputs_of(batch.targets, 50.0), batch)
+        constant.update(outputs_of(torch.zeros_like(batch.targets), 1.0), batch)
+        blank.update(outputs_of(torch.full_like(batch.targets, 8), 1.0), batch)
     best, chance = oracle.compute(), constant.compute()
     assert best.score == task.best == 1
     assert best.extras["recall_9"] == 1
@@ -80,7 +80,7 @@ def test_cross_entropy_of_knowing_nothing() -> None:
     frame = batch.targets == 8
     outputs[frame, 8] = 0
     outputs[~frame, :8] = 0
-    assert float(task.spec.objective.loss(outputs, batch.targets)) == pytest.approx(knowing_nothing(100))
+    assert float(task.spec.objective.loss(outputs, batch)) == pytest.approx(knowing_nothing(100))
     assert task.floors == {"cross_entropy_knowing_nothing": knowing_nothing(100)}
     assert Copying(100).floors == {}
 

@@ -18,6 +18,7 @@ from tasks.entities.spans import FAR
 from tasks.entities.vocabulary import COLUMNS, encoder
 from tasks.entities.windows import Encoded, Windows, hop
 from tasks.ner import NER
+from tests.support.batches import same_batch
 
 
 def numbered(lengths: list[int]) -> Encoded:
@@ -30,7 +31,7 @@ def check_read_tokens(batch: Batch, lookahead: int) -> list[int]:
     """The tokens a batch reads tags of, after checking what its windows hold; numbers as in `numbered`."""
     ids = batch.inputs[..., 0]
     tokens = []
-    for row, p in batch.read.nonzero().tolist():
+    for row, p in batch.reads.mask.nonzero().tolist():
         token = int(ids[row, p - lookahead])
         assert p >= lookahead
         assert token > 0
@@ -64,7 +65,7 @@ def test_every_token_is_scored_once_and_in_order(lengths: list[int], lookahead: 
     ends = torch.tensor(lengths).cumsum(0)
     end_of, place = ends[documents].tolist(), torch.cat([torch.arange(n) for n in lengths]).tolist()
     for batch in batches:
-        for row, p in batch.read.nonzero().tolist():
+        for row, p in batch.reads.mask.nonzero().tolist():
             token = int(batch.inputs[row, p - lookahead, 0])
             assert p - lookahead >= min(place[token - 1], length - lookahead - hop(length, lookahead))
             following = [t if t <= end_of[token - 1] else 0 for t in range(token, token + lookahead + 1)]
@@ -75,7 +76,7 @@ def test_windows_by_hand() -> None:
     """T = 4, r = 1, so H = 1; documents of 5 and 2 tokens."""
     (batch,) = Windows(numbered([5, 2]), 4, 1).held_out()
     assert batch.inputs[..., 0].tolist() == [[1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 0], [6, 7, 0, 0]]
-    assert batch.read.int().tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0, 1, 1, 0]]
+    assert batch.reads.mask.int().tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0, 1, 1, 0]]
     assert batch.targets[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert batch.targets[:, 1].tolist() == [0, 0, 0, 0, 0, 1, 1]
 
@@ -92,8 +93,8 @@ def test_random_windows_offer_every_start_equally() -> None:
     assert (counts - 1000).abs().max() < 120
     check_read_tokens(batch, 1)
     whole = batch.inputs[:, 0, 0] < 7
-    assert batch.read[whole].tolist() == [[False, True, True, True]] * int(whole.sum())
-    assert batch.read[~whole].tolist() == [[False, True, True, False]] * int((~whole).sum())
+    assert batch.reads.mask[whole].tolist() == [[False, True, True, True]] * int(whole.sum())
+    assert batch.reads.mask[~whole].tolist() == [[False, True, True, False]] * int((~whole).sum())
 
 
 def ner(length: int, data_folder: Path | None = None, **options: Any) -> NER:
@@ -111,31 +112,27 @@ def gold(task: NER, split: Any = "test") -> Tensor:
 def evaluate(task: NER, predict: Any) -> Evaluation:
     metric = task.spec.objective.metric()
     for batch in task.held_out("test"):
-        metric.update(one_hot(predict(batch), task.spec.outputs), batch.targets, batch.read)
+        metric.update(one_hot(predict(batch), task.spec.outputs), batch)
     result = metric.compute()
     assert isinstance(result, Evaluation)
     return result
-
-
-def same(a: Batch, b: Batch) -> bool:
-    return all(x.shape == y.shape and torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("length", [8, 100])
 def test_generated_streams(length: int) -> None:
     task, again, other = generated(length), generated(length), generated(length, seed=1)
     again.training_batch(3)
-    assert same(task.training_batch(5), again.training_batch(5))
-    assert not same(task.training_batch(5), task.training_batch(6))
-    assert not same(task.training_batch(5), other.training_batch(5))
+    assert same_batch(task.training_batch(5), again.training_batch(5))
+    assert not same_batch(task.training_batch(5), task.training_batch(6))
+    assert not same_batch(task.training_batch(5), other.training_batch(5))
     for split in ("validation", "test"):
         pairs = zip(task.held_out(split), other.held_out(split), strict=True)
-        assert all(same(a, b) for a, b in pairs)
+        assert all(same_batch(a, b) for a, b in pairs)
     assert not torch.equal(gold(task, "validation")[:500], gold(task, "test")[:500])
     batch = task.training_batch(0)
     assert batch.inputs.shape == (task.batch_size, length, 3)
-    assert batch.read is task.training_batch(1).read
-    assert int(batch.read.sum()) == task.batch_size * (length - 3)
+    assert batch.reads is task.training_batch(1).reads
+    assert int(batch.reads.mask.sum()) == task.batch_size * (length - 3)
 
 
 def test_equal_text_per_step() -> None:
@@ -149,7 +146,7 @@ def solve(batch: Batch, within: int, near_only: bool = False) -> Tensor:
     ids = encoder(WORDS)(WORDS)
     words = {tuple(row): word for row, word in zip(ids.tolist(), WORDS, strict=True)}
     tags = []
-    for row, p in batch.read.nonzero().tolist():
+    for row, p in batch.reads.mask.nonzero().tolist():
         seen = batch.inputs[row, max(0, p - within + 1) : p - 3 + 1].tolist()
         tokens = [words.get(tuple(token), "") for token in seen]
         second = len(tokens) > 1 and tokens[-2].startswith("Name")
@@ -194,11 +191,11 @@ def test_generated_credit_is_the_cue_of_the_last_mention() -> None:
     for batch in (*task.held_out("test"), task.training_batch(0)):
         credit = task.credit(batch)
         assert credit is not None
-        tags, groups = torch.zeros(2, *batch.read.shape, dtype=torch.long)
-        tags[batch.read], groups[batch.read] = batch.targets[:, 0], batch.targets[:, 2]
+        tags, groups = torch.zeros(2, *batch.reads.mask.shape, dtype=torch.long)
+        tags[batch.reads.mask], groups[batch.reads.mask] = batch.targets[:, 0], batch.targets[:, 2]
         for row, step in enumerate(task.answer_steps(batch).tolist()):
             steps = tags[row].nonzero().flatten().tolist()
-            assert step == (steps or batch.read[row].nonzero().flatten().tolist())[-1]
+            assert step == (steps or batch.reads.mask[row].nonzero().flatten().tolist())[-1]
             if not steps:
                 assert not credit[row].any()
                 continue
@@ -244,8 +241,8 @@ def test_probe_sequences_hold_a_mention_and_its_cue(length: int) -> None:
     # The answer lies r steps after its token, which is d, or d+1 as a second name, after its cue.
     distances = {step - 3 - int(row.argmax()) for step, row in zip(steps.tolist(), credit, strict=True)}
     assert distances <= {1, 2, task.reach, task.reach + 1}
-    counts = batch.read.sum(1).tolist()
-    for targets, step, read in zip(batch.targets[:, 0].split(counts), steps.tolist(), batch.read, strict=True):
+    counts = batch.reads.mask.sum(1).tolist()
+    for targets, step, read in zip(batch.targets[:, 0].split(counts), steps.tolist(), batch.reads.mask, strict=True):
         assert targets[int(read[:step].sum())] > 0
 
 
@@ -255,7 +252,7 @@ def test_generated_says_what_it_is() -> None:
     assert task.data is not None
     assert task.data.name == "generated"
     assert task.spec.outputs == 1 + 2 * 4
-    assert (task.spec.reads, task.spec.look_ahead) == ("each", True)
+    assert task.spec.look_ahead
 
 
 def test_lengths_below_the_minimum() -> None:
@@ -341,16 +338,16 @@ def test_litbank_aligned_by_hand(data_folder: Path) -> None:
     names = ["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI")]
     read = [names[tag] for tag in first.targets[:1000, 0].tolist()]
     assert read == [line[1] for line in lines[:1000]]
-    assert first.read[:3].int().tolist() == [[0, 0, 0, 1, 1, 1, 1, 1]] + [[0, 0, 0, 0, 0, 0, 1, 1]] * 2
+    assert first.reads.mask[:3].int().tolist() == [[0, 0, 0, 1, 1, 1, 1, 1]] + [[0, 0, 0, 0, 0, 0, 1, 1]] * 2
 
 
 def test_litbank_streams(data_folder: Path) -> None:
     task, again, other = (ner(100, data_folder, seed=seed) for seed in (0, 0, 1))
     again.training_batch(1)
-    assert same(task.training_batch(7), again.training_batch(7))
-    assert not same(task.training_batch(7), task.training_batch(8))
-    assert not same(task.training_batch(7), other.training_batch(7))
-    assert task.training_batch(7).read is task.training_batch(8).read
+    assert same_batch(task.training_batch(7), again.training_batch(7))
+    assert not same_batch(task.training_batch(7), task.training_batch(8))
+    assert not same_batch(task.training_batch(7), other.training_batch(7))
+    assert task.training_batch(7).reads is task.training_batch(8).reads
     assert task.training_batch(0).inputs.shape == (32, 100, 3)
     sizes = [len(gold(task, split)) for split in ("validation", "test")]
     assert sizes == [21_018, 20_857]
@@ -380,5 +377,5 @@ def test_other_corpora(data_folder: Path, corpus: str, types: int, spans: int) -
     assert evaluate(task, lambda batch: batch.targets[:, 0]).n == spans
     assert 0 < task.floors["gazetteer"] < 0.3
     batch = task.training_batch(0)
-    assert len(batch.targets) == int(batch.read.sum())
+    assert len(batch.targets) == int(batch.reads.mask.sum())
     assert (batch.targets[:, 0] >= 0).all()

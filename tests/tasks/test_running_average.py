@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tasks.base import generator
 from tasks.running_average import RunningAverage, leaky_sum, memory_horizon, windowed_sum
+from tests.support.batches import a_batch
 
 
 def recurrence(x: list[float], alpha: float) -> list[float]:
@@ -23,7 +24,7 @@ def test_the_rule(length: int, alpha: float | None) -> None:
     task = RunningAverage(length, alpha=alpha, batch_size=4)
     batch = task.training_batch(0)
     assert batch.inputs.shape == (4, length, 1)
-    assert bool(batch.read.all())
+    assert bool(batch.reads.mask.all())
     used = 10 ** (-1 / length) if alpha is None else alpha
     for row in range(4):
         expected = recurrence(batch.inputs[row, :, 0].tolist(), used)
@@ -70,8 +71,7 @@ def test_alpha_outside_its_range(alpha: float) -> None:
 def score(task: RunningAverage, outputs: Tensor, targets: Tensor) -> tuple[float, float]:
     """Score of outputs (sequences, time) and its standard error, from the 64 blocks."""
     metric = task.spec.objective.metric()
-    read = torch.ones(outputs.shape, dtype=torch.bool)
-    metric.update(outputs.reshape(-1, 1), targets, read)
+    metric.update(outputs.reshape(-1, 1), a_batch(targets, torch.ones(outputs.shape, dtype=torch.bool)))
     evaluation = metric.compute()
     ratios = torch.tensor([numerator / denominator for numerator, denominator in evaluation.blocks])
     return evaluation.score, float(ratios.std()) / math.sqrt(len(ratios))
@@ -106,7 +106,7 @@ def test_an_oracle_scores_perfectly() -> None:
         for x in batch.inputs[..., 0].double().unbind(1):
             h = task.alpha * h + x
             outputs.append(h * math.sqrt(1 - task.alpha**2))
-        metric.update(torch.stack(outputs, 1).reshape(-1, 1), batch.targets, batch.read)
+        metric.update(torch.stack(outputs, 1).reshape(-1, 1), batch)
     evaluation = metric.compute()
     assert evaluation.score < 1e-10
     assert evaluation.n == 1024

@@ -10,7 +10,7 @@ import pytest
 from bench.engines.devices import visible
 from bench.engines.local import LocalEngine
 from bench.records.job import Surroundings
-from tests.bench.trial.test_trial import a_job
+from tests.support.jobs import a_job
 
 EXAMPLES = "tests.support.engine_examples"
 

@@ -19,7 +19,7 @@ from bench.records.cell import Cell
 from bench.records.job import Job, Surroundings
 from bench.records.result import Finished
 from bench.trial import trial
-from tests.bench.trial.test_trial import EXAMPLES, MEASURED, a_job
+from tests.support.jobs import EXAMPLES, MEASURED, a_job
 
 Seen = list[tuple[int, Cell | None, int, int]]
 GOOD = [a_job(f"{EXAMPLES}:Mean", seeds=seed) for seed in range(3)] + [a_job("gru", task="copying")]
@@ -191,7 +191,7 @@ ORPHANED = """
 import multiprocessing
 from bench.engines.local import LocalEngine
 from bench.records.job import Surroundings
-from tests.bench.engines.test_local import EXAMPLES, a_job
+from tests.support.jobs import EXAMPLES, a_job
 
 def report(worker, cell, step, steps):
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)

@@ -13,31 +13,12 @@ import pytest
 
 from bench.mirror import login, mirrored, tracking
 from bench.records.job import Mirroring
-from bench.records.result import Curves, GradientFlow, GradientProfile, Provenance
+from bench.records.result import Curves, Provenance
 from bench.records.row import COLUMNS, row
-from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_recipe, a_result
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_flow, a_recipe, a_result
+from tests.support.fake_wandb import FakeWandb
 
 KEY = {"WANDB_API_KEY": "k" * 40}
-
-
-def a_flow(step: int, distances: int = 3) -> GradientFlow:
-    profile = GradientProfile(
-        log10_median=(*(-0.5 * k for k in range(distances - 1)), None),
-        log10_mean=(0.0,) * distances,
-        zeros=1,
-        nonfinite=0,
-        ratio=0.1,
-        rate=-0.5,
-        half_life=0.6,
-        verdict="vanishing",
-    )
-    return GradientFlow(
-        step=step,
-        distances=tuple(range(distances)),
-        profiles={"input": profile, "residual.0": profile},
-        loss_weight=0.5,
-        credit_alignment=0.25,
-    )
 
 
 # -- whether, and where to --------------------------------------------------------------------------------------------
@@ -201,54 +182,6 @@ def test_the_summary_is_the_row_of_the_data_frame() -> None:
 
 
 # -- W&B fails, cells do not ------------------------------------------------------------------------------------------
-
-
-class FakeRun:
-    """As much of a run as the mirror touches."""
-
-    def __init__(self, wandb: FakeWandb, **given: Any) -> None:
-        self.wandb, self.given = wandb, given
-        self.dir = str(Path(given["dir"]) / "wandb" / f"{given['mode']}-run-1-{given['id']}" / "files")
-        Path(self.dir).mkdir(parents=True)
-        self.rows: list[Any] = []
-        self.metrics: dict[str, Any] = {}
-        self.summary: dict[str, Any] = {}
-        self.config: dict[str, Any] = {}
-        self.exit_codes: list[int] = []
-
-    def define_metric(self, name: str, **options: Any) -> None:
-        self.metrics[name] = options.get("step_metric")
-
-    def log(self, row: Any) -> None:
-        self.wandb.fails("log", self.given["mode"])
-        self.rows.append(row)
-
-    def finish(self, exit_code: int) -> None:
-        self.exit_codes.append(exit_code)
-        self.wandb.ids.discard(self.given["id"])
-        self.wandb.fails("finish", self.given["mode"])
-
-
-class FakeWandb:
-    """As much of wandb as the mirror touches. `broken`: what fails, as (call, mode)."""
-
-    Settings = SimpleNamespace
-
-    def __init__(self, *broken: tuple[str, str]) -> None:
-        self.broken = broken
-        self.runs: list[FakeRun] = []
-        self.ids: set[str] = set()
-
-    def fails(self, call: str, mode: str) -> None:
-        if (call, mode) in self.broken:
-            raise ConnectionError("no answer\nand much more")
-
-    def init(self, **given: Any) -> FakeRun:
-        assert given["id"] not in self.ids, "W&B keeps an id until its run is finished, even where it never began"
-        self.ids.add(given["id"])
-        self.fails("init", given["mode"])
-        self.runs.append(FakeRun(self, **given))
-        return self.runs[-1]
 
 
 def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wandb: FakeWandb, mode: Any = "online") -> tracking.Mirror:

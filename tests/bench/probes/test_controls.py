@@ -7,7 +7,7 @@ import pytest
 from bench.records.job import Surroundings
 from bench.records.result import Result
 from bench.trial.trial import run, status_of
-from tests.bench.trial.test_trial import a_job
+from tests.support.jobs import a_job
 
 
 def record(model: str, task: str, length: int = 10, **values: int) -> Result:

@@ -77,7 +77,7 @@ def test_numbers_are_wide_in_a_probe_and_every_bit_is_back_after_it() -> None:
 
 def test_a_probe_of_such_a_model_leaves_its_bits() -> None:
     model = Mixed(TASK.spec)
-    assert model(TASK.training_batch(0).inputs, TASK.training_batch(0).read).isfinite().all()
+    assert model(TASK.training_batch(0)).isfinite().all()
     contract.a_probe_leaves_every_bit(model, TASK, TASK.probe_batch(2))
     assert (int(model.asked), model.moving.tolist()) == (1, pytest.approx([0.1] * 4)), "what a probe asked counts not"
 
@@ -85,7 +85,7 @@ def test_a_probe_of_such_a_model_leaves_its_bits() -> None:
 def test_gradients_are_back_as_they_were() -> None:
     model = Mixed(TASK.spec)
     batch = TASK.training_batch(0)
-    TASK.spec.objective.loss(model(batch.inputs, batch.read), batch.targets).backward()
+    TASK.spec.objective.loss(model(batch), batch).backward()
     before = {name: (p.grad, None if p.grad is None else p.grad.clone()) for name, p in model.named_parameters()}
     assert before["p_complex64"][0] is not None
     assert before["p_float16"][0] is None

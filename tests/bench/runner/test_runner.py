@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from bench.catalog import CatalogError, card
 from bench.cli.console import Console
 from bench.engines.local import LocalEngine
 from bench.records.cell import Cell, DataIdentity, canonical_json
-from bench.records.job import Job, Source, Surroundings
-from bench.records.result import Finished, Result
+from bench.records.job import Source
+from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner import runner
 from bench.runner.plan import Request, Resolved, plan
@@ -25,35 +25,9 @@ from bench.runner.runner import Outcome
 from bench.store import Store
 from bench.store.leases import EXPIRY, Leases
 from tests.support.factories import a_failure, a_result
+from tests.support.fake_engine import FakeEngine
 
 REAL = DataIdentity(name="shakespeare", sha256="ab" * 32)
-
-
-class FakeEngine(LocalEngine):
-    """Answers at once, in this process. answer: the result of a cell."""
-
-    def __init__(self, answer: Callable[[Cell], Result] = a_result) -> None:
-        super().__init__(Surroundings(), workers=1)
-        self.answer = answer
-        self.ran: list[Job] = []
-        self.checked: list[Job] = []
-        self.faults: list[str] = []
-
-    def check(self, jobs: list[Job]) -> list[str]:
-        self.checked = jobs
-        return self.faults
-
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Finished]:
-        for job in jobs:
-            if self._stopping:
-                return
-            if job is not None:
-                self.ran.append(job)
-                yield Finished(self.answer(job[0]), b"weights")
-
-    @property
-    def labels(self) -> list[str]:
-        return [cell.label.partition(" / seed")[0] for cell, _ in self.ran]
 
 
 class Bench:

@@ -15,7 +15,7 @@ import pytest
 from bench.store import Store, StoreError, leases
 from bench.store.files import HOST, Files
 from bench.store.leases import BEAT, EXPIRY, Leases, runners
-from tests.reliability.faults import FailingFiles
+from tests.support.faults import FailingFiles
 
 ELSEWHERE = "00000000-7-00000000"
 

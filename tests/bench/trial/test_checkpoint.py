@@ -24,7 +24,7 @@ from bench.store.files import Files
 from bench.trial import checkpoint, trial
 from bench.trial.checkpoint import MARK, CheckpointError, pack, unpack
 from bench.trial.sources import sources
-from tests.bench.trial.test_trial import EXAMPLES, a_job, but_for_time
+from tests.support.jobs import EXAMPLES, a_job, but_for_time
 
 
 class Killed(BaseException):

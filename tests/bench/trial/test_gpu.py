@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -27,9 +27,9 @@ from bench.trial import build, trial
 from bench.trial.recorder import Recorder
 from models.base import SequenceModel
 from models.parts.attention import causal_attention
-from tasks.base import generator
-from tests.bench.trial.test_trial import a_job, run
+from tasks.base import Task, generator
 from tests.support import pretend
+from tests.support.jobs import a_job, run
 
 TOLERANCE = 1e-3
 EXAMPLES = "tests.support.gpu_examples"
@@ -57,7 +57,7 @@ def on_the_pretended(job: Job) -> Result:
         result = trial.run(job, ON_GPU).result
     assert result.provenance is not None
     assert result.provenance.device == "Pretended GPU"
-    assert result.status != "ok" or result.peak_memory_mb == 123, "of the GPU, not of the process"
+    assert result.peak_memory_mb == (123 if result.status == "ok" else None), "of the GPU, not of the process"
     return result
 
 
@@ -65,7 +65,8 @@ def on_the_real(job: Job) -> Result:
     result = trial.run(job, ON_GPU).result
     assert result.provenance is not None
     assert result.provenance.device == torch.cuda.get_device_name()
-    assert result.status != "ok" or 0 < (result.peak_memory_mb or 0) < 1000
+    assert (result.status == "ok") == (result.peak_memory_mb is not None)
+    assert result.peak_memory_mb is None or 0 < result.peak_memory_mb < 1000
     return result
 
 
@@ -144,21 +145,37 @@ def test_a_tensor_on_the_wrong_device_is_refused(gpu: Callable[[Job], Result]) -
 # -- waiting for the GPU -----------------------------------------------------------------------------------------------
 
 
-def waited(model: str, task: str, waits: list[str], monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """For what the host waits in each block of three optimisation steps."""
-    blocks: list[list[str]] = []
-    original = SequenceModel.training_step
+def noted(monkeypatch: pytest.MonkeyPatch, kind: type, hook: str, waits: list[str]) -> list[list[str]]:
+    """For what the host waits in each call of a hook, from now on."""
+    calls: list[list[str]] = []
+    original = getattr(kind, hook)
 
-    def training_step(self: SequenceModel, *arguments: Any) -> Any:
+    def watched(*arguments: Any, **options: Any) -> Any:
         before = len(waits)
-        outputs = original(self, *arguments)
-        blocks.append(waits[before:])
+        outputs = original(*arguments, **options)
+        calls.append(waits[before:])
         return outputs
 
-    monkeypatch.setattr(SequenceModel, "training_step", training_step)
-    found = trial.run(a_cell(model, task, probes=0), ON_GPU).result
-    assert (found.status, len(blocks)) == ("ok", 2)
-    return blocks
+    monkeypatch.setattr(kind, hook, watched)
+    return calls
+
+
+class Waits(NamedTuple):
+    """For what the host waits in each block of three optimisation steps: while its batches go to the GPU (those of
+    evaluation too), in its steps, and after them."""
+
+    sending: list[list[str]]
+    steps: list[list[str]]
+    after: list[list[str]]
+
+
+def waited(model: str, task: str, waits: list[str], monkeypatch: pytest.MonkeyPatch) -> Waits:
+    hooks = ((Task, "transfer_batch_to_device"), (SequenceModel, "training_step"), (Recorder, "on_train_batch_end"))
+    found = Waits(*(noted(monkeypatch, kind, hook, waits) for kind, hook in hooks))
+    result = trial.run(a_cell(model, task, probes=0), ON_GPU).result
+    assert (result.status, len(found.steps), len(found.after)) == ("ok", 2, 2)
+    assert len(found.sending) > 2, "two blocks, and what is held out"
+    return found
 
 
 @pytest.mark.parametrize(
@@ -168,15 +185,14 @@ def waited(model: str, task: str, waits: list[str], monkeypatch: pytest.MonkeyPa
 def test_training_steps_wait_for_nothing(
     model: str, task: str, waits: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks = waited(model, task, waits, monkeypatch)
-    assert not any(blocks[1:]), "but for the first, which may bring tables to the GPU"
-    assert not [wait for wait in waits if "tasks/base.py" in wait], "batches are sent, not waited for"
-    after = [wait for wait in waits if "bench/recorder.py" in wait]
-    assert len(after) <= 3 * len(blocks), "losses, norms, norms by parameter: once per block of steps"
+    found = waited(model, task, waits, monkeypatch)
+    assert not any(found.sending), "batches are sent, not waited for"
+    assert not any(found.steps[1:]), "but for the first, which may bring tables to the GPU"
+    assert all(1 <= len(block) <= 3 for block in found.after), "losses, norms, norms by parameter: once per block"
 
 
 def test_a_step_that_waits_is_seen(waits: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = waited(f"{EXAMPLES}:Waits", "adding", waits, monkeypatch)
+    blocks = waited(f"{EXAMPLES}:Waits", "adding", waits, monkeypatch).steps
     assert [len(block) for block in blocks] == [3, 3]
     assert "in encode" in blocks[-1][0]
 

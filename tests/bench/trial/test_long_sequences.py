@@ -25,7 +25,7 @@ from models.transformer import Transformer
 from tasks.adding import Adding
 from tasks.base import Task
 from tasks.running_average import RunningAverage
-from tests.bench.trial.test_trial import a_job
+from tests.support.jobs import a_job
 
 TIME, FOLLOWED = 60, 17
 MODELS = [(RNN, {}), (GRU, {}), (GRU, {"reset": "before"}), (LSTM, {}), (LSTM, {"layers": 2})]

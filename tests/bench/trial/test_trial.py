@@ -9,36 +9,10 @@ import safetensors.torch
 import torch
 
 from bench.records.cell import Cell
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result
-from bench.records.sweep import Sweep
-from bench.runner.plan import plan
+from bench.records.result import Result
 from bench.trial import build, trial
 from tests.support.factories import SHAKESPEARE
-
-HERE = Surroundings()
-EXAMPLES = "tests.support.examples"
-
-
-def a_job(model: str = f"{EXAMPLES}:Mean", task: str = "adding", length: int = 6, **values: Any) -> Job:
-    """A job of a few small steps. recipe fields that a sweep does not have are given too (evaluate_every, probes)."""
-    fields = {"hidden": 4, "batch_size": 4, "steps": 10} | values
-    recipe = {name: fields.pop(name) for name in ("evaluate_every", "probes") if name in fields}
-    sweep = Sweep(tasks=task, models=model, lengths=length, **fields)  # type: ignore[arg-type]
-    cell = plan(sweep)[0].cell
-    return cell.model_copy(update={"recipe": cell.recipe.model_copy(update={"probes": 0} | recipe)}), None
-
-
-def run(job: Job) -> Finished:
-    return trial.run(job, HERE)
-
-
-# What may differ between two runs of the same cell.
-MEASURED = ("seconds", "steps_per_second", "peak_memory_mb", "provenance")
-
-
-def but_for_time(result: Result) -> dict[str, Any]:
-    return {name: value for name, value in result.model_dump().items() if name not in MEASURED}
+from tests.support.jobs import EXAMPLES, HERE, a_job, but_for_time, run
 
 
 def state(weights: bytes | None) -> dict[str, torch.Tensor]:

@@ -18,8 +18,8 @@ from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
 from tasks.base import Features, Spec
-from tests.bench.trial.test_trial import a_job, but_for_time
-from tests.models.conftest import SquaredError
+from tests.support.jobs import a_job, but_for_time
+from tests.support.objectives import SquaredError
 
 MODELS = [(RNN, {}), (RNN, {"activation": "identity"}), (GRU, {}), (GRU, {"reset": "before"}), (LSTM, {})]
 ALL = pytest.mark.parametrize(("model", "options"), MODELS, ids=lambda value: getattr(value, "__name__", str(value)))

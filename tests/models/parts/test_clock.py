@@ -59,9 +59,9 @@ def test_evaluation_in_stretches(length: int, layers: int) -> None:
     x = contract.embedded(model, batch)
     assert length > recurrence.STRETCH
     with torch.no_grad():
-        expected = model.pick(written_out(model, x), batch.read)
-        torch.testing.assert_close(model.encode(x, batch.read), expected, atol=1e-11, rtol=0)
-        off = (wrong.encode(x, batch.read) - expected).abs().max()
+        expected = model.pick(written_out(model, x), batch.reads)
+        torch.testing.assert_close(model.encode(x, batch.reads), expected, atol=1e-11, rtol=0)
+        off = (wrong.encode(x, batch.reads) - expected).abs().max()
     assert (off > 1e-3) == (length % 8 > 0), "a clock that starts anew is seen where a stretch is no multiple of 8"
 
 
@@ -74,7 +74,7 @@ def test_training_cuts_the_gradient_and_not_the_clock() -> None:
     parameters = list(model.body.parameters())
     expected = torch.autograd.grad((written_out(model, x, cut=100) @ weight).sum(), parameters)
     build_module.truncate(model, 100)
-    got = torch.autograd.grad((model.encode(x, batch.read) @ weight).sum(), parameters)
+    got = torch.autograd.grad((model.encode(x, batch.reads) @ weight).sum(), parameters)
     for one, other in zip(got, expected, strict=True):
         assert other.abs().max() > 0
         torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-9)
@@ -150,7 +150,7 @@ def test_a_right_clock_keeps_the_contract(check: Any, dtype: torch.dtype) -> Non
     task = RunningAverage(12)
     model: SequenceModel = clockwork(task, layers=2).to(dtype)
     batch = task.training_batch(0)
-    check(model, contract.embedded(model, batch), batch.read)
+    check(model, contract.embedded(model, batch), batch.reads)
     contract.its_state_is_counted(model, contract.embedded(model, batch))
     contract.a_probe_leaves_every_bit(model, task, batch)
 
@@ -169,7 +169,7 @@ def test_a_wrong_one_is_named_with_layer_and_step(layer: Any, check: Any, messag
     model = clockwork(task, layer)
     batch = task.training_batch(0)
     with pytest.raises(AssertionError, match=message):
-        check(model, contract.embedded(model, batch), batch.read)
+        check(model, contract.embedded(model, batch), batch.reads)
 
 
 class Dropping(Ticking):
@@ -190,7 +190,7 @@ def test_a_stretch_that_is_run_again_draws_the_same_numbers(monkeypatch: pytest.
     def gradients() -> Any:
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            return torch.autograd.grad(model.encode(x, batch.read).sum(), parameters)
+            return torch.autograd.grad(model.encode(x, batch.reads).sum(), parameters)
 
     again = gradients()
     monkeypatch.setattr(recurrence, "checkpoint", lambda run, *arguments, use_reentrant: run(*arguments))

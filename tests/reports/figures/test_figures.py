@@ -9,22 +9,18 @@ import altair
 import pytest
 
 from reports.figures import drawing, figures
-from reports.figures.drawing import LOOKS, SPARE, looks
 from reports.figures.flow import against_distance
 from reports.figures.inside import runs
 from reports.figures.training import BINS, stretches
 from reports.summary.profiles import Point, departures, over_seeds, pieces
-from reports.view.topics import slug, topics
-from tests.reports.conftest import make_result
+from reports.view import View
+from reports.view.looks import SPARE
 from tests.support.measured import make_flow, make_measured, make_profile
-
-
-def rank(kind, entry):
-    return (0, entry)
+from tests.support.results import make_result
 
 
 def drawn(results, **wanted):
-    return {figure.name: figure.spec for figure in figures.figures(results, rank, **wanted)}
+    return {figure.name: figure.spec for figure in figures.figures(View.of(results, **wanted))}
 
 
 def rows(spec, **having):
@@ -96,8 +92,8 @@ def test_every_figure_says_its_n(specs):
 
 
 def test_drawn_values_are_the_stored_ones(results):
-    (topic,) = topics(results[:4], rank)
-    spec = against_distance(topic, "input", looks(topic.labels))
+    view = View.of(results[:4])
+    spec = against_distance(view.topics[0], "input", view.looks)
     for result in results[:4]:
         # The data sets of one figure hold both lengths and both moments: each stored profile must be among them.
         for flow in result.gradient_flow:
@@ -246,17 +242,7 @@ def test_equal_neighbours_of_a_picture_are_one_rectangle():
     ]
 
 
-# -- looks and names ---------------------------------------------------------------------------------------------------
-
-
-def test_looks_differ_and_stay():
-    given = looks(["rnn", "lstm:layers=2", "mine"])
-    assert given["rnn"] == LOOKS["rnn"] == looks(["rnn"])["rnn"]
-    assert given["mine"] != given["lstm:layers=2"]
-    together = [*LOOKS.values(), *SPARE]
-    assert len({look.colour for look in together}) == len(together)
-    default = [LOOKS[name] for name in ("rnn", "gru", "lstm", "attention", "transformer")]
-    assert len({look.dash for look in default}) == len({look.shape for look in default}) == 5
+# -- views ---------------------------------------------------------------------------------------------------
 
 
 def test_a_view_keeps_the_colours_of_the_store():
@@ -276,12 +262,6 @@ def test_settings_of_one_task_are_figures_of_their_own():
     results = [make_measured("adding", "gru", clip=clip) for clip in (1.0, 0.5)]
     names = {name for name in drawn(results) if name.endswith("-gradient-input")}
     assert names == {"adding-clip-1-gradient-input", "adding-clip-0.5-gradient-input"}
-
-
-def test_a_name_that_is_hostile_to_files():
-    assert slug("../../etc/passwd") == "etc-passwd"
-    assert slug("<script>alert(1)</script>") == "script-alert-1-script"
-    assert slug("...") == "task"
 
 
 def test_results_without_a_score_or_gradient_draw_what_they_can():

@@ -14,8 +14,9 @@ import pytest
 from bench.records.cell import DataIdentity
 from bench.store import Store
 from reports.page import page as dashboard
-from tests.reports.conftest import make_result
+from reports.view import View
 from tests.support.full_store import make_full, make_full_results
+from tests.support.results import make_result
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if CHROMIUM is None:
@@ -92,7 +93,7 @@ def browser():
 def full_path(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("full") / "results", create=True)
     path = store.path / "report" / "index.html"
-    dashboard.write(store, make_full_results(), path)
+    dashboard.write(View.of(make_full_results()), store, path)
     return path
 
 
@@ -170,7 +171,7 @@ def test_a_model_has_one_colour_everywhere(opened, full_path):
 
 def test_an_empty_store_says_so(opened, store):
     path = store.path / "index.html"
-    dashboard.write(store, [], path)
+    dashboard.write(View.of([]), store, path)
     assert "no results yet" in opened(path).text("#overview")
 
 
@@ -186,7 +187,7 @@ def test_an_empty_store_says_so(opened, store):
 )
 def test_scanty_stores_open_and_compare(opened, store, results):
     path = store.path / "index.html"
-    dashboard.write(store, results, path)
+    dashboard.write(View.of(results), store, path)
     one = opened(path)
     assert one.shown() == len(results)
     assert one.page.locator(".square").count() == len(results)
@@ -417,7 +418,7 @@ def hostile_page(folder):
     never_run = results[0].cell.model_copy(update={"seed": 9})
     store.record_sweep("asked", {"sweep": sweep, "cells": [never_run.model_dump(mode="json")]})
     path = folder / "index.html"
-    dashboard.write(store, results, path)
+    dashboard.write(View.of(results), store, path)
     return path
 
 

@@ -13,25 +13,22 @@ import sys
 import pytest
 
 from bench.store import Store
-from reports.figures.drawing import looks
 from reports.page import page
 from reports.page import series as page_series
 from reports.page.cells import group_key
 from reports.page.origins import command, missing
 from reports.page.payload import payload
-from reports.summary.grouping import compare, groups
-from tests.reports.conftest import make_result
+from reports.summary import groups
+from reports.summary.grouping import compare
+from reports.view import View
 from tests.support.full_store import make_full_results
+from tests.support.results import make_result
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\u2028<!--%%DATA%%\ud800"
 
 
-def by_name(kind, name):
-    return (0, name)
-
-
 def make_content(results, sweeps=(), corrupt=()):
-    return payload("results", results, by_name, looks({r.cell.model for r in results}), sweeps, corrupt)
+    return payload("results", View.of(results), sweeps, corrupt)
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +111,10 @@ def test_writing_replaces_the_page_whole_and_leaves_nothing_else(store, tmp_path
     for result in (make_result(), make_result(model="rnn", status="error", error="no", score=None)):
         store.publish(result)
     path = tmp_path / "results" / "report" / "index.html"
-    page.write(store, store.results(), path)
+    page.write(View.of(store.results()), store, path)
     first = path.read_bytes()
     path.write_text("older")
-    page.write(store, store.results(), path)
+    page.write(View.of(store.results()), store, path)
     assert path.read_bytes() == first
     assert os.listdir(path.parent) == ["index.html"]
     assert data_of(first.decode())["title"] == "results"
@@ -125,14 +122,14 @@ def test_writing_replaces_the_page_whole_and_leaves_nothing_else(store, tmp_path
 
 def test_a_view_keeps_the_colours_of_the_whole_store(store, tmp_path):
     results = [make_result(model=name) for name in ("b_new", "a_new")]
-    page.write(store, results, tmp_path / "all.html", results)
-    page.write(store, results[:1], tmp_path / "view.html", results)
+    page.write(View.of(results), store, tmp_path / "all.html")
+    page.write(View.of(results[:1], everything=results), store, tmp_path / "view.html")
     everywhere, view = (data_of((tmp_path / name).read_text("utf-8"))["looks"] for name in ("all.html", "view.html"))
     assert everywhere == view
 
 
 def test_an_empty_store_has_a_page(store, tmp_path):
-    page.write(store, [], tmp_path / "empty.html")
+    page.write(View.of([]), store, tmp_path / "empty.html")
     assert data_of((tmp_path / "empty.html").read_text("utf-8"))["cells"] == []
 
 
@@ -141,7 +138,8 @@ def test_the_page_is_made_without_torch(tmp_path):
     store.publish(make_result())
     script = (
         "import sys; from pathlib import Path; from bench.store import Store; from reports.page import page;"
-        f"s = Store({str(store.path)!r}); page.write(s, s.results(), Path({str(tmp_path / 'index.html')!r}));"
+        "from reports.view import View;"
+        f"s = Store({str(store.path)!r}); page.write(View.of(s.results()), s, Path({str(tmp_path / 'index.html')!r}));"
         "sys.exit(bool({'torch', 'lightning', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -3,12 +3,15 @@ import math
 import pytest
 
 from bench.records.cell import DataIdentity
-from reports.summary import grouping as summary
-from tests.reports.conftest import make_result
+from reports.summary import groups
+from reports.summary.group import equals_chance
+from reports.summary.grouping import compare, solved_length, steps_exponent
+from reports.view import View
+from tests.support.results import make_result
 
 
 def only_group(results):
-    (group,) = summary.groups(results)
+    (group,) = groups(results)
     return group
 
 
@@ -36,7 +39,7 @@ def seeds_of(scores, **common):
     ids=lambda other: next(iter(other)),
 )
 def test_groups_never_mix(other):
-    assert len(summary.groups([make_result(seed=0), make_result(seed=1, **other)])) == 2
+    assert len(groups([make_result(seed=0), make_result(seed=1, **other)])) == 2
 
 
 def test_seeds_rates_and_patch_releases_share_a_group():
@@ -55,7 +58,7 @@ def test_a_failure_that_does_not_know_its_device_is_counted_where_its_task_ran()
     lost = make_result(seed=1, status="crashed", score=None, device=None)
     assert only_group([make_result(seed=0), lost]).failed == 1
     places = [make_result(seed=0), make_result(seed=0, device="NVIDIA H200"), lost]
-    assert sorted(group.failed for group in summary.groups(places)) == [0, 0, 1]
+    assert sorted(group.failed for group in groups(places)) == [0, 0, 1]
 
 
 # -- the choice of a learning rate -------------------------------------------------------------------------------------
@@ -172,7 +175,7 @@ def test_where_most_seeds_diverged_there_is_no_score():
 )
 def test_equals_chance(score, relative, equal):
     result = make_result(score=score, relative=relative)
-    assert summary.equals_chance(result) is equal
+    assert equals_chance(result) is equal
     assert only_group([result]).equals_chance is equal
 
 
@@ -215,8 +218,7 @@ def line_of(solved_by_length, seeds=3, steps=1000):
         for length, (k, at) in solved_by_length.items()
         for s in range(seeds)
     ]
-    (line,) = summary.series(summary.groups(results)).values()
-    return line
+    return View.of(results).topics[0].lines[0].groups
 
 
 @pytest.mark.parametrize(
@@ -229,46 +231,27 @@ def line_of(solved_by_length, seeds=3, steps=1000):
     ],
 )
 def test_solved_length(solved, longest):
-    assert summary.solved_length(line_of({length: (k, 200) for length, k in solved.items()})) == longest
+    assert solved_length(line_of({length: (k, 200) for length, k in solved.items()})) == longest
 
 
 def test_half_the_seeds_are_no_majority_and_a_failed_seed_did_not_solve():
-    assert summary.solved_length(line_of({10: (1, 200)}, seeds=2)) == 0
-    groups = summary.groups(
-        [
-            make_result(seed=0, score=0.005, solved_at=100),
-            make_result(seed=1, status="crashed", score=None),
-        ]
-    )
-    assert summary.solved_length(groups) == 0
+    assert solved_length(line_of({10: (1, 200)}, seeds=2)) == 0
+    half = [make_result(seed=0, score=0.005, solved_at=100), make_result(seed=1, status="crashed", score=None)]
+    assert solved_length(groups(half)) == 0
 
 
 def test_solved_length_does_not_apply_to_text():
-    assert summary.solved_length(summary.groups([make_result("char_lm", score=2.9)])) is None
-
-
-def test_series_join_what_the_budget_sets_by_length_and_nothing_else():
-    results = [
-        make_result(length=10, steps=1000),
-        make_result(length=100, steps=600, batch_size=8),
-        make_result(length=100, steps=5000),
-        make_result(length=10, clip=None),
-    ]
-    lines = sorted(summary.series(summary.groups(results)).values(), key=len)
-    assert [[(g.identity.length, g.step_budget) for g in line] for line in lines] == [
-        [(10, 1000)],
-        [(10, 1000), (100, 5000)],
-    ]
+    assert solved_length(groups([make_result("char_lm", score=2.9)])) is None
 
 
 def test_exponent_needs_three_lengths_solved_by_a_majority():
-    assert summary.steps_exponent(line_of({10: (3, 20), 100: (3, 200), 1000: (1, 900)})) is None
-    exact = summary.steps_exponent(line_of({10: (3, 10), 100: (3, 100), 1000: (3, 1000)}))
+    assert steps_exponent(line_of({10: (3, 20), 100: (3, 200), 1000: (1, 900)})) is None
+    exact = steps_exponent(line_of({10: (3, 10), 100: (3, 100), 1000: (3, 1000)}))
     assert exact == pytest.approx(1.0)
-    censored = summary.steps_exponent(line_of({10: (3, 10), 100: (3, 100), 1000: (2, 1000)}))
+    censored = steps_exponent(line_of({10: (3, 10), 100: (3, 100), 1000: (2, 1000)}))
     assert censored > 1.0
-    untrained = summary.groups([make_result(length=3000, score=None, steps=0)])
-    assert summary.steps_exponent([*line_of({10: (3, 10), 100: (3, 100), 1000: (3, 1000)}), *untrained]) == exact
+    untrained = groups([make_result(length=3000, score=None, steps=0)])
+    assert steps_exponent([*line_of({10: (3, 10), 100: (3, 100), 1000: (3, 1000)}), *untrained]) == exact
 
 
 # -- comparisons -------------------------------------------------------------------------------------------------------
@@ -277,15 +260,15 @@ def test_exponent_needs_three_lengths_solved_by_a_majority():
 def test_compare_takes_steps_where_any_seed_solved_and_scores_elsewhere():
     quick = only_group([make_result(seed=s, score=0.009, solved_at=100 + s) for s in range(4)])
     slow = only_group([make_result(model="lstm", seed=s, score=0.001, solved_at=500 + s) for s in range(4)])
-    assert summary.compare(quick, slow) == pytest.approx(2 / 70)
+    assert compare(quick, slow) == pytest.approx(2 / 70)
     diverged = [make_result(model="rnn", seed=s, status="diverged", score=None) for s in range(4)]
     learning = only_group(seeds_of([0.10, 0.11, 0.12, 0.13]))
-    assert summary.compare(learning, only_group(diverged)) == pytest.approx(2 / 70)
+    assert compare(learning, only_group(diverged)) == pytest.approx(2 / 70)
 
 
 def test_compare_refuses_three_seeds_and_unlike_tasks():
     three, four = only_group(seeds_of([0.1] * 3)), only_group(seeds_of([0.1] * 4, model="rnn"))
     with pytest.raises(ValueError, match="at least 4 seeds"):
-        summary.compare(three, four)
+        compare(three, four)
     with pytest.raises(ValueError, match="cannot compare"):
-        summary.compare(four, only_group(seeds_of([0.1] * 4, length=100)))
+        compare(four, only_group(seeds_of([0.1] * 4, length=100)))

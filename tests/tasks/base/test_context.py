@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.oracle import Oracle
 from models.window import Window
-from tasks.base import effective_context, generator
+from tasks.base import Batch, effective_context, generator
 from tasks.base.context import contexts, windows_of
 from tasks.char_lm import CharLM
 from tasks.entities.windows import Encoded, Windows
@@ -68,7 +68,7 @@ def test_documents_cut_to_their_last_steps(context: int, tokens: int) -> None:
     assert [tag for tag, _, _ in scored] == [i % 7 for i in range(len(scored))]
     token = 0
     for batch in batches:
-        for row, step in batch.read.nonzero().tolist():
+        for row, step in batch.reads.mask.nonzero().tolist():
             document = next(i for i, end in enumerate(ends) if token < end)
             begin, end = ends[document] - lengths[document], ends[document]
             before = batch.inputs[row, : step + 1, 0].tolist()
@@ -88,10 +88,10 @@ class Lookback(nn.Module):
         super().__init__()
         self.distance, self.outputs = distance, outputs
 
-    def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
-        ids = nn.functional.one_hot(inputs[..., 0], self.outputs).float()
+    def forward(self, batch: Batch) -> Tensor:
+        ids = nn.functional.one_hot(batch.inputs[..., 0], self.outputs).float()
         moved = nn.functional.pad(ids, (0, 0, self.distance, 0))[:, : ids.size(1)]
-        return 50 * moved[read]
+        return batch.reads.pick(50 * moved)
 
 
 @pytest.fixture
@@ -128,12 +128,11 @@ def test_the_characters_scored_are_fixed_and_lie_over_the_whole_test_part(period
     seen: dict[int, list[str]] = {}
 
     class Remember(Lookback):
-        def forward(self, inputs: Tensor, read: Tensor) -> Tensor:
-            rows, steps = read.nonzero().unbind(1)
-            for row, step in zip(rows.tolist(), steps.tolist(), strict=True):
-                last = inputs[row, max(0, step - 9) : step + 1, 0].tolist()
-                seen.setdefault(inputs.size(1), []).append("".join(map(str, last)))
-            return super().forward(inputs, read)
+        def forward(self, batch: Batch) -> Tensor:
+            for row, step in batch.reads.mask.nonzero().tolist():
+                last = batch.inputs[row, max(0, step - 9) : step + 1, 0].tolist()
+                seen.setdefault(batch.steps, []).append("".join(map(str, last)))
+            return super().forward(batch)
 
     for length in (20, 300):
         seen.clear()

@@ -4,28 +4,29 @@ import pytest
 import torch
 from torch import Tensor
 
-from tasks.base import Evaluation
+from tasks.base import Batch, Evaluation, Reads
 from tasks.base.metrics import BLOCKS, RatioMetric, per_sequence, ratio_of_sums
+from tests.support.batches import a_batch
 
 
 class Share(RatioMetric):
     """Right reads over reads, per sequence."""
 
-    def sums(self, outputs: Tensor, targets: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
-        return per_sequence((outputs == targets).float(), read), read.sum(1)
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        return per_sequence((outputs == batch.targets).float(), batch.reads), batch.reads.counts
 
 
 READ = torch.tensor([[True, False, True], [False, False, False], [False, True, True]])
 
 
 def test_per_sequence_sums_reads_row_by_row() -> None:
-    assert per_sequence(torch.tensor([1.0, 2.0, 3.0, 4.0]), READ).tolist() == [3.0, 0.0, 7.0]
+    assert per_sequence(torch.tensor([1.0, 2.0, 3.0, 4.0]), Reads(READ)).tolist() == [3.0, 0.0, 7.0]
 
 
 def test_ratio_is_of_the_sums_not_a_mean_of_ratios() -> None:
     metric = Share()
-    metric.update(torch.tensor([1, 1, 1, 1]), torch.tensor([1, 0, 0, 0]), READ)
-    metric.update(torch.tensor([1]), torch.tensor([1]), torch.tensor([[True, False]]))
+    metric.update(torch.tensor([1, 1, 1, 1]), a_batch(torch.tensor([1, 0, 0, 0]), READ))
+    metric.update(torch.tensor([1]), a_batch(torch.tensor([1]), torch.tensor([[True, False]])))
     evaluation = metric.compute()
     assert isinstance(evaluation, Evaluation)
     assert evaluation.score == pytest.approx(2 / 5)
@@ -35,10 +36,10 @@ def test_ratio_is_of_the_sums_not_a_mean_of_ratios() -> None:
 
 def test_a_fresh_pass_forgets_the_last() -> None:
     metric = Share()
-    metric.update(torch.tensor([1]), torch.tensor([0]), torch.tensor([[True]]))
+    metric.update(torch.tensor([1]), a_batch(torch.tensor([0])))
     assert metric.compute().score == 0
     metric.reset()
-    metric.update(torch.tensor([1]), torch.tensor([1]), torch.tensor([[True]]))
+    metric.update(torch.tensor([1]), a_batch(torch.tensor([1])))
     assert metric.compute().score == 1
 
 

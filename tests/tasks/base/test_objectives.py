@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tasks.base import generator
 from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_odds
+from tests.support.batches import a_batch
 
 READ = torch.zeros(6, 5, dtype=torch.bool)
 READ[:, 1:] = True
@@ -28,7 +29,7 @@ def test_squared_error_agrees_with_torchmetrics() -> None:
     read[:, :-1] = False
     for part in range(3):
         outputs, targets = normal(6, 1) + part, normal(6)
-        ours.update(outputs, targets, read)
+        ours.update(outputs, a_batch(targets, read))
         theirs.update(outputs.squeeze(1), targets)
     assert ours.compute().score == pytest.approx(float(theirs.compute()), rel=1e-6)
     assert ours.compute().n == 18
@@ -36,20 +37,20 @@ def test_squared_error_agrees_with_torchmetrics() -> None:
 
 def test_squared_error_loss_and_answer() -> None:
     outputs, targets = torch.tensor([[1.0], [3.0]]), torch.tensor([0.0, 1.0])
-    assert float(SquaredError().loss(outputs, targets)) == 2.5
-    assert SquaredError().answer(outputs, targets).tolist() == [1.0, 3.0]
+    assert float(SquaredError().loss(outputs, a_batch(targets))) == 2.5
+    assert SquaredError().answer(outputs, a_batch(targets)).tolist() == [1.0, 3.0]
 
 
 def test_relative_squared_error_is_of_sums_over_the_variance_read() -> None:
     variance = torch.tensor([100.0, 1.0, 2.0, 3.0, 4.0])  # step 0 is not read
     metric, theirs = RelativeSquaredError(variance).metric(), torchmetrics.MeanSquaredError()
     outputs, targets = normal(24, 1), normal(24)
-    metric.update(outputs, targets, READ)
+    metric.update(outputs, a_batch(targets, READ))
     theirs.update(outputs.squeeze(1), targets)
     assert metric.compute().score == pytest.approx(float(theirs.compute()) * 24 / (6 * 10), rel=1e-6)
-    loss = RelativeSquaredError(variance).loss(outputs, targets)
+    loss = RelativeSquaredError(variance).loss(outputs, a_batch(targets))
     assert float(loss) == pytest.approx(float(theirs.compute()))
-    assert RelativeSquaredError(variance).answer(outputs, targets).tolist() == outputs.squeeze(1).tolist()
+    assert RelativeSquaredError(variance).answer(outputs, a_batch(targets)).tolist() == outputs.squeeze(1).tolist()
 
 
 def test_recall_agrees_with_torchmetrics_on_the_last_reads() -> None:
@@ -60,12 +61,12 @@ def test_recall_agrees_with_torchmetrics_on_the_last_reads() -> None:
     for part in range(2):
         outputs, targets = normal(24, 10) * (part + 1), classes(10, 24)
         outputs[torch.arange(0, 24, 2), targets[::2]] += 2
-        ours.update(outputs, targets, READ)
+        ours.update(outputs, a_batch(targets, READ))
         scored, right = outputs.view(6, 4, 10)[:, 1:], targets.view(6, 4)[:, 1:]
         accuracy.update(scored.reshape(-1, 10), right.reshape(-1))
         for i, metric in enumerate(each):
             metric.update(scored[:, i], right[:, i])
-        nats.append(float(Recall(scored=3).loss(outputs, targets)))
+        nats.append(float(Recall(scored=3).loss(outputs, a_batch(targets))))
     evaluation = ours.compute()
     assert evaluation.score == pytest.approx(float(accuracy.compute()))
     assert 0 < evaluation.score < 1
@@ -78,11 +79,10 @@ def test_recall_agrees_with_torchmetrics_on_the_last_reads() -> None:
 
 def test_recall_extras_start_afresh_after_a_reset() -> None:
     metric = Recall(scored=1).metric()
-    read = torch.tensor([[True]])
-    metric.update(torch.tensor([[5.0, 0.0]]), torch.tensor([1]), read)
+    metric.update(torch.tensor([[5.0, 0.0]]), a_batch(torch.tensor([1])))
     assert metric.compute().extras["recall_0"] == 0
     metric.reset()
-    metric.update(torch.tensor([[5.0, 0.0]]), torch.tensor([0]), read)
+    metric.update(torch.tensor([[5.0, 0.0]]), a_batch(torch.tensor([0])))
     assert metric.compute().extras["recall_0"] == 1
     assert metric.compute().extras["cross_entropy"] == pytest.approx(math.log1p(math.exp(-5)), rel=1e-6)
 
@@ -94,9 +94,9 @@ def test_log_odds_are_those_of_the_softmax() -> None:
     assert torch.allclose(answer, probability.log() - (1 - probability).log())
     # The loss's gradient is −(1 − p) times the answer's.
     (of_answer,) = torch.autograd.grad(answer.sum(), outputs, retain_graph=True)
-    (of_loss,) = torch.autograd.grad(Recall(scored=1).loss(outputs, targets) * 7, outputs)
+    (of_loss,) = torch.autograd.grad(Recall(scored=1).loss(outputs, a_batch(targets)) * 7, outputs)
     assert torch.allclose(of_loss, -(1 - probability.detach())[:, None] * of_answer)
-    assert torch.equal(Recall(scored=1).answer(outputs, targets), answer)
+    assert torch.equal(Recall(scored=1).answer(outputs, a_batch(targets)), answer)
 
 
 @pytest.mark.parametrize(

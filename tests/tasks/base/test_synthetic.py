@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tasks.adding import Adding
+from tasks.base import Reads
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.copying import Copying
 from tasks.running_average import RunningAverage
@@ -70,17 +71,16 @@ def same(first: torch.Tensor, second: torch.Tensor) -> bool:
 
 
 @every_variant
-def test_one_mask_object_per_shape(kind: type[SyntheticTask], options: dict[str, Any]) -> None:
+def test_reads_are_made_once_for_each_shape(kind: type[SyntheticTask], options: dict[str, Any]) -> None:
     task = kind(20, **options)
-    masks: dict[torch.Size, torch.Tensor] = {}
+    made: dict[torch.Size, Reads] = {}
     for step in range(20):
-        read = task.training_batch(step).read
-        assert masks.setdefault(read.shape, read) is read
-    assert all(mask.dtype == torch.bool for mask in masks.values())
+        reads = task.training_batch(step).reads
+        assert made.setdefault(reads.mask.shape, reads) is reads
 
 
 def test_read_last() -> None:
-    assert Copying(5).read_last(2, 4, 3).tolist() == [[False, True, True, True]] * 2
+    assert Copying(5).read_last(2, 4, 3).mask.tolist() == [[False, True, True, True]] * 2
 
 
 def test_choose_names_option_values_and_the_nearest() -> None:

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
 
 from tasks.adding import Adding
-from tasks.base import Batch, Block, effective_context, generator
+from tasks.base import Block, effective_context, generator
 from tasks.copying import Copying
-
-
-def equal(first: Batch, second: Batch) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+from tasks.ner import NER
+from tasks.running_average import RunningAverage
+from tests.support.batches import same_batch
 
 
 def numbers(*arguments: object) -> list[float]:
@@ -37,8 +37,8 @@ def test_training_batch_is_a_function_of_seed_and_step() -> None:
     forwards = [Adding(10, seed=3).training_batch(step) for step in range(3)]
     task = Adding(10, seed=3)
     backwards = [task.training_batch(step) for step in (2, 1, 0)]
-    assert all(equal(a, b) for a, b in zip(forwards, reversed(backwards), strict=True))
-    assert not equal(forwards[0], forwards[1])
+    assert all(same_batch(a, b) for a, b in zip(forwards, reversed(backwards), strict=True))
+    assert not same_batch(forwards[0], forwards[1])
 
 
 @pytest.mark.parametrize("block", [2, 3, 7])
@@ -51,17 +51,17 @@ def test_a_block_holds_the_batches_drawn_alone(block: int) -> None:
     assert all(type(part) is Block for part in blocks)
     together = [batch for part in blocks for batch in part]
     assert len(together) == 7
-    assert all(equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert all(same_batch(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_loaders_hand_over_the_same_mask_object() -> None:
+def test_loaders_hand_over_the_same_reads() -> None:
     task = Copying(5)
     first, second = islice(task.train_dataloader(), 2)
-    assert first.read is second.read
+    assert first.reads is second.reads
     task.block = 2
-    assert next(iter(task.train_dataloader()))[1].read is first.read
+    assert next(iter(task.train_dataloader()))[1].reads is first.reads
     validation = list(task.val_dataloader())
-    assert len({id(batch.read) for batch in validation}) == 1
+    assert len({id(batch.reads) for batch in validation}) == 1
 
 
 def test_held_out_loaders_pass_once_over_their_sets() -> None:
@@ -71,7 +71,7 @@ def test_held_out_loaders_pass_once_over_their_sets() -> None:
         batches = list(loader)
         expected = [held_out[i] for i in range(len(batches))]
         assert sum(len(batch.inputs) for batch in batches) == 1024
-        assert all(equal(a, b) for a, b in zip(batches, expected, strict=True))
+        assert all(same_batch(a, b) for a, b in zip(batches, expected, strict=True))
 
 
 def test_skill_and_solved_follow_the_direction() -> None:
@@ -105,3 +105,35 @@ def test_what_a_task_need_not_say() -> None:
 def test_a_length_below_the_minimum_names_task_minimum_and_length() -> None:
     with pytest.raises(ValueError, match="Adding: length must be at least 2, got 1"):
         Adding(1)
+
+
+# -- what a task must state, and other lengths ------------------------------------------------------------------------
+
+
+class Forgetful(Copying):
+    def __init__(self, length: int, *, forgets: str, **common: Any) -> None:
+        super().__init__(length, **common)
+        delattr(self, forgets)
+
+
+@pytest.mark.parametrize("name", ["spec", "chance", "best", "solved_threshold"])
+def test_a_task_that_forgets_is_refused_when_it_is_built(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Forgetful does not state self\.{name} \(.*\): set it in __init__$"):
+        Forgetful(5, forgets=name)
+
+
+def test_at_another_length_options_stay() -> None:
+    task = Copying(5, loss="all", seed=3, batch_size=4).at(7)
+    assert (type(task), task.length, task.loss, task.seed, task.batch_size) == (Copying, 7, "all", 3, 4)
+    assert same_batch(task.training_batch(2), Copying(7, loss="all", seed=3, batch_size=4).training_batch(2))
+
+
+def test_at_another_length_a_rule_of_the_length_is_carried_over() -> None:
+    task = RunningAverage(10)
+    assert task.at(100).alpha == task.alpha != RunningAverage(100).alpha
+    assert task.at(100).at(10).alpha == task.alpha
+
+
+def test_at_a_length_that_does_not_exist() -> None:
+    with pytest.raises(ValueError, match="NER: length must be at least 4, got 3"):
+        NER(10, corpus="generated").at(3)

@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 
 from tasks.base import Evaluation
 from tasks.entities.spans import SpanF1, SpanTagging, begin, inside, span_ends
+from tests.support.batches import a_batch
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 CLASSES = len(NAMES)
@@ -35,7 +36,7 @@ def scored(predicted: list[int], targets: Tensor, lenient: bool = False, pieces:
     outputs = one_hot(torch.tensor(predicted), CLASSES).float()
     for part, target in zip(outputs.tensor_split(pieces), targets.tensor_split(pieces), strict=True):
         if len(part):
-            metric.update(part, target, torch.ones(1, len(part), dtype=torch.bool))
+            metric.update(part, a_batch(target))
     evaluation = metric.compute()
     assert isinstance(evaluation, Evaluation)
     return evaluation
@@ -120,10 +121,10 @@ def test_recall_by_group() -> None:
 def test_metric_can_be_read_twice_and_reset() -> None:
     metric = SpanTagging().metric()
     targets = rows([1, 0], [0, 0], [0, 0])
-    metric.update(one_hot(torch.tensor([1, 0]), CLASSES), targets, torch.ones(1, 2, dtype=torch.bool))
+    metric.update(one_hot(torch.tensor([1, 0]), CLASSES), a_batch(targets))
     assert metric.compute() == metric.compute()
     metric.reset()
-    metric.update(one_hot(torch.tensor([0, 0]), CLASSES), targets, torch.ones(1, 2, dtype=torch.bool))
+    metric.update(one_hot(torch.tensor([0, 0]), CLASSES), a_batch(targets))
     assert metric.compute().score == 0
 
 
@@ -132,10 +133,10 @@ def test_objective() -> None:
     outputs = torch.tensor([[0.0, math.log(3.0), 0.0], [2.0, 0.0, 0.0]])
     targets = rows([1, 2], [0, 0], [0, 0])
     p = [3 / 5, 1 / (2 + math.exp(2.0))]
-    assert objective.loss(outputs, targets).item() == pytest.approx(-sum(map(math.log, p)) / 2)
+    assert objective.loss(outputs, a_batch(targets)).item() == pytest.approx(-sum(map(math.log, p)) / 2)
     # The log odds log p/(1−p); its gradient is finite.
     outputs.requires_grad_()
-    answer = objective.answer(outputs, targets)
+    answer = objective.answer(outputs, a_batch(targets))
     assert answer.tolist() == pytest.approx([math.log(q / (1 - q)) for q in p])
     answer.sum().backward()
     assert outputs.grad is not None

@@ -21,7 +21,7 @@ from bench.records.job import Source, Surroundings
 from bench.run import main
 from bench.store import Store
 from bench.trial import trial
-from tests.bench.trial.test_trial import but_for_time
+from tests.support.jobs import but_for_time
 
 ROOT = Path(__file__).parents[4]
 here = pytest.mark.skipif(

@@ -75,6 +75,7 @@ def run(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Job, int], Finished],
     """The statuses of `cells` cells on `cores` actors that answer so."""
     monkeypatch.setattr(cluster, "connect", lambda address, cores: Ray(answer, engine_cores))
     monkeypatch.setattr(cluster, "disconnect", lambda: None)
+    monkeypatch.setattr(cluster, "TICK", 0.01)
     engine_cores = cores
     jobs = [(a_cell(seed=seed), None) for seed in range(cells)]
     with ClusterEngine(Surroundings()) as engine:

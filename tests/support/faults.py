@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -97,3 +98,10 @@ class DyingFiles(CountingFiles):
     def _die(self) -> None:
         if len(self.calls) - 1 == self.k:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class WithoutLinks(Files):
+    """A file system that knows no hard links."""
+
+    def link(self, source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
