@@ -47,11 +47,17 @@ class Mixed(SequenceModel):
         self.register_buffer("moving", torch.zeros(4))
         self.register_buffer("absent", None)
 
+    asked: Tensor
+    moving: Tensor
+    p_complex64: Tensor
+    p_bfloat16: Tensor
+
     def encode(self, x: Tensor, reads: Tensor) -> Tensor:
         self.asked += 1
         self.moving += 0.1
         turned = self.pick(self.body(x).cumsum(1), reads) * self.p_complex64
-        return turned.real + turned.imag * self.p_bfloat16.to(turned.real.dtype)
+        mixed: Tensor = turned.real + turned.imag * self.p_bfloat16.to(turned.real.dtype)
+        return mixed
 
 
 def held(model: SequenceModel) -> dict[str, Tensor]:
@@ -59,7 +65,7 @@ def held(model: SequenceModel) -> dict[str, Tensor]:
 
 
 def test_numbers_are_wide_in_a_probe_and_every_bit_is_back_after_it() -> None:
-    model = Mixed(TASK.spec)
+    model: Any = Mixed(TASK.spec)
     before, dtypes = held(model), {name: each.dtype for name, each in held(model).items()}
     pointers = {name: each.data_ptr() for name, each in before.items()}
     with as_probe(model):
@@ -76,14 +82,14 @@ def test_numbers_are_wide_in_a_probe_and_every_bit_is_back_after_it() -> None:
 
 
 def test_a_probe_of_such_a_model_leaves_its_bits() -> None:
-    model = Mixed(TASK.spec)
+    model: Any = Mixed(TASK.spec)
     assert model(TASK.training_batch(0)).isfinite().all()
     contract.a_probe_leaves_every_bit(model, TASK, TASK.probe_batch(2))
     assert (int(model.asked), model.moving.tolist()) == (1, pytest.approx([0.1] * 4)), "what a probe asked counts not"
 
 
 def test_gradients_are_back_as_they_were() -> None:
-    model = Mixed(TASK.spec)
+    model: Any = Mixed(TASK.spec)
     batch = TASK.training_batch(0)
     TASK.spec.objective.loss(model(batch), batch).backward()
     before = {name: (p.grad, None if p.grad is None else p.grad.clone()) for name, p in model.named_parameters()}
@@ -110,7 +116,7 @@ def test_a_body_of_another_type_is_probed(dtype: torch.dtype) -> None:
 
 
 def test_shared_numbers_stay_shared_and_modes_stay_apart() -> None:
-    model = Mixed(TASK.spec)
+    model: Any = Mixed(TASK.spec)
     model.body.register_buffer("shared", model.moving)
     model.head.weight.requires_grad_(False)
     model.train()
