@@ -50,7 +50,7 @@ def test_states_of_the_unroll(spec: Spec, build: Any, inputs: Any) -> None:
     x = inputs(3, 9, 2)
     read = torch.zeros(3, 9, dtype=torch.bool)
     read[:, -1] = True
-    _, states = model.unrolled(x, read)
+    _, states = model.states(x, read)
     _, context, _ = equations(model, model.body.encoder(x))
     assert set(states) == {"hidden", "cell", "context"}
     torch.testing.assert_close(states["context"][:, -1], context[:, -1])
@@ -63,7 +63,7 @@ def test_weights_are_those_of_the_equations(span: tuple[int, int], spec: Spec, b
     x = inputs(3, 9, 2)
     read = torch.zeros(3, 9, dtype=torch.bool)
     read[:, slice(*span)] = True
-    weights = model.attention_weights(x, read)
+    (weights,) = model.pictures(x, read)["attention"].unbind(1)
     assert weights.shape == (3, span[1] - span[0], 9)
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, span[1] - span[0]).double())
     for row, t in enumerate(range(*span)):

@@ -71,7 +71,8 @@ def test_it_has_nothing_to_train_whatever_is_asked_for(name: str) -> None:
         assert model.parameter_names() == []
         assert model.hidden == 0
         assert model.state_size(10) is None
-        assert not model.gates(model.embedding(TASKS[name].training_batch(0).inputs))
+        batch = TASKS[name].training_batch(0)
+        assert not model.pictures(model.embedding(batch.inputs), batch.read)
 
 
 def test_its_vectors() -> None:

@@ -84,7 +84,7 @@ def test_residuals_are_the_inputs_of_the_blocks(spec: Spec, build: Any, inputs: 
     x = inputs(3, 9, 2)
     read = torch.zeros(3, 9, dtype=torch.bool)
     read[:, -1] = True
-    _, states = model.unrolled(x, read)
+    _, states = model.states(x, read)
     _, residuals = equations(model, x, 1)
     assert list(states) == ["residual.0", "residual.1", "residual.2"]
     for state, expected in zip(states.values(), residuals, strict=True):

@@ -282,13 +282,13 @@ def differences(model: SequenceModel, task: Task, batch: Batch, quantity: str, d
 
     def answer(change: tuple[int, Tensor] | None, moved: Tensor = x) -> float:
         with Tap(change):
-            features, _ = model.unrolled(moved, read)
+            features, _ = model.states(moved, read)
         return float(task.spec.objective.answer(model.head(features), targets))
 
     answer(None)  # what models keep from one pass to the next is there from now on: equal passes make equal calls
     tap = Tap()
     with tap:
-        _, series = model.unrolled(x, read)
+        _, series = model.states(x, read)
     whole = x if quantity == "input" else series[quantity]
     made = whole if isinstance(whole, Tensor) else whole[step]
     index = (0, step) if isinstance(whole, Tensor) else (0,)

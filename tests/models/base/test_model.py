@@ -117,7 +117,7 @@ def test_unrolled_equals_encode(
     read = torch.zeros(3, 11, dtype=torch.bool)
     read[:, -1 if last else slice(2, None)] = True
     x = inputs(3, 11, 2)
-    assert_same(model, x, lambda z: model.encode(z, read), lambda z: model.unrolled(z, read)[0])
+    assert_same(model, x, lambda z: model.encode(z, read), lambda z: model.states(z, read)[0])
 
 
 def test_every_state_is_a_node_of_the_graph(
@@ -126,7 +126,7 @@ def test_every_state_is_a_node_of_the_graph(
     model = build(model_class, spec)
     read = torch.zeros(2, 9, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(inputs(2, 9, 2), read)
+    features, states = model.states(inputs(2, 9, 2), read)
     assert states
     for name, values in states.items():
         if isinstance(values, Tensor):
@@ -160,12 +160,42 @@ class Mean(SequenceModel):
 def test_a_model_without_states_shows_none(spec: Spec, everywhere: Any) -> None:
     model = Mean(spec, hidden=4)
     x, read = torch.rand(2, 5, 2), everywhere(2, 5)
-    features, states = model.unrolled(x, read)
+    features, states = model.states(x, read)
     assert torch.equal(features, model.encode(x, read))
     assert not states
-    assert not model.gates(x)
-    assert model.attention_weights(x, read) is None
+    assert not model.pictures(x, read)
+    assert model.recurrence is None
     assert model.state_size(5) is None
+
+
+@pytest.mark.parametrize("name", ["unrolled", "gates", "attention_weights", "stepper", "carried"])
+def test_a_method_of_the_first_models_is_refused_with_the_new_form(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"Old\.{name} would never be called: .* by (states|pictures|recurrence)"):
+        type("Old", (Mean,), {name: lambda self, x: x})
+
+
+class Wide(SequenceModel):
+    """A body whose width is a multiple of six."""
+
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, **common)
+        self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: body.out_features, multiple=6)
+
+    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+        return self.pick(self.body(x), reads)
+
+
+def test_a_hidden_size_may_have_to_be_a_multiple(spec: Spec) -> None:
+    sizes = {budget: Wide(spec, parameters=budget).hidden for budget in (18, 26, 28, 999, 1000, 16_000)}
+    assert sizes == {18: 6, 26: 6, 28: 12, 999: 330, 1000: 336, 16_000: 5334}
+    assert Wide(spec, hidden=12).hidden == 12
+    assert Wide(spec, parameters=26).notes == [
+        "body holds 18 parameters, not within 2% of 26: hidden size 6 gives 18, 12 gives 36"
+    ]
+    with pytest.raises(ValueError, match=r"Wide expects a hidden size that is a multiple of 6, got --hidden 13. Give "):
+        Wide(spec, hidden=13)
+    with pytest.raises(ValueError, match=r"--parameters 5:.* already holds 18"):
+        Wide(spec, parameters=5)
 
 
 def test_span_and_pick(spec: Spec) -> None:
