@@ -81,7 +81,8 @@ class Stack(nn.Module, Recurrence):
             raise ValueError("a bidirectional stack has no single step: its two states move in opposite directions")
         after: States = []
         for (cell,), before in zip(self.cells, state, strict=True):
-            after.append(cell.step(cell.drive(x_t[:, None], t)[:, 0], before))
+            # contiguous: of other inputs torch adds the bias apart from the product, with a rounding of its own
+            after.append(cell.step(cell.drive(x_t[:, None].contiguous(), t)[:, 0], before))
             x_t = after[-1][0]
         return after
 

@@ -13,7 +13,7 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Features, Spec
+from tasks.base import Batch, Features, Reads, Spec
 
 Build = Callable[..., Any]
 
@@ -44,13 +44,13 @@ def test_sizes_at_the_default_budget(
 def test_body_is_within_two_percent_of_the_budget(
     model_class: type[SequenceModel], budget: int, width: int, spec: Spec
 ) -> None:
-    built = model_class(Spec(Features(width), 5, "each", spec.objective), parameters=budget)
+    built = model_class(Spec(Features(width), 5, spec.objective), parameters=budget)
     assert abs(count_parameters(built.body) / budget - 1) <= 0.02
 
 
 def test_embedding_and_head_stand_outside_the_budget(model_class: type[SequenceModel], tokens_spec: Spec) -> None:
     built = model_class(tokens_spec)
-    plain = model_class(Spec(Features(12), 1, "last", tokens_spec.objective))
+    plain = model_class(Spec(Features(12), 1, tokens_spec.objective))
     assert count_parameters(built.body) == count_parameters(plain.body)
     outside = 9 * 8 + 5 * 4 + (built.head.in_features + 1) * 3
     assert count_parameters(built) == count_parameters(built.body) + outside
@@ -85,12 +85,12 @@ def test_same_seed_same_weights(model_class: type[SequenceModel], spec: Spec, bu
 
 
 def test_later_inputs_change_no_earlier_answer(model_class: type[SequenceModel], build: Build, inputs: Any) -> None:
-    model = build(model_class, Spec(Features(2), 2, "each", None))  # type: ignore[arg-type]
+    model = build(model_class, Spec(Features(2), 2, None))  # type: ignore[arg-type]
     x = inputs(3, 12, 2)
     changed = x.clone()
     changed[:, 7:] += 1.0
     read = torch.ones(3, 12, dtype=torch.bool)
-    before, after = (model(z, read).unflatten(0, (3, 12)) for z in (x, changed))
+    before, after = (model(Batch(z, z, read)).unflatten(0, (3, 12)) for z in (x, changed))
     torch.testing.assert_close(after[:, :7], before[:, :7], atol=1e-13, rtol=0)
     assert ((after[:, 7:] - before[:, 7:]).abs().amax(-1) > 1e-6).all()
 
@@ -104,9 +104,9 @@ def test_reading_some_positions_equals_reading_all(
     for start, stop in ((11, 12), (8, 12), (4, 9), (0, 12), (0, 1), (5, 6)):
         read = torch.zeros(3, 12, dtype=torch.bool)
         read[:, start:stop] = True
-        torch.testing.assert_close(model(x, read), full[read], atol=1e-12, rtol=0)
+        torch.testing.assert_close(model(Batch(x, x, read)), full[read], atol=1e-12, rtol=0)
     ragged = torch.rand(3, 12, generator=torch.Generator().manual_seed(0)) > 0.6
-    torch.testing.assert_close(model(x, ragged), full[ragged], atol=1e-12, rtol=0)
+    torch.testing.assert_close(model(Batch(x, x, ragged)), full[ragged], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -117,7 +117,7 @@ def test_unrolled_equals_encode(
     read = torch.zeros(3, 11, dtype=torch.bool)
     read[:, -1 if last else slice(2, None)] = True
     x = inputs(3, 11, 2)
-    assert_same(model, x, lambda z: model.encode(z, read), lambda z: model.states(z, read)[0])
+    assert_same(model, x, lambda z: model.encode(z, Reads(read)), lambda z: model.states(z, Reads(read))[0])
 
 
 def test_every_state_is_a_node_of_the_graph(
@@ -126,7 +126,7 @@ def test_every_state_is_a_node_of_the_graph(
     model = build(model_class, spec)
     read = torch.zeros(2, 9, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.states(inputs(2, 9, 2), read)
+    features, states = model.states(inputs(2, 9, 2), Reads(read))
     assert states
     for name, values in states.items():
         if isinstance(values, Tensor):
@@ -160,10 +160,10 @@ class Mean(SequenceModel):
 def test_a_model_without_states_shows_none(spec: Spec, everywhere: Any) -> None:
     model = Mean(spec, hidden=4)
     x, read = torch.rand(2, 5, 2), everywhere(2, 5)
-    features, states = model.states(x, read)
-    assert torch.equal(features, model.encode(x, read))
+    features, states = model.states(x, Reads(read))
+    assert torch.equal(features, model.encode(x, Reads(read)))
     assert not states
-    assert not model.pictures(x, read)
+    assert not model.pictures(x, Reads(read))
     assert model.recurrence is None
     assert model.state_size(5) is None
 
@@ -220,8 +220,8 @@ def test_a_mask_first_seen_in_an_evaluation_serves_training(model_class: type[Se
     x = torch.rand(2, 7, 2)
     ragged = torch.tensor([[0, 0, 0, 1, 0, 0, 1], [0, 0, 1, 0, 1, 0, 0]], dtype=torch.bool)
     with torch.inference_mode():
-        model(x, ragged)
-    model(x, ragged).sum().backward()
+        model(Batch(x, x, ragged))
+    model(Batch(x, x, ragged)).sum().backward()
     assert model.head.weight.grad is not None
 
 

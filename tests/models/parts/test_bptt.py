@@ -17,7 +17,7 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Features, Spec
+from tasks.base import Batch, Features, Reads, Spec
 from tests.support.jobs import a_job, but_for_time
 from tests.support.objectives import SquaredError
 
@@ -28,7 +28,7 @@ LAYERS = pytest.mark.parametrize("layers", [1, 2])
 
 @pytest.fixture
 def spec() -> Spec:
-    return Spec(Features(2), 1, "each", SquaredError())
+    return Spec(Features(2), 1, SquaredError())
 
 
 def reading(time: int, start: int, stop: int) -> Tensor:
@@ -52,7 +52,7 @@ def test_outputs_are_those_of_the_whole(
     cut = build(model, spec, hidden=5, layers=layers, **options)
     build_module.truncate(cut, stretch)
     x, read = inputs(3, 23, 2), reading(23, *span)
-    torch.testing.assert_close(cut.encode(x, read), whole.encode(x, read), atol=1e-12, rtol=0)
+    torch.testing.assert_close(cut.encode(x, Reads(read)), whole.encode(x, Reads(read)), atol=1e-12, rtol=0)
 
 
 @ALL
@@ -62,7 +62,7 @@ def test_evaluation_runs_in_stretches(
 ) -> None:
     built = build(model, spec, hidden=5, layers=layers, **options)
     x, read = inputs(3, 23, 2), reading(23, 4, 20)
-    whole = built.encode(x, read)
+    whole = built.encode(x, Reads(read))
     longest = []
     step = type(built.body.cells[0][0]).run
 
@@ -73,10 +73,10 @@ def test_evaluation_runs_in_stretches(
     monkeypatch.setattr(type(built.body.cells[0][0]), "run", seen)
     monkeypatch.setattr(recurrence, "STRETCH", 7)
     with torch.no_grad():
-        torch.testing.assert_close(built.encode(x, read), whole.detach(), atol=1e-12, rtol=0)
+        torch.testing.assert_close(built.encode(x, Reads(read)), whole.detach(), atol=1e-12, rtol=0)
     assert sorted(set(longest)) == [(0, 6), (6, 7), (13, 7)]
     longest.clear()
-    built.encode(x, read)
+    built.encode(x, Reads(read))
     assert longest == [(0, 23)] * layers, "with gradients it runs whole, unless it is told otherwise"
 
 
@@ -90,9 +90,9 @@ def test_the_gradient_reaches_so_far_and_no_further(
     read = reading(23, 22, 23)
     x = inputs(3, 23, 2)
     cut, whole = x.clone().requires_grad_(), x.clone().requires_grad_()
-    built.encode(cut, read).sum().backward()
+    built.encode(cut, Reads(read)).sum().backward()
     built.body.stretch = None
-    built.encode(whole, read).sum().backward()
+    built.encode(whole, Reads(read)).sum().backward()
     assert cut.grad is not None
     assert whole.grad is not None
     assert bool((cut.grad[:, :19] == 0).all())
@@ -156,7 +156,7 @@ def test_going_on_from_a_carried_state(
     monkeypatch.setattr(recurrence, "STRETCH", 4)
     built = build(model, spec, hidden=5, layers=layers, **options)
     x, read = inputs(3, 13, 2), reading(13, 11, 13)
-    features, series = built.states(x, read)
+    features, series = built.states(x, Reads(read))
     went_on, after = built.states(x[:, 9:], read[:, 9:], built.recurrence.after(x[:, :9]))
     torch.testing.assert_close(went_on, features, atol=1e-12, rtol=0)
     for name, states in after.items():
@@ -168,9 +168,9 @@ def test_padding_on_the_right_and_tokens(tokens_spec: Spec, build: Any) -> None:
     inputs = torch.randint(1, 5, (3, 12, 2), generator=torch.Generator().manual_seed(0))
     inputs[1, 8:] = 0
     read = inputs.any(-1)
-    whole = built(inputs, read)
+    whole = built(Batch(inputs, inputs, read))
     build_module.truncate(built, 5)
-    cut = built(inputs, read)
+    cut = built(Batch(inputs, inputs, read))
     torch.testing.assert_close(cut, whole, atol=1e-12, rtol=0)
     cut.sum().backward()
     assert all(bool(table.grad.any()) for table in built.embedding.parameters())
