@@ -6,7 +6,6 @@ NaN and infinities are errors; what does not apply is null.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -195,12 +194,3 @@ class Result(Frozen):
             return "learning"
         trained = self.size is None or self.size.parameters > 0
         return "budget-limited" if trained and self.steps < SHORT else "at chance"
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A result and, where training ended, the final weights (safetensors). said: lines for people about how it ran."""
-
-    result: Result
-    weights: bytes | None = None
-    said: tuple[str, ...] = ()
