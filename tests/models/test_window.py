@@ -93,8 +93,8 @@ def test_copying_needs_the_delay_and_eleven_steps(loss: Literal["recall", "all"]
             shares = recalls.softmax(-1)
             assert torch.allclose(shares[..., :8], torch.full((), 1 / 8))
             assert float(shares[..., 8:].max()) < 1e-8
-            loss = task.spec.objective.loss(recalls.flatten(0, 1), a_batch(wanted.flatten()))
-            assert float(loss) == pytest.approx(math.log(8))
+            entropy = task.spec.objective.loss(recalls.flatten(0, 1), a_batch(wanted.flatten()))
+            assert float(entropy) == pytest.approx(math.log(8))
         frame = outputs.view(500, -1, 10)[:, :-10]
         assert bool((frame.argmax(-1) == 8).all())
 
