@@ -15,7 +15,7 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Column, Features, Spec, Tokens, generator
+from tasks.base import Column, Features, Reads, Spec, Tokens, generator
 from tests.support.objectives import SquaredError
 
 MODELS = {"rnn": RNN, "gru": GRU, "lstm": LSTM, "attention": Attention, "transformer": Transformer}
@@ -73,8 +73,9 @@ def inputs() -> Callable[..., Tensor]:
 
 
 @pytest.fixture
-def everywhere() -> Callable[[int, int], Tensor]:
-    return lambda batch, time: torch.ones(batch, time, dtype=torch.bool)
+def everywhere() -> Callable[[int, int], Reads]:
+    """everywhere(batch, time): every position is read."""
+    return lambda batch, time: Reads(torch.ones(batch, time, dtype=torch.bool))
 
 
 @pytest.fixture
