@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bench.records import foreign
+
+
+def _line(value: Any) -> Any:
+    return foreign.line(value) if isinstance(value, str) else value
+
+
+def _block(value: Any) -> Any:
+    return foreign.block(value) if isinstance(value, str) else value
+
+
+# Text for eyes, whoever wrote it: safe and short once it is in a record, whether it was just measured or is read.
+Line = Annotated[str, BeforeValidator(_line)]
+
+
+Block = Annotated[str, BeforeValidator(_block)]
+
 
 Positive = Annotated[int, Field(ge=1)]
 

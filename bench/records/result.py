@@ -1,7 +1,7 @@
 """The self-describing record of one cell. `docs/results-format.md` is its specification.
 
 A record holds all a report needs, so that no report ever asks a task or a model. Strict JSON both ways: unknown keys,
-NaN and infinities are errors; what does not apply is null.
+NaN and infinities are errors; what does not apply is null. Text is made safe and short on its way in and out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bench.records.cell import Cell, Frozen
+from bench.records.cell import Cell
+from bench.records.frozen import Block, Frozen, Line
 
 SCHEMA = 2
 
@@ -32,18 +33,18 @@ class Score(Frozen):
     """
 
     score: Finite
-    metric: str
-    unit: str
+    metric: Line
+    unit: Line
     higher_is_better: bool
     chance: Finite
     best: Finite
     solved_threshold: Finite | None
     validation_score: Finite | None
     test_n: int
-    counted: str
+    counted: Line
     blocks: tuple[tuple[Finite, Finite], ...]
-    floors: dict[str, Finite]
-    extras: dict[str, Finite]
+    floors: dict[Line, Finite]
+    extras: dict[Line, Finite]
 
     @property
     def skill(self) -> float:
@@ -63,7 +64,7 @@ class Curves(Frozen):
     gradient_norm: tuple[Finite | None, ...] = ()
     clipped: int = 0
     parameter_steps: tuple[int, ...] = ()
-    parameter_norms: dict[str, tuple[Finite | None, ...]] = Field(default_factory=dict)
+    parameter_norms: dict[Line, tuple[Finite | None, ...]] = Field(default_factory=dict)
 
 
 class GradientProfile(Frozen):
@@ -81,7 +82,7 @@ class GradientProfile(Frozen):
     ratio: Finite | None
     rate: Finite | None
     half_life: Finite | None
-    verdict: str
+    verdict: Line
 
 
 class GradientFlow(Frozen):
@@ -92,7 +93,7 @@ class GradientFlow(Frozen):
 
     step: int
     distances: tuple[int, ...]
-    profiles: dict[str, GradientProfile]
+    profiles: dict[Line, GradientProfile]
     loss_weight: Finite | None
     credit_alignment: Finite | None
     reach: int | None = None
@@ -115,7 +116,7 @@ class Picture(Frozen):
     """An inside view of the trained model on one sequence: rows by name, each over the same `steps` of the sequence, in
     percent (0 … 100). Gates: one row per unit; attention: one row per answered step."""
 
-    name: str
+    name: Line
     steps: tuple[int, ...]
     rows: tuple[tuple[int, ...], ...]
 
@@ -146,13 +147,13 @@ class Seconds(Frozen):
 class Provenance(Frozen):
     """Where the numbers come from; no part of a cell's identity."""
 
-    started: str
-    device: str
-    platform: str
-    python: str
-    libraries: dict[str, str]
+    started: Line
+    device: Line
+    platform: Line
+    python: Line
+    libraries: dict[Line, Line]
     threads: int
-    git_commit: str | None
+    git_commit: Line | None
     git_dirty: bool | None
 
 
@@ -163,7 +164,7 @@ class Result(Frozen):
     cell: Cell
     status: Status
     attempt: int = 1
-    error: str | None = None
+    error: Block | None = None
     score: Score | None = None
     solved_at_step: int | None = None
     steps: int = 0
@@ -178,8 +179,8 @@ class Result(Frozen):
     seconds: Seconds | None = None
     steps_per_second: Finite | None = None
     peak_memory_mb: Finite | None = None
-    sample: str | None = None
-    notes: tuple[str, ...] = ()
+    sample: Block | None = None
+    notes: tuple[Block, ...] = ()
     provenance: Provenance | None = None
     weights_sha256: str | None = None
 
