@@ -54,7 +54,9 @@ def test_any_text_becomes_printable_and_stays_so(text: str) -> None:
 def test_long_text_is_cut_in_the_middle(text: str) -> None:
     safe = foreign.block(f"the start {text} the end")
     assert len(safe) <= foreign.BLOCK
-    assert safe.startswith("the start") and safe.endswith("the end") and "characters left out" in safe
+    assert safe.startswith("the start")
+    assert safe.endswith("the end")
+    assert "characters left out" in safe
     assert foreign.block(safe) == safe
     assert len(foreign.line(text)) <= foreign.LINE
 
@@ -64,17 +66,17 @@ def test_first_line() -> None:
     assert foreign.first_line("\n \r\n") == ""
 
 
-class Mute(Exception):
+class MuteError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no")
 
 
-class Number(Exception):
+class NumberError(Exception):
     def __str__(self) -> str:
         return 3  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("error", [Mute(), Number()])
+@pytest.mark.parametrize("error", [MuteError(), NumberError()])
 def test_an_error_that_cannot_say_anything_is_named(error: Exception) -> None:
     assert type(error).__name__ in foreign.message(error)
 
@@ -110,7 +112,8 @@ def test_markup_is_text() -> None:
     assert foreign.latex("a_b%\\x{y}--z`^~") == (
         r"a\_b\%\textbackslash{}x\{y\}-{}-z\textasciigrave{}\textasciicircum{}\textasciitilde{}"
     )
-    assert foreign.latex("[3] x") == "{}[3] x" and foreign.latex("*") == "{}*"
+    assert foreign.latex("[3] x") == "{}[3] x"
+    assert foreign.latex("*") == "{}*"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -121,4 +124,5 @@ def test_a_record_with_such_text_is_whole_and_readable(text: str) -> None:
         notes=(text,), sample=text, score=a_score(metric=text, unit=text, floors={text: 0.5}, extras={text: 1.0})
     )
     assert type(result).model_validate_json(result.model_dump_json()) == result
-    assert "\x1b" not in result.model_dump_json() and "\u202e" not in result.model_dump_json()
+    assert "\x1b" not in result.model_dump_json()
+    assert "\u202e" not in result.model_dump_json()
