@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.records.errors import BenchError
+
 Kind = Literal["task", "model", "optimiser", "schedule", "penalty"]
 PACKAGES: dict[str, str] = {"task": "tasks", "model": "models"}
 # The functions that a recipe may name: the tables, name -> function, that hold them.
@@ -54,7 +56,7 @@ MOVED = {
 }
 
 
-class CatalogError(ValueError):
+class CatalogError(BenchError):
     """A name, option or value that does not exist: what, expected, got, how to fix."""
 
 

@@ -23,7 +23,8 @@ from rich.console import Console as Terminal
 from bench import catalog
 from bench.cli import command
 from bench.mirror import login
-from bench.store import Store, StoreError
+from bench.store import Store
+from bench.store.store import KINDS
 
 EXIT_WRONG = 1
 PYTHON = (3, 11)
@@ -156,6 +157,10 @@ def store(path: Path) -> Iterator[Finding]:
     results = opened.results()
     yield Finding("ok", "store", f"{len(results)} cells are whole in {path}")
     opened.sweeps()
+    for kind in KINDS:
+        yield Finding("ok", kind, f"{sum(1 for _ in opened.kept(kind))} are whole")
+    for foreign in opened.foreign:
+        yield Finding("note", "sweep", f"{foreign} is in the words of another version", "It is not counted")
     for record in opened.corrupt:
         remedy = "The sweep's next run moves it aside and measures the cell again"
         yield Finding("wrong", "corrupt", str(record), remedy)
@@ -222,7 +227,7 @@ def doctor(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    return command.run(app, arguments, "bench.doctor", StoreError)
+    return command.run(app, arguments, "bench.doctor")
 
 
 if __name__ == "__main__":

@@ -14,14 +14,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter
 
 from bench.cli import command
+from bench.records.asked import Asked
 from bench.records.cell import canonical_json
 from bench.records.result import Result
 from bench.store import Store, StoreError
+from bench.store.sealed import Kept
+from bench.store.store import KINDS
+
+Read = TypeVar("Read")
 
 MEASURED = ("attempt", "seconds", "steps_per_second", "peak_memory_mb", "provenance")
 
@@ -35,11 +40,13 @@ class MergeError(StoreError):
 @dataclass
 class Merged:
     """What several stores hold together. answers: by key, with the store each is from. failures: by their text without
-    the number of their attempt, with how often. sweeps: by name."""
+    the number of their attempt, with how often. sweeps: by hash. kept: the
+    records of other kinds, by folder and key, with the store each is from."""
 
     answers: dict[str, tuple[Store, Result]] = field(default_factory=dict)
     failures: dict[str, tuple[Result, int]] = field(default_factory=dict)
-    sweeps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sweeps: dict[str, Asked] = field(default_factory=dict)
+    kept: dict[tuple[str, str], tuple[Store, Kept]] = field(default_factory=dict)
     schemas: dict[int, Store] = field(default_factory=dict)
 
     def add(self, store: Store) -> None:
@@ -63,8 +70,26 @@ class Merged:
             counts[text] += 1
             _, often = self.failures.get(text, (failure, 0))
             self.failures[text] = failure, max(often, counts[text])
-        for name, sweep in store.named_sweeps().items():
-            self.sweeps[name] = _joined(self.sweeps.get(name), sweep)
+        for asked in store.sweeps():
+            known = self.sweeps.get(asked.hash)
+            self.sweeps[asked.hash] = asked if known is None else known.joined(asked)
+        self._add_kept(store)
+        self._refuse_damage(store)
+
+    def _add_kept(self, store: Store) -> None:
+        for kind in KINDS:
+            for record in _read(store, store.kept(kind)):
+                first, held = self.kept.setdefault((kind, record.key), (store, record))
+                if _differing(held.model_dump(mode="json"), record.model_dump(mode="json")):
+                    raise MergeError(
+                        f"{first.path} and {store.path} hold different {kind} of one key. Keep one: remove "
+                        f"{kind}/{record.key}.json from the other store."
+                    )
+
+    @staticmethod
+    def _refuse_damage(store: Store) -> None:
+        for path in store.foreign:
+            raise MergeError(f"{path} is a sweep in the words of another version. Join these stores with that version.")
         if store.corrupt:
             raise MergeError(
                 f"{store.corrupt[0]} is corrupt. Run its sweep again there, which moves it aside and measures its cell "
@@ -81,8 +106,8 @@ class Merged:
             )
 
 
-def _read(store: Store, results: Iterator[Result]) -> Iterator[Result]:
-    """The results, or which store it is that holds one that cannot be read."""
+def _read(store: Store, results: Iterator[Read]) -> Iterator[Read]:
+    """The records, or which store it is that holds one that cannot be read."""
     try:
         yield from results
     except StoreError as error:
@@ -91,8 +116,12 @@ def _read(store: Store, results: Iterator[Result]) -> Iterator[Result]:
 
 def _differences(one: Result, other: Result) -> Iterator[str]:
     """Fields in which two answers to one cell contradict each other."""
-    first, second = (result.model_dump(exclude=set(MEASURED)) for result in (one, other))
-    return (name for name in first if name != "cell" and first[name] != second[name])
+    return (name for name in _differing(one.model_dump(), other.model_dump()) if name != "cell")
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of the fields that differ, but for those in which two measurements may."""
+    return [name for name in one if name not in MEASURED and one[name] != other[name]]
 
 
 def _conflict(one: tuple[Store, Result], other: tuple[Store, Result], differing: list[str]) -> str:
@@ -102,19 +131,6 @@ def _conflict(one: tuple[Store, Result], other: tuple[Store, Result], differing:
         f"{one[0].path} (measured on {devices[0]}) and {other[0].path} (on {devices[1]}) hold different answers to "
         f"{one[1].cell.label}, in {', '.join(differing)}. Keep one: remove cells/{key}.json from the other store."
     )
-
-
-def _joined(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
-    """One sweep from what two stores were asked; of a cell whose data only one of them knows, with its data."""
-    if one is None:
-        return other
-    cells: dict[str, list[dict[str, Any]]] = {}
-    for cell in [*one["cells"], *other["cells"]]:
-        known = cells.setdefault(canonical_json({name: cell[name] for name in cell if name != "data"}), [])
-        if cell not in known:
-            known.append(cell)
-    kept = (cell for known in cells.values() for cell in known if "data" in cell or not any("data" in c for c in known))
-    return one | {"cells": list(kept)}
 
 
 def merge(sources: list[Store], target: Path) -> tuple[Merged, int]:
@@ -139,10 +155,13 @@ def merge(sources: list[Store], target: Path) -> tuple[Merged, int]:
         raise MergeError(str(error).replace("--store", "--into")) from None
     for name, sweep in merged.sweeps.items():
         if sweep != there.sweeps.get(name):
-            into.record_sweep(name, sweep)
+            into.record_sweep(sweep)
     for text, (failure, often) in merged.failures.items():
         for _ in range(often - there.failures.get(text, (failure, 0))[1]):
             into.publish(failure)
+    for (kind, key), (_, record) in merged.kept.items():
+        if (kind, key) not in there.kept:
+            into.publish_kept(kind, record)
     new = 0
     for key, (store, answer) in merged.answers.items():
         if key not in there.answers:
@@ -168,7 +187,7 @@ def run(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; stores that cannot be joined end with one message and exit code 2."""
-    return command.run(app, arguments, "bench.merge", StoreError)
+    return command.run(app, arguments, "bench.merge")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ store's folder `wandb`. `--workspace` saves a dashboard for the project instead.
 from __future__ import annotations
 
 import difflib
-import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -18,12 +17,14 @@ from cyclopts import App, Parameter
 
 from bench.cli import command
 from bench.mirror import tracking
-from bench.mirror.login import LoginError, Wish, described, mirroring, resolve
-from bench.records.cell import Cell, canonical_json
+from bench.mirror.login import Wish, described, mirroring, resolve
+from bench.records.asked import possible_keys
+from bench.records.cell import Cell
+from bench.records.errors import BenchError
 from bench.records.job import Mirroring
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import TASKS
-from bench.store import Store, StoreError
+from bench.store import Store
 
 app = App(name="python -m bench.publish", help="Mirror stored results to W&B, training nothing.", version_flags=[])
 EXIT_FAILED = 1
@@ -32,7 +33,7 @@ PATIENCE = 3600.0  # somebody waits for it, and each run has its own limits
 Runs = Callable[[Mirroring], Iterable[Any]]
 
 
-class PublishError(ValueError):
+class PublishError(BenchError):
     """What was asked for cannot be done."""
 
 
@@ -92,11 +93,10 @@ def _runs(plan: Mirroring) -> Iterator[Any]:
 def _asked(store: Store) -> Callable[[Cell], str]:
     """From a cell to the hash of the first sweep that asked for it, empty where none did."""
     found: dict[str, str] = {}
-    for content in store.sweeps():
-        name = hashlib.sha256(canonical_json(content["sweep"]).encode()).hexdigest()[:16]
-        for cell in content["cells"]:
-            found.setdefault(canonical_json(cell), name)
-    return lambda cell: found.get(canonical_json(cell.model_dump(mode="json", exclude={"data"})), "")
+    for asked in store.sweeps():
+        for item in asked.cells:
+            found.setdefault(item.key, asked.hash)
+    return lambda cell: next((found[key] for key in possible_keys(cell) if key in found), "")
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
@@ -126,6 +126,8 @@ def run(
     print(f"{outcome.sent} results sent, {outcome.there} were there. {described(plan, folder)}")
     for path in opened.corrupt:
         print(f"corrupt record left out: {path}", file=sys.stderr)
+    for path in opened.foreign:
+        print(f"sweep of another version left out, its runs name none: {path}", file=sys.stderr)
     for note in outcome.notes:
         print(note, file=sys.stderr)
     return EXIT_FAILED if outcome.notes else 0
@@ -170,7 +172,7 @@ def _save_workspace(store: Path | None, project: str | None, entity: str | None)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    return command.run(app, arguments, "bench.publish", PublishError, LoginError, StoreError)
+    return command.run(app, arguments, "bench.publish")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
-from bench.catalog import CatalogError
+from bench.cli import command
 from bench.cli.flags import flagged
-from bench.cli.settings import Settings, UsageError, as_toml, configured, from_toml
+from bench.cli.settings import Settings, as_toml, configured, from_toml
+from bench.records.errors import UsageError
 from bench.records.job import Checkpointing, Surroundings
 from bench.records.sweep import Sweep
 
@@ -29,9 +30,6 @@ app = App(
     help="Measure how far back sequence models remember: tasks × models × lengths × seeds.",
     version_flags=[],
 )
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
@@ -184,25 +182,7 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    from bench.engines.base import AddressError, EngineError
-    from bench.mirror.login import LoginError
-    from bench.store import StoreError
-
-    exit_code = EXIT_USAGE
-    try:
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        message = str(error)
-    except (UsageError, CatalogError, StoreError, LoginError, AddressError) as error:
-        message = str(error)
-    except EngineError as error:
-        exit_code, message = EXIT_FAILED, str(error)
-    except KeyboardInterrupt:
-        exit_code, message = EXIT_INTERRUPTED, "interrupted; the same command again resumes"
-    else:
-        return int(code or 0)
-    print(f"bench.run: {message}", file=sys.stderr)
-    return exit_code
+    return command.run(app, arguments, "bench.run")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Exit code: 0, or 1 where a cell failed or a file is corrupt, or 2 for bad usage.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -14,28 +13,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from pydantic import ValidationError
 from rich.console import Console as Terminal
 
 from bench.cli import command
+from bench.records.asked import AskedCell, possible_keys
 from bench.records.cell import Cell
 from bench.records.estimate import Estimate, duration
 from bench.records.result import ANSWERS, Result
-from bench.store import Store, StoreError
+from bench.store import Store
 from bench.store.leases import Runner, runners
+from bench.store.store import KINDS
 
 EXIT_WRONG = 1
 SHOWN = 10  # failed cells in full
 
 app = App(name="python -m bench.status", help="What of a store's sweeps is done, failed, missing.", version_flags=[])
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A cell that a sweep asked for. complete: its data are known, so its key is its identity."""
-
-    cell: Cell
-    complete: bool
 
 
 @dataclass(frozen=True)
@@ -64,39 +56,19 @@ def _by_status(results: Iterable[Result]) -> str:
     return f" ({', '.join(f'{count} {status}' for status, count in sorted(counts.items()))})" if counts else ""
 
 
-def asked(sweep: dict[str, Any]) -> list[Asked]:
-    """The cells in a sweep's file.
-
-    Raises:
-        ValueError: the file was written by a version whose cells were described otherwise.
-    """
-    cells = [(Cell.model_validate_json(json.dumps(content)), "data" in content) for content in sweep["cells"]]
-    return [Asked(cell, complete) for cell, complete in cells]
-
-
-def progress(cells: Iterable[Asked], results: list[Result]) -> Progress:
+def progress(cells: Iterable[AskedCell], results: list[Result]) -> Progress:
     """How far `cells` are, according to the store's `results`."""
-    by_key = {result.cell.key: result for result in results}
-    nameless = {_identity(result.cell): result for result in results}
+    stored = {key: result for result in results for key in possible_keys(result.cell)}
     estimate = Estimate()
     for result in results:
         if result.seconds is not None and result.status in ANSWERS:
             estimate.learn(result.cell, result.seconds.total)
-    found: dict[str, Result] = {}
-    missing: dict[str, Cell] = {}
-    for item in cells:
-        stored = by_key.get(item.cell.key) if item.complete else nameless.get(_identity(item.cell))
-        if stored is None:
-            missing[item.cell.key] = item.cell
-        else:
-            found[stored.cell.key] = stored
+    wanted = {item.key: item.cell for item in cells}
+    found = {stored[key].cell.key: stored[key] for key in wanted if key in stored}
+    missing = [cell for key, cell in wanted.items() if key not in stored]
     answers = [result for result in found.values() if result.status in ANSWERS]
     failures = [result for result in found.values() if result.status not in ANSWERS]
-    return Progress(answers, failures, list(missing.values()), sum(map(estimate.seconds, missing.values())))
-
-
-def _identity(cell: Cell) -> str:
-    return cell.model_copy(update={"data": None}).key
+    return Progress(answers, failures, missing, sum(map(estimate.seconds, missing)))
 
 
 @app.default
@@ -112,17 +84,15 @@ def status(
     opened = Store(store)
     results = opened.results()
     at_work = runners(store)
-    everything: list[Asked] = []
-    for sweep in opened.sweeps():
-        try:
-            cells = asked(sweep)
-        except (ValidationError, KeyError, TypeError):
-            say("a sweep of another version of the suite is not counted")
-            continue
-        everything += cells
-        say(f"{_described(sweep['sweep'])}\n    {progress(cells, results).text}")
-    whole = progress(everything, results)
+    asked = opened.sweeps()
+    for _ in opened.foreign:
+        say("a sweep of another version of the suite is not counted")
+    for sweep in asked:
+        say(f"{_described(sweep.sweep)}\n    {progress(sweep.cells, results).text}")
+    whole = progress((item for sweep in asked for item in sweep.cells), results)
     say(f"{store}: {whole.text}{_left(whole, at_work)}")
+    for kind in KINDS:
+        say(f"{kind}: {sum(1 for _ in opened.kept(kind))}")
     for runner in at_work:
         say(f"running: process {runner.process} on {runner.host}, {runner.workers} workers, cells: {runner.leases}")
     for result in whole.failures[:SHOWN]:
@@ -154,7 +124,7 @@ def _described(sweep: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad usage ends with one message and exit code 2."""
-    return command.run(app, arguments, "bench.status", StoreError)
+    return command.run(app, arguments, "bench.status")
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from pathlib import Path
 from cyclopts import App
 
 from bench.cli import command
-from bench.store import Store, StoreError
+from bench.records.errors import UsageError
+from bench.store import Store
 from reports import gradients, table
 from reports.view import View
-from reports.view.command import ALL, Choice, UsageError, save
+from reports.view.command import ALL, Choice, save
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
@@ -72,7 +73,7 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
-    return command.run(app, arguments, app.name[0], UsageError, StoreError)
+    return command.run(app, arguments, app.name[0])
 
 
 if __name__ == "__main__":

@@ -16,13 +16,14 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from bench.cli import command
+from bench.records.errors import UsageError
 from bench.records.result import GradientFlow, GradientProfile, Result
-from bench.store import Store, StoreError
+from bench.store import Store
 from reports.text import csv, formats
 from reports.text.layout import Column, Table
 from reports.text.words import number
 from reports.view import View
-from reports.view.command import ALL, Choice, UsageError, deliver, names, nearest_name
+from reports.view.command import ALL, Choice, deliver, names, nearest_name
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
@@ -175,7 +176,7 @@ def _quantities(results: Sequence[Result], text: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
-    return command.run(app, arguments, app.name[0], UsageError, StoreError)
+    return command.run(app, arguments, app.name[0])
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cli import command
-from bench.store import Store, StoreError
+from bench.store import Store
 from reports.text import csv, formats, layout
 from reports.text.layout import Table
 from reports.text.notes import notes
 from reports.view import Topic, View
-from reports.view.command import ALL, Choice, NothingError, UsageError, asked_order, corrupt, deliver, select
+from reports.view.command import ALL, Choice, NothingError, asked_order, corrupt, deliver, select
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
@@ -143,7 +143,7 @@ def table(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 2 bad usage or no store; one message, never a traceback."""
-    return command.run(app, arguments, app.name[0], UsageError, StoreError)
+    return command.run(app, arguments, app.name[0])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every command but `bench.run` does around its work: bad usage ends with one message and exit code 2."""
+"""What every command does around its work: an error for the user ends with one message and the error's exit code."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
+from bench.records.errors import BenchError
+
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 
-def run(app: App, arguments: Sequence[str] | None, name: str, *faults: type[Exception]) -> int:
+def run(app: App, arguments: Sequence[str] | None, name: str) -> int:
     """Run a command line, from `arguments` or from the process's own; its exit code. name: of the command, for
-    messages. faults: errors of its own that are the user's to mend."""
-    expected: tuple[type[Exception], ...] = (CycloptsError, *faults)
+    messages."""
+    app.suppress_keyboard_interrupt = False  # else an interrupted command ends without a word
     try:
         return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-    except expected as error:
-        print(f"{name}: {str(error).strip()}", file=sys.stderr)
-        return EXIT_USAGE
+    except CycloptsError as error:
+        code, message = EXIT_USAGE, str(error)
+    except BenchError as error:
+        code, message = error.exit_code, str(error)
+    except KeyboardInterrupt:
+        code, message = EXIT_INTERRUPTED, "interrupted; the same command again resumes"
+    print(f"{name}: {message.strip()}", file=sys.stderr)
+    return code

@@ -65,7 +65,10 @@ class Console:
             self._done += 1
 
     def finished(self, result: Result) -> None:
-        """A cell came to its end."""
+        """A cell came to its end; before `start`, one that could not even begin."""
+        if not self._total:
+            self.note(described(result).plain)
+            return
         self._done += 1
         self._waiting.pop(_identity(result.cell), None)
         if result.seconds is not None:

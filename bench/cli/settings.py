@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.records.entry import Entry
+from bench.records.errors import UsageError
 from bench.records.frozen import Frozen
 from bench.records.recipe import as_text
 from bench.records.sweep import Sweep
@@ -76,10 +77,6 @@ class Settings(Frozen):
         """Which part of the sweep, from 1, of how many; None: all of it."""
         index, _, count = (self.shard or "").partition("/")
         return (int(index), int(count)) if self.shard else None
-
-
-class UsageError(ValueError):
-    """A command line or configuration that cannot be followed."""
 
 
 def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:

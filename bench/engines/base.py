@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, Self
 
 from bench.records.cell import Cell
+from bench.records.errors import BenchError
 from bench.records.job import Job
 from bench.records.result import Finished
 
 Report = Callable[[int, Cell | None, int, int], None]
 
 
-class EngineError(RuntimeError):
+class EngineError(BenchError):
     """No cell can be measured here: what, why, how to fix."""
+
+    exit_code = 1
 
 
 class AddressError(EngineError):
     """An address that is none, or from which no cluster answers. Nothing was run."""
+
+    exit_code = 2
 
 
 class Engine(Protocol):

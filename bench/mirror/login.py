@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bench.records.errors import BenchError
 from bench.records.job import Mirroring
 
 Wish = Literal["auto", "online", "offline", "off"]
@@ -23,7 +24,7 @@ _MODES: dict[str, Mode] = {
 }  # fmt: skip
 
 
-class LoginError(ValueError):
+class LoginError(BenchError):
     """W&B was asked for in a way that cannot be followed."""
 
 

@@ -33,7 +33,7 @@ class Resolved:
 
 
 # Finds a corpus. With False it only looks at what is here and gives None where a download would be needed. Raises
-# ValueError or OSError where the corpus cannot be had.
+# BenchError or OSError where the corpus cannot be had.
 Resolve = Callable[[Request, bool], Resolved | None]
 
 

@@ -1,4 +1,12 @@
-"""From a Sweep to stored results: plan its cells, skip what is stored, run the rest, store each as it comes."""
+"""From a sweep to stored results: plan its cells, skip what is stored, run the rest, store each result as it comes.
+
+plan      every cell that was asked for                        bench.runner.plan
+corpora   which of the cells' corpora are here                 bench.runner.corpora
+ledger    which of the cells are stored, or leased             bench.runner.ledger
+pending   the jobs that are left, as they can run              bench.runner.pending
+engine    measures each, somewhere                             bench.engines
+store     keeps the result                                     bench.store
+"""
 
 from __future__ import annotations
 
@@ -11,10 +19,15 @@ from types import FrameType
 from bench import catalog
 from bench.cli.console import Console
 from bench.engines.base import Engine
+from bench.engines.placement import ordered
+from bench.records.asked import Asked, AskedCell
+from bench.records.job import Job
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
-from bench.runner.missing import Missing
-from bench.runner.plan import Resolve, plan, share
+from bench.runner.corpora import Corpora
+from bench.runner.ledger import Ledger
+from bench.runner.pending import pending
+from bench.runner.plan import Planned, Resolve, plan, share
 from bench.store import Store
 from bench.store.leases import Leases, forget_the_dead
 
@@ -46,36 +59,75 @@ def execute(
     retry_failed: bool = False,
     part: tuple[int, int] | None = None,
 ) -> Outcome:
-    """Measure what is missing of `sweep` and store it. resolve: finds the corpora (may download). part: as for `share`.
+    """Measure what is missing of `sweep`, and store it.
+
+    resolve: finds the corpora (may download). part: as for `share`.
 
     Raises:
         CatalogError: the sweep asks for what does not exist or cannot be built.
         StoreError: a result could not be stored.
     """
     planned = plan(sweep)
+    _tidy(store, console)
+    corpora = Corpora(planned, share(planned, part), resolve, console.note)
+    ledger = Ledger(store, console.skipped, retry_failed=retry_failed)
+    ledger.write_down(_asked(sweep, planned, corpora))
+
+    def arrived() -> list[Job]:
+        """Enter the cells whose corpora came since the last call, or cannot be had; return those that must run."""
+        found, unavailable = corpora.arrived()
+        if found:
+            ledger.write_down(_asked(sweep, planned, corpora))
+        for item, error in unavailable.items():
+            console.finished(ledger.unavailable(item.cell, error))
+        return ledger.missing(found.values())
+
+    def order(jobs: list[Job]) -> list[Job]:
+        return ordered(jobs, lambda job: console.estimate.seconds(job[0]), engine.workers)
+
+    jobs, interrupted = ledger.missing(corpora.here().values()), list[int]()
+    while not jobs and corpora.waiting:
+        corpora.wait()
+        jobs = arrived()
+    if jobs:
+        with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
+            _check(jobs, engine)
+            cells = [job[0] for job in jobs] + [item.cell for item in corpora.waiting]
+            console.start(cells, ledger.stored, engine.workers)
+            left = pending(order(jobs), lambda: order(arrived()), corpora, ledger, leases, console.note)
+            _measure(left, store, engine, console, leases)
+    results = ledger.results()
+    return Outcome(list(results), [result for result in results.values() if result], interrupted=bool(interrupted))
+
+
+def _tidy(store: Store, console: Console) -> None:
+    """Move aside what is corrupt, and forget runners that are dead."""
     for name in store.set_aside():
         console.note(f"corrupt record {name} moved to {store.path / 'corrupt'}; its cell runs again")
     if store.hard_links is False:
         console.note(f"{store.path} has no hard links: let no two runners write to it (see python -m bench.doctor)")
-    missing = Missing(
-        planned, frozenset(share(planned, part)), store, console, resolve, sweep, retry_failed=retry_failed
-    )
     forget_the_dead(store)
-    interrupted: list[int] = []
-    if not missing.empty():
-        with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
-            _measure(missing, store, engine, console, leases)
-    found = missing.stored_results()
-    return Outcome(list(found), [result for result in found.values() if result], interrupted=bool(interrupted))
 
 
-def _measure(missing: Missing, store: Store, engine: Engine, console: Console, leases: Leases) -> None:
-    faults = engine.check(missing.samples())
+def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora) -> Asked:
+    """Return what was asked, with the corpora that are found by now."""
+    jobs = ((item, corpora.job(item)) for item in planned)
+    return Asked.of(sweep, (AskedCell(job[0]) if job else AskedCell(item.cell, known=False) for item, job in jobs))
+
+
+def _check(jobs: list[Job], engine: Engine) -> None:
+    """Build, before anything is trained, each task's longest job with each model, and each task's shortest job."""
+    shortest = {job[0].task: job for job in reversed(jobs)}
+    longest = {(job[0].task, job[0].model): job for job in jobs}
+    faults = engine.check([*shortest.values(), *longest.values()])
     if faults:
         raise catalog.CatalogError("\n".join(faults))
-    console.start(missing.waiting(), missing.stored, engine.workers)
+
+
+def _measure(jobs: Iterator[Job | None], store: Store, engine: Engine, console: Console, leases: Leases) -> None:
+    """Hand the jobs to the engine, and store each result as it comes."""
     try:
-        for finished in engine.run(missing.jobs(engine.workers, leases)):
+        for finished in engine.run(jobs):
             store.publish(finished.result, finished.weights)
             leases.release(finished.result.cell.key)
             console.finished(finished.result)

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import ValidationError
 
 from bench.records.cell import canonical_json
+from bench.records.errors import BenchError
 from bench.records.result import SCHEMA, Result
 
 _PREFIX = b'{"checksum":"'
 _HEX = 64
 
 
-class StoreError(Exception):
+class Sealed(Protocol):
+    """A record as the store writes and reads it: an immutable model that states its schema."""
+
+    @property
+    def schema_number(self) -> int:
+        """The version of what the record holds."""
+
+    @classmethod
+    def model_validate_json(cls, json_data: bytes, /) -> Self:
+        """Return the record in a JSON text."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Return the record as plain JSON, where `mode` is `json`."""
+
+
+class Kept(Sealed, Protocol):
+    """A record under a key of its own."""
+
+    @property
+    def key(self) -> str:
+        """The name of the record's file."""
+
+
+Record = TypeVar("Record", bound=Sealed)
+
+
+class StoreError(BenchError):
     """A store that cannot be used: what, why, how to fix."""
 
 
@@ -42,13 +69,18 @@ def unseal(line: bytes) -> bytes:
     return body
 
 
-def encode(result: Result) -> bytes:
-    """The record's one line."""
-    return seal(result.model_dump(mode="json"))
+def encode(record: Sealed) -> bytes:
+    """Return the record's one line."""
+    return seal(record.model_dump(mode="json"))
 
 
 def decode(line: bytes) -> Result:
-    """The result in a record's line.
+    """Return the result in a record's line. Raises: as `decode_as`."""
+    return decode_as(Result, SCHEMA, line)
+
+
+def decode_as(kind: type[Record], newest: int, line: bytes) -> Record:
+    """Return the record in a line. kind: its type; newest: the newest schema number that this version reads.
 
     Raises:
         CorruptRecordError: the text does not match its checksum.
@@ -56,21 +88,43 @@ def decode(line: bytes) -> Result:
     """
     text = b"{" + unseal(line)
     try:
-        result = Result.model_validate_json(text)
-        if result.schema_number <= SCHEMA:
-            return result
-        schema: object = result.schema_number
+        record = kind.model_validate_json(text)
+        schema: object = record.schema_number
+        if record.schema_number <= newest:
+            return record
     except ValidationError as error:
         schema = _schema(text)
-        if not isinstance(schema, int) or schema <= SCHEMA:
+        if not isinstance(schema, int) or schema <= newest:
             raise StoreError(f"a record of schema {schema} cannot be read: {error.errors()[0]['msg']}") from None
     raise StoreError(
-        f"a record of schema {schema} was written by a newer version; this one reads up to {SCHEMA}. Upgrade."
+        f"a record of schema {schema} was written by a newer version; this one reads up to {newest}. Upgrade."
     )
 
 
+def decode_kept(kind: type[Kept], newest: int, name: str, line: bytes) -> Kept:
+    """Return the record that lies under `name`. Raises: as `decode_as`, and where its key is another one."""
+    record = decode_as(kind, newest, line)
+    if record.key != name:
+        raise CorruptRecordError(f"{name} holds {record.key}")
+    return record
+
+
+def content(line: bytes) -> Any:
+    """Return the plain content of a line; None where what stands behind its checksum is no JSON.
+
+    Raises:
+        CorruptRecordError: the text does not match its checksum.
+    """
+    return _plain(b"{" + unseal(line))
+
+
 def _schema(text: bytes) -> object:
+    found = _plain(text)
+    return found.get("schema_number") if isinstance(found, dict) else None
+
+
+def _plain(text: bytes) -> Any:
     try:
-        return dict(json.loads(text)).get("schema_number")
+        return json.loads(text)
     except (ValueError, RecursionError):  # a checksum that holds over no JSON at all
         return None

@@ -3,9 +3,10 @@
     cells/<key>.json                 answers (ok, diverged)
     failures/<key>-<attempt>.json    everything else, so that an answer is never rewritten
     weights/<key>.safetensors        final weights, linked before the record that holds their sha256
-    sweeps/<hash>.json               what was asked, written before anything runs
+    sweeps/<hash>.json               what was asked, written before anything runs (`bench.records.asked`)
     checkpoints/<key>.pt             how far a long cell came, until its answer is here (`bench.trial.checkpoint`)
     running/, leases/                who is at work, and at what (`bench.store.leases`)
+    <kind>/<key>.json                records of the other kinds in `KINDS`, published once each
     corrupt/                         files whose checksum did not hold, moved aside
 
 A record is one line: `{"checksum":"<sha256 of the rest>",…}`. It is written to a temporary file, synced, linked to its
@@ -17,25 +18,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
-import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from bench.records.asked import Asked, UnreadableError, without_data
 from bench.records.cell import Cell
 from bench.records.result import ANSWERS, Result
 from bench.records.row import COLUMNS, row
 from bench.store.files import Files, leftovers
-from bench.store.sealed import CorruptRecordError, StoreError, decode, encode, seal, unseal
+from bench.store.folder import Folder, Record, read
+from bench.store.sealed import CorruptRecordError, Kept, StoreError, content, decode, decode_kept, encode, seal
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "encode", "row"]
 
-Read = TypeVar("Read")
-
+# Other kinds of records, by folder: the record's type, and the newest schema number of it that this version reads.
+KINDS: dict[str, tuple[type[Kept], int]] = {}
 FOLDERS = ("cells", "failures", "weights", "sweeps")
 # What to do about it, where the system's own word does not say.
 _REMEDIES = {
@@ -50,7 +52,8 @@ _REMEDIES = {
 class Store:
     """The results below `path`. files: the operating system's, or a test's.
 
-    Attributes: corrupt, the files found corrupt so far; hard_links, None until the store was opened to be written.
+    Attributes: corrupt, the files found corrupt so far; foreign, the files of sweeps in the words of another version;
+    hard_links, None until the store was opened to be written.
 
     Raises:
         StoreError: `path` is a file, cannot be written (when `create`), or does not exist (when not). Every method
@@ -61,16 +64,24 @@ class Store:
         self.path = Path(path)
         self.files = files or Files()
         self.corrupt: list[Path] = []
+        self.foreign: list[Path] = []
         self.hard_links: bool | None = None
+        self.cells: Folder[Result] = self._folder("cells", _answer)
+        self._failures: Folder[Result] = self._folder("failures", _failure)
+        self._sweeps: Folder[tuple[str, Any]] = self._folder("sweeps", lambda name, line: (name, content(line)))
+        self._kept = {name: self._folder(name, partial(decode_kept, *kind)) for name, kind in KINDS.items()}
         if create:
             with self.writing():
-                for folder in FOLDERS:
+                for folder in (*FOLDERS, *KINDS):
                     self.files.make_folder(self.path / folder)
                 self.hard_links = self.files.has_links(self.path / "cells")
         elif not (self.path / "cells").is_dir():
             raise StoreError(
                 f"no store at {self.path}: expected a folder with `cells` in it. Run `python -m bench.run` first."
             )
+
+    def _folder(self, name: str, decode: Callable[[str, bytes], Record]) -> Folder[Record]:
+        return Folder(self.path / name, self.files, decode, self.corrupt)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -81,9 +92,6 @@ class Store:
             remedy = _REMEDIES.get(error.errno or 0)
             after = f"{remedy}; the same command again resumes" if remedy else "Give a writable folder with --store"
             raise StoreError(f"cannot write the store {self.path}: {error.strerror or error}. {after}.") from None
-
-    def _record(self, key: str) -> Path:
-        return self.path / "cells" / f"{key}.json"
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -100,47 +108,47 @@ class Store:
             attempt = self.tried(result.cell.key) + 1
             while True:
                 numbered = result.model_copy(update={"attempt": attempt})
-                name = f"{result.cell.key}-{attempt}.json"
-                if self.files.publish(self.path / "failures" / name, encode(numbered)):
+                name = f"{result.cell.key}-{attempt}"
+                if self.files.publish(self._failures.file(name), encode(numbered)):
                     return True
                 attempt += 1
 
     def _publish_answer(self, result: Result, weights: bytes | None) -> bool:
-        final = self._record(result.cell.key)
-        if final.exists():
-            if self.answer(result.cell.key) is not None:
-                return False
-            self._move_aside(final)
+        key = result.cell.key
+        if not self.cells.make_room(key):
+            return False
         if weights is not None:
-            self.files.put(self._weights(result.cell.key), weights)
-        return self.files.publish(final, encode(result))
+            self.files.put(self._weights(key), weights)
+        return self.files.publish(self.cells.file(key), encode(result))
 
-    def record_sweep(self, name: str, content: dict[str, Any]) -> None:
+    def publish_kept(self, kind: str, record: Kept) -> bool:
+        """Store a record of one of `KINDS`; False where there is one of its key already (it stays as it is)."""
+        with self.writing(), self.files.lock(self.path / kind):
+            return self._kept[kind].publish(record.key, encode(record))
+
+    def record_sweep(self, asked: Asked) -> None:
         """Write down what was asked, before anything runs."""
         with self.writing():
-            self.files.put(self.path / "sweeps" / f"{name}.json", seal(content))
+            self.files.put(self._sweeps.file(asked.hash), seal(asked.written()))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def has(self, key: str) -> bool:
         """Whether an answer for this cell is stored."""
-        return self._record(key).exists()
+        return self.cells.has(key)
 
     def answer(self, key: str) -> Result | None:
         """The stored answer of this cell, or None where there is none that is whole."""
-        try:
-            return self._read_record(self._record(key))
-        except (FileNotFoundError, CorruptRecordError):
-            return None
+        return self.cells.get(key)
 
     def answers(self) -> Iterator[Result]:
         """All stored answers, by key. Records that are corrupt are skipped and listed in `corrupt`."""
-        return self._read("cells")
+        return iter(self.cells)
 
     def failures(self) -> dict[str, Result]:
         """The last failed attempt of every cell without an answer, by key."""
         last: dict[str, Result] = {}
-        for result in self._read("failures"):
+        for result in self._failures:
             key = result.cell.key
             if not self.has(key) and (key not in last or last[key].attempt < result.attempt):
                 last[key] = result
@@ -148,7 +156,7 @@ class Store:
 
     def failed(self, key: str, attempt: int) -> bool:
         """Whether this attempt at the cell is stored as failed."""
-        return (self.path / "failures" / f"{key}-{attempt}.json").exists()
+        return self._failures.has(f"{key}-{attempt}")
 
     def tried(self, key: str) -> int:
         """The number of this cell's last failed attempt; 0: none is stored."""
@@ -162,7 +170,7 @@ class Store:
 
     def attempts(self) -> Iterator[Result]:
         """Every stored failure, also of cells that have an answer. Corrupt ones are skipped and listed in `corrupt`."""
-        return self._read("failures")
+        return iter(self._failures)
 
     def results(self) -> list[Result]:
         """Answers, then the last failure of every cell without one."""
@@ -175,24 +183,32 @@ class Store:
         done: set[Cell] = set()
         for answer in self.answers():
             if missed:
-                done.add(_without_data(answer.cell))
+                done.add(without_data(answer.cell))
             yield answer
-        yield from (failure for failure in failures if _without_data(failure.cell) not in done)
+        yield from (failure for failure in failures if without_data(failure.cell) not in done)
 
     def instead(self, result: Result) -> list[Result]:
         """The answers to a cell of which `result` only says that its corpus could not be had."""
         if result.status != "unavailable" or result.cell.data is not None:
             return []
-        return [answer for answer in self.answers() if _without_data(answer.cell) == result.cell]
+        return [answer for answer in self.answers() if without_data(answer.cell) == result.cell]
 
-    def sweeps(self) -> list[dict[str, Any]]:
-        """Everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`."""
-        return list(self.named_sweeps().values())
+    def kept(self, kind: str) -> Iterator[Kept]:
+        """Yield all records of one of `KINDS`, by key. Corrupt ones are skipped and listed in `corrupt`."""
+        return iter(self._kept[kind])
 
-    def named_sweeps(self) -> dict[str, dict[str, Any]]:
-        """As `sweeps`, by name."""
-        bodies = self._each("sweeps", lambda path: (path.stem, unseal(self._text(path))))
-        return {name: json.loads(b"{" + body) for name, body in bodies}
+    def sweeps(self) -> list[Asked]:
+        """Return everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`, those in
+        the words of another version in `foreign`."""
+        found = []
+        for name, written in self._sweeps:
+            try:
+                found.append(Asked.read(written))
+            except UnreadableError:
+                path = self._sweeps.file(name)
+                if path not in self.foreign:
+                    self.foreign.append(path)
+        return found
 
     def weights(self, key: str) -> bytes:
         """The final weights of a stored answer (safetensors).
@@ -204,15 +220,15 @@ class Store:
         if answer is None or answer.weights_sha256 is None:
             raise StoreError(f"the store {self.path} holds no weights of cell {key}")
         try:
-            content = self._text(self._weights(key))
+            held = read(self.files, self._weights(key))
         except FileNotFoundError:
-            content = b""
-        if hashlib.sha256(content).hexdigest() != answer.weights_sha256:
+            held = b""
+        if hashlib.sha256(held).hexdigest() != answer.weights_sha256:
             raise StoreError(
                 f"{self._weights(key)} is not what its record says (expected sha256 {answer.weights_sha256}). "
-                f"Remove {self._record(key)} and run the sweep again to measure the cell anew."
+                f"Remove {self.cells.file(key)} and run the sweep again to measure the cell anew."
             )
-        return content
+        return held
 
     def orphans(self) -> list[Path]:
         """Weights without an answer: their writer died before the record. The cell's next run replaces them."""
@@ -222,7 +238,7 @@ class Store:
         """Temporary files of writers that are dead; checkpoints of and leases on cells that have their answer."""
         unfinished = [*self.checkpoints.glob("[!.]*.pt"), *(self.path / "leases").glob("[!.]*")]
         outdated = [path for path in sorted(unfinished) if self.has(path.stem)]
-        folders = (*(self.path / folder for folder in (*FOLDERS, "running", "leases")), self.checkpoints)
+        folders = (*(self.path / folder for folder in (*FOLDERS, *KINDS, "running", "leases")), self.checkpoints)
         return [path for folder in folders for path in leftovers(folder)] + outdated
 
     @property
@@ -233,72 +249,29 @@ class Store:
     def _weights(self, key: str) -> Path:
         return self.path / "weights" / f"{key}.safetensors"
 
-    def _text(self, path: Path) -> bytes:
-        try:
-            return self.files.read(path)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise StoreError(f"cannot read {path}: {error.strerror or error}. Check the disk.") from None
-
-    def _read_record(self, path: Path) -> Result:
-        """The result in a file, which must bear its cell's name and lie where its status belongs."""
-        result = decode(self._text(path))
-        answered = result.status in ANSWERS
-        name = f"cells/{result.cell.key}" if answered else f"failures/{result.cell.key}-{result.attempt}"
-        if path != self.path / f"{name}.json":
-            raise CorruptRecordError(f"{path} holds {name}")
-        return result
-
-    def _read(self, folder: str) -> Iterator[Result]:
-        return self._each(folder, self._read_record)
-
-    def _each(self, folder: str, read: Callable[[Path], Read]) -> Iterator[Read]:
-        for path in sorted((self.path / folder).glob("[!.]*.json")):
-            try:
-                yield read(path)
-            except FileNotFoundError:
-                continue  # another runner moved it aside meanwhile
-            except CorruptRecordError:
-                if path not in self.corrupt:
-                    self.corrupt.append(path)
-
     # -- order --------------------------------------------------------------------------------------------------------
 
     def set_aside(self) -> list[str]:
         """Check every record, move the corrupt ones to `corrupt/`, and return their names: their cells run again.
         What dead writers left half-written is removed."""
-        for folder in ("cells", "failures"):
-            for _ in self._read(folder):
+        records: list[Folder[Any]] = [self.cells, self._failures, *self._kept.values()]
+        for folder in records:
+            for _ in folder:  # reading finds what is corrupt
                 pass
         self.sweeps()
+        by_path = {folder.path: folder for folder in (*records, self._sweeps)}
         with self.writing():
+            moved = []
             with self.files.lock(self.path / "cells"):  # another runner may have moved one, and stored it anew
-                moved = [path.name for path in self.corrupt if self._is_corrupt(path) and self._move_aside(path)]
+                for path in self.corrupt:
+                    folder = by_path[path.parent]
+                    if folder.is_corrupt(path) and folder.move_aside(path):
+                        moved.append(path.name)
             for path in self.leftovers():
                 with contextlib.suppress(FileNotFoundError):
                     self.files.unlink(path)
-        self.corrupt = []
+        self.corrupt.clear()
         return moved
-
-    def _is_corrupt(self, path: Path) -> bool:
-        try:
-            unseal(self._text(path)) if path.parent.name == "sweeps" else self._read_record(path)
-        except FileNotFoundError:
-            return False
-        except CorruptRecordError:
-            return True
-        return False
-
-    def _move_aside(self, path: Path) -> bool:
-        """False where another runner was faster."""
-        target = self.path / "corrupt" / f"{path.stem}-{secrets.token_hex(4)}.json"
-        self.files.make_folder(target.parent)
-        try:
-            self.files.replace(path, target)
-        except FileNotFoundError:
-            return False
-        return True
 
     def frame(self) -> pandas.DataFrame:
         """One pandas row per cell, answers and failures; columns as in docs/results-format.md."""
@@ -308,5 +281,15 @@ class Store:
         return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _without_data(cell: Cell) -> Cell:
-    return cell.model_copy(update={"data": None})
+def _answer(name: str, line: bytes) -> Result:
+    result = decode(line)
+    if result.status not in ANSWERS or result.cell.key != name:
+        raise CorruptRecordError(f"cells/{name} holds another record")
+    return result
+
+
+def _failure(name: str, line: bytes) -> Result:
+    result = decode(line)
+    if result.status in ANSWERS or f"{result.cell.key}-{result.attempt}" != name:
+        raise CorruptRecordError(f"failures/{name} holds another record")
+    return result

@@ -12,9 +12,9 @@ import torch
 
 from bench import catalog
 from bench.records.cell import Cell, Entry
+from bench.records.errors import BenchError
 from bench.records.job import Job, Source
 from bench.records.recipe import ByValue, Recipe
-from bench.trial.recorder import Recorder
 from models.base import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, SequenceModel, hidden_states
 from tasks.base import Task, generator
 
@@ -121,19 +121,18 @@ def check(jobs: list[Job]) -> list[str]:
     for cell, source in jobs:
         try:
             build(cell, source)
-        except (ValueError, TypeError, OSError) as error:
+        except (BenchError, ValueError, TypeError, OSError) as error:
             messages[str(error)] = None
         except Exception:  # a fault of the model's own code becomes its cell's row, with where it happened
             continue
     return list(messages)
 
 
-def prepare(job: Job, recorder: Recorder) -> tuple[Task, SequenceModel]:
+def prepare(job: Job) -> tuple[Task, SequenceModel]:
     """The task and the model of a job, the task set to hand over the recipe's steps in blocks."""
     task, model = build(*job)
     recipe = job[0].recipe
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)
     task.steps = recipe.steps
     task.train_lengths = recipe.train_lengths
-    recorder.task = task
     return task, model

@@ -23,6 +23,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from bench.records.cell import Cell
+from bench.records.errors import BenchError
 from bench.records.job import Checkpointing
 from bench.store.files import Files
 from bench.trial.recorder import Recorder
@@ -35,7 +36,7 @@ _HEADER = len(MARK) + 65
 PARTS = frozenset({"cell", "origin", "step", "model", "optimizer", "recorder", "random"})
 
 
-class CheckpointError(ValueError):
+class CheckpointError(BenchError):
     """A file that is no checkpoint, or no longer one."""
 
 
@@ -121,7 +122,6 @@ class Keeper(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Lightning's own counts of steps and of batches, which its limits and its validations go by."""
         if self._found is not None:
-            assert self.recorder.task is not None
             loop = trainer.fit_loop.epoch_loop
             loop.manual_optimization.optim_step_progress.total.completed = self._found["step"]
             loop.batch_progress.total.ready = self._found["step"] // self.recorder.task.block

@@ -153,8 +153,8 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
 def _panel(
     sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float, leftmost: bool
 ) -> Spec:
-    limit = run.cell.recipe.largest_norm if run else None
-    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, limit)] if run else []
+    largest = run.cell.recipe.largest_norm if run else None
+    rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, largest)] if run else []
     heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
@@ -170,8 +170,8 @@ def _panel(
         chart.mark_area(opacity=0.25, interpolate="step-after").encode(x=x, y=low, y2="high:Q", color=colour),
         chart.mark_line(strokeWidth=1.5).encode(x=x, y=middle, color=colour),
     ]
-    if limit is not None:
-        clip = log10(limit)
+    if largest is not None:
+        clip = log10(largest)
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
         rule = alt.Chart(sheet.data([{"clip": clip}])).mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
         bars = alt.Chart(sheet.data(acted)).mark_rule(color=CLIPPED, strokeWidth=1.6)

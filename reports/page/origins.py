@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from bench.records.cell import Cell
+from bench.records.asked import Asked, AskedCell, possible_keys
 from bench.records.recipe import as_text
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
@@ -34,22 +31,13 @@ def _says_none(name: str, sweep: dict[str, Any]) -> bool:
     return name in sweep and name in Sweep.model_fields and Sweep.model_fields[name].default is not None
 
 
-def missing(asked: Iterable[dict[str, Any]], results: Iterable[Result]) -> list[str]:
+def missing(asked: Iterable[AskedCell], results: Iterable[Result]) -> list[str]:
     """Labels of the cells that some sweep asked for and that have no result of any kind."""
-    held = {result.cell.key for result in results}
-    known = {result.cell.model_copy(update={"data": None}).key for result in results}
-    labels = {}
-    for content in asked:
-        try:
-            cell = Cell.model_validate_json(json.dumps(content))
-        except ValidationError:  # asked for by another version of the suite; its cells can't be told
-            continue
-        if cell.key not in held and (cell.data is not None or cell.key not in known):
-            labels[cell.key] = cell.label
-    return list(labels.values())
+    held = {key for result in results for key in possible_keys(result.cell)}
+    return list({item.key: item.cell.label for item in asked if item.key not in held}.values())
 
 
-def provenance(results: Sequence[Result], sweeps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def provenance(results: Sequence[Result], sweeps: Sequence[Asked]) -> dict[str, Any]:
     """Commands, and counts of cells by machine, by versions and by data."""
     made = [result.provenance for result in results if result.provenance]
     machines = Counter((p.device, p.platform, p.python, p.threads) for p in made)
@@ -60,9 +48,7 @@ def provenance(results: Sequence[Result], sweeps: Sequence[dict[str, Any]]) -> d
     data = Counter((r.cell.task, r.cell.data.name, r.cell.data.sha256) for r in results if r.cell.data)
     started = sorted(p.started for p in made)
     return {
-        "commands": [
-            {"command": command(sweep.get("sweep", {})), "cells": len(sweep.get("cells", ()))} for sweep in sweeps
-        ],
+        "commands": [{"command": command(asked.sweep), "cells": len(asked.cells)} for asked in sweeps],
         "machines": _counted(machines),
         "versions": _counted(versions),
         "data": _counted(data),
@@ -81,10 +67,10 @@ Warned = dict[str, Any]
 
 
 def warnings(
-    results: Sequence[Result], groups: Sequence[Group], sweeps: Sequence[dict[str, Any]], corrupt: Sequence[str]
+    results: Sequence[Result], groups: Sequence[Group], sweeps: Sequence[Asked], corrupt: Sequence[str]
 ) -> list[Warned]:
     """What limits the numbers, the gravest first. groups, cells: indices of what is concerned."""
-    absent = missing((cell for sweep in sweeps for cell in sweep.get("cells", ())), results)
+    absent = missing((item for asked in sweeps for item in asked.cells), results)
     found = [
         _of_cells("failed", "no answer: never averaged away, counted beside n", results,
                   lambda r: r.status not in ANSWERS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.records.asked import Asked
 from reports.page import cells, origins
 from reports.page.series import SCALE, Lists, short
 from reports.summary.grouping import solved_length, steps_exponent
@@ -17,7 +18,7 @@ FORMAT = 1
 def payload(
     title: str,
     view: View,
-    sweeps: Sequence[dict[str, Any]] = (),
+    sweeps: Sequence[Asked] = (),
     corrupt: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Collect everything the page's script reads. The same store gives the same content.

@@ -10,13 +10,10 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
 from reports.view.view import Order, View, name_of
-
-
-class UsageError(ValueError):
-    """A request that cannot be met: what, expected, got, the nearest valid name."""
 
 
 class NothingError(UsageError):
@@ -66,7 +63,7 @@ ALL = Choice()
 
 def asked_order(store: Store) -> Order:
     """Read the order in which the store's sweeps name tasks and models, the largest sweep first."""
-    asked = [recorded["sweep"] for recorded in store.sweeps()]
+    asked = [recorded.sweep for recorded in store.sweeps()]
     asked.sort(key=lambda sweep: -len(sweep["tasks"]) * len(sweep["models"]))
     tasks, models = ([name_of(entry) for sweep in asked for entry in sweep[kind]] for kind in ("tasks", "models"))
     return Order(tuple(tasks), tuple(models))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 import pytest
 
 from bench.merge import MEASURED, MergeError, main, merge
-from bench.records.cell import Cell
+from bench.records.asked import Asked
 from bench.records.result import Provenance, Result
 from bench.store import Store
 from bench.store.sealed import seal
-from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_result
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_result, an_asked
 
 WEIGHTS = b"weights"
 
@@ -24,12 +23,12 @@ def an_answer(seed: int, weights: bytes = WEIGHTS, **changes: Any) -> Result:
     return a_result(a_cell(seed=seed), **values)
 
 
-def a_store(path: Path, *results: Result, sweeps: dict[str, Any] | None = None) -> Store:
+def a_store(path: Path, *results: Result, asked: Asked | None = None) -> Store:
     store = Store(path, create=True)
     for result in results:
         store.publish(result, WEIGHTS if result.weights_sha256 else None)
-    for name, content in (sweeps or {}).items():
-        store.record_sweep(name, content)
+    if asked is not None:
+        store.record_sweep(asked)
     return store
 
 
@@ -37,17 +36,12 @@ def content(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-def asked(*cells: Cell, data: bool = True) -> dict[str, Any]:
-    exclude = None if data else {"data"}
-    return {"sweep": {"tasks": ["adding"]}, "cells": [cell.model_dump(mode="json", exclude=exclude) for cell in cells]}
-
-
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Store, Store]:
     """Two stores with an answer in common, one of each one's own, failures, and the same sweep."""
-    sweep = {"ab": asked(a_cell())}
-    first = a_store(tmp_path / "A", an_answer(0), an_answer(1), a_failure(a_cell(seed=7)), sweeps=sweep)
-    second = a_store(tmp_path / "B", an_answer(0), an_answer(2), a_failure(a_cell(seed=1)), sweeps=sweep)
+    asked = an_asked(a_cell())
+    first = a_store(tmp_path / "A", an_answer(0), an_answer(1), a_failure(a_cell(seed=7)), asked=asked)
+    second = a_store(tmp_path / "B", an_answer(0), an_answer(2), a_failure(a_cell(seed=1)), asked=asked)
     return first, second
 
 
@@ -60,7 +54,7 @@ def test_the_joined_store_holds_what_both_hold(two: tuple[Store, Store], tmp_pat
     for answer in joined.answers():
         assert joined.weights(answer.cell.key) == WEIGHTS
     assert sorted(failure.cell.seed for failure in joined.attempts()) == [1, 7], "also of a cell that has an answer"
-    assert joined.named_sweeps() == {"ab": asked(a_cell())}
+    assert joined.sweeps() == [an_asked(a_cell())]
     assert [content(store.path) for store in two] == before, "the joined stores stay as they are"
 
 
@@ -90,7 +84,7 @@ def test_what_an_interruption_left_out_is_added(two: tuple[Store, Store], tmp_pa
     joined = Store(tmp_path / "C")
     missing = [answer for answer in joined.answers() if not joined._weights(answer.cell.key).exists()]
     for answer in missing:  # weights are written first: an answer without its own is no leftover of ours
-        joined._record(answer.cell.key).unlink()
+        joined.cells.file(answer.cell.key).unlink()
     merge(list(two), tmp_path / "C")
     assert content(tmp_path / "C") == whole
 
@@ -229,12 +223,17 @@ def test_the_command_says_what_it_did(
 
 
 def test_of_a_cell_whose_data_one_store_knows_the_known_data_stay(tmp_path: Path) -> None:
-    known, unknown = a_cell(data=SHAKESPEARE), a_cell()
-    for number, (one, other) in enumerate([((known, True), (unknown, False)), ((unknown, False), (known, True))]):
-        stores = [
-            a_store(tmp_path / f"{number}{place}", sweeps={"ab": asked(cell, data=data)})
-            for place, (cell, data) in enumerate((one, other))
-        ]
+    known = an_asked(a_cell(data=SHAKESPEARE), a_cell(seed=1))
+    unknown = an_asked(unknown=[a_cell()])
+    for number, pair in enumerate([(known, unknown), (unknown, known)]):
+        stores = [a_store(tmp_path / f"{number}{place}", asked=asked) for place, asked in enumerate(pair)]
         merge(stores, tmp_path / f"C{number}")
-        (sweep,) = Store(tmp_path / f"C{number}").sweeps()
-        assert sweep == json.loads(json.dumps(asked(known)))
+        assert Store(tmp_path / f"C{number}").sweeps() == [known]
+
+
+def test_a_sweep_in_other_words_is_refused(two: tuple[Store, Store], tmp_path: Path) -> None:
+    first, second = two
+    (second.path / "sweeps" / "cd.json").write_bytes(seal({"sweep": {}}))
+    with pytest.raises(MergeError, match=r"cd\.json is a sweep in the words of another version"):
+        merge([first, second], tmp_path / "C")
+    assert not (tmp_path / "C").exists()

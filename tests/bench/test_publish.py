@@ -15,13 +15,12 @@ import pytest
 from bench import publish
 from bench.mirror import mirrored
 from bench.mirror.login import mirroring
-from bench.records.cell import Entry
+from bench.records.asked import without_data
 from bench.records.job import Mirroring
 from bench.records.result import Curves, Provenance, Result
 from bench.records.row import COLUMNS, row
-from bench.records.sweep import Sweep
 from bench.store import Store
-from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_flow, a_recipe, a_result, a_score
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_flow, a_recipe, a_result, a_score, an_asked
 from tests.support.fake_wandb import FakeWandb
 from tests.support.inspect_wandb import read, rows
 
@@ -88,9 +87,8 @@ def runs_of(store: Store) -> dict[str, Path]:
 
 
 def test_wandb_says_what_the_store_says(store: Store) -> None:
-    sweep = Sweep(tasks=(Entry("adding"),), models=(Entry("lstm"),), lengths=(10,))
-    asked = [result.cell.model_dump(mode="json", exclude={"data"}) for result in results()[:1]]
-    store.record_sweep(sweep.hash, {"sweep": sweep.described(), "cells": asked})
+    asked = an_asked(results()[0].cell)
+    store.record_sweep(asked)
     outcome = publish.publish(store, offline(store))
     assert (outcome.sent, outcome.there, outcome.notes) == (4, 0, [])
     runs = runs_of(store)
@@ -105,10 +103,25 @@ def test_wandb_says_what_the_store_says(store: Store) -> None:
         assert found.exit_code == (1 if result.status == "error" else 0)
         assert (found.run["run_id"], found.run["run_group"]) == (name, mirrored.group(result.cell))
         assert (found.run["job_type"], tuple(found.run["tags"])) == ("cell", mirrored.tags(result.cell))
-        expected = mirrored.config(result.cell, sweep.hash if result.cell == results()[0].cell else "", 1)
+        expected = mirrored.config(result.cell, asked.hash if result.cell == results()[0].cell else "", 1)
         assert {key: value for key, value in found.config.items() if key != "_wandb"} == (
             expected | mirrored.origin(result)
         )
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["corpora found", "corpora not found yet"])
+def test_runs_name_the_sweep_that_asked_for_them(store: Store, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = FakeWandb()
+    monkeypatch.setattr("bench.mirror.tracking.imported", lambda: wandb)
+    cells = [result.cell for result in results()]
+    read_text = [cell for cell in cells if cell.data]
+    rest = [cell for cell in cells[:-1] if not cell.data]
+    asked = an_asked(*rest, *read_text) if known else an_asked(*rest, unknown=map(without_data, read_text))
+    store.record_sweep(asked)
+    publish.publish(store, offline(store))
+    named = {run.given["id"].rpartition("-")[0]: run.given["config"]["sweep"] for run in wandb.runs}
+    assert named == {cell.key: asked.hash for cell in cells[:-1]} | {cells[-1].key: ""}
+    assert read_text
 
 
 # -- what is there is skipped -----------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.records.asked import Asked, AskedCell
 from bench.records.cell import Cell, DataIdentity
 from bench.records.sweep import Sweep
 from bench.runner.plan import plan
 from bench.status import main
 from bench.store import Store
 from bench.store.leases import Leases
+from bench.store.sealed import seal
 from tests.support.factories import a_failure, a_result
 
 SWEEP = Sweep(tasks="adding,char_lm", models="rnn,lstm", lengths="10", budget="smoke")
@@ -24,8 +26,7 @@ REAL = DataIdentity(name="shakespeare", sha256="ab" * 32)
 def store(tmp_path: Path) -> Store:
     """A store of which four cells were asked; the corpus of two is not known yet."""
     store = Store(tmp_path / "results", create=True)
-    cells = [cell.model_dump(mode="json", exclude={"data"} if cell.task == "char_lm" else None) for cell in CELLS]
-    store.record_sweep(SWEEP.hash, {"sweep": SWEEP.described(), "cells": cells})
+    store.record_sweep(Asked.of(SWEEP, [AskedCell(cell, known=cell.task != "char_lm") for cell in CELLS]))
     return store
 
 
@@ -81,8 +82,12 @@ def test_a_corrupt_record_is_said(store: Store, capsys: pytest.CaptureFixture[st
 
 
 def test_a_sweep_of_another_version_is_not_counted(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    store.record_sweep("ab", {"sweep": SWEEP.described(), "cells": [{"task": "adding"}]})
-    assert "another version" in shown(store, capsys)[1]
+    content = Asked.of(SWEEP, map(AskedCell, CELLS)).written()
+    (store.path / "sweeps" / "ab.json").write_bytes(seal(content | {"cells": [{"task": "adding"}]}))
+    code, text = shown(store, capsys)
+    assert code == 0
+    assert "a sweep of another version of the suite is not counted" in text
+    assert "4 cells: 0 done, 4 missing" in text, "the others are"
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["--storr", "x"]])

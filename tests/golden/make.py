@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from bench.records.asked import Asked, AskedCell
 from bench.records.job import Surroundings
 from bench.records.result import SCHEMA
 from bench.records.row import COLUMNS, row
@@ -43,9 +44,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     store = Store(folder / "results", create=True)
     cells = [planned.cell for planned in plan(ASKED)]
-    store.record_sweep(
-        ASKED.hash, {"sweep": ASKED.described(), "cells": [cell.model_dump(mode="json") for cell in cells]}
-    )
+    store.record_sweep(Asked.of(ASKED, map(AskedCell, cells)))
     for cell in cells[:3]:
         finished = trial.run((cell, None), Surroundings())
         provenance = finished.result.provenance

@@ -98,11 +98,11 @@ def suite(model: str, length: int, steps: int, device: str = "cpu") -> float:
     from bench.trial.recorder import Recorder
 
     measured = cell(model, length, steps)
-    recorder = Recorder(measured.recipe, lambda step, steps: None)
-    task, module = build.prepare((measured, None), recorder)
+    task, module = build.prepare((measured, None))
+    recorder = Recorder(measured.recipe, task)
     with machine.quiet():
         trial.trainer(measured.recipe, "cpu" if device == "cpu" else "gpu", recorder).fit(module, datamodule=task)
-    spent = recorder.seconds()
+    spent = recorder.watch.seconds()
     return (spent.train + spent.data) / steps
 
 

@@ -76,8 +76,8 @@ def training(model: str, observer: Any) -> float:
     from tests.performance.harness import cell
 
     measured = cell(model, LENGTH, STEPS)
-    recorder = Recorder(measured.recipe, lambda step, steps: None, observer)
-    task, module = build.prepare((measured, None), recorder)
+    task, module = build.prepare((measured, None))
+    recorder = Recorder(measured.recipe, task, observer=observer)
     with machine.quiet():
         loop = trial.trainer(measured.recipe, "cpu", recorder)
         begun = clock()

@@ -54,18 +54,18 @@ def measured(task: str, model: str, length: int) -> Seconds:
 
     (planned,) = plan(Sweep(tasks=(Entry(task),), models=(Entry(model),), lengths=(length,)))
     job = (planned.cell, None)
-    recorder = Recorder(planned.cell.recipe, lambda step, steps: None)
-    built, module = build.prepare(job, recorder)
+    built, module = build.prepare(job)
     built.solved_threshold = None
+    recorder = Recorder(planned.cell.recipe, built)
     recorder.inspect(module)
     loop = trial.trainer(planned.cell.recipe, "cpu", recorder)
     with machine.quiet():
         loop.fit(module, datamodule=built)
-        recorder.enter("evaluation")
+        recorder.watch.enter("evaluation")
         loop.test(module, datamodule=built, verbose=False)
     recorder.inspect(module)
-    recorder.pictures(module)
-    return recorder.seconds()
+    recorder.snapshots.pictures(module)
+    return recorder.watch.seconds()
 
 
 def atlas() -> float:

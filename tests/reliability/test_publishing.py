@@ -24,7 +24,7 @@ from bench.records.sweep import Sweep
 from bench.runner import runner
 from bench.store import Store, StoreError, files
 from tests.reliability import damage
-from tests.support.factories import a_cell, a_failure, a_result
+from tests.support.factories import a_cell, a_failure, a_result, an_asked
 from tests.support.fake_engine import FakeEngine
 from tests.support.faults import CALLS, FailingFiles, WithoutLinks
 
@@ -67,7 +67,7 @@ def test_a_publication_is_made_of_the_calls_that_are_made_to_fail(tmp_path: Path
 def test_a_sweep_that_cannot_be_written_down_says_so(tmp_path: Path) -> None:
     Store(tmp_path, create=True)
     with pytest.raises(StoreError, match="Input/output error"):
-        Store(tmp_path, files=FailingFiles(2, errno.EIO)).record_sweep("ab", {"sweep": {}})
+        Store(tmp_path, files=FailingFiles(2, errno.EIO)).record_sweep(an_asked())
     assert Store(tmp_path).sweeps() == []
 
 
@@ -117,10 +117,11 @@ def test_a_record_that_breaks_while_its_cell_runs_is_replaced(tmp_path: Path) ->
 
 def test_a_corrupt_sweep_is_moved_aside_too(tmp_path: Path) -> None:
     store = Store(tmp_path, create=True)
-    store.record_sweep("ab", {"sweep": {}})
-    (tmp_path / "sweeps" / "ab.json").write_bytes(b"{}")
+    store.record_sweep(an_asked())
+    name = f"{an_asked().hash}.json"
+    (tmp_path / "sweeps" / name).write_bytes(b"{}")
     assert store.sweeps() == []
-    assert store.set_aside() == ["ab.json"]
+    assert store.set_aside() == [name]
     assert store.set_aside() == []
 
 
@@ -285,7 +286,7 @@ def test_a_read_only_disk_gives_one_message(tmpfs: Path) -> None:
 LIMITED = """
 import resource, signal, sys
 from bench.store import Store, StoreError
-from tests.support.factories import a_cell, a_result
+from tests.support.factories import a_cell, a_result, an_asked
 store = Store(sys.argv[1], create=True)
 store.publish(a_result(), b"small")
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))

@@ -20,6 +20,7 @@ from bench.cli.console import Console
 from bench.engines import worker
 from bench.engines.local import EngineError, LocalEngine
 from bench.records.cell import DataIdentity
+from bench.records.errors import UsageError
 from bench.records.job import Source, Surroundings
 from bench.records.result import Result
 from bench.records.sweep import Sweep
@@ -112,7 +113,7 @@ def test_a_corpus_that_cannot_be_fetched_becomes_rows(tmp_path: Path) -> None:
         if not download:
             return None
         time.sleep(0.1)
-        raise ValueError("https://example.org/input.txt: expected sha256 86c4, got 0000")
+        raise UsageError("https://example.org/input.txt: expected sha256 86c4, got 0000")
 
     def execute(resolve: Any, engine: FakeEngine, **options: Any) -> runner.Outcome:
         return runner.execute(sweep, store, engine, console, resolve, **options)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.records.errors import UsageError
 from reports import gradients
 from reports.view import View
-from reports.view.command import UsageError
+from tests.support.factories import an_asked
 from tests.support.measured import make_flow, make_measured, make_profile
 from tests.support.results import make_result
 
@@ -28,7 +29,7 @@ def read(text):
 def filled(store):
     hidden = make_profile([0.0, -1.5, None], zeros=8, rate=-1.5, verdict="vanishing")
     flows = [make_flow(0, slope=-0.25, longest=2, hidden=hidden), make_flow(400, slope=-0.1, longest=2, hidden=hidden)]
-    store.record_sweep("asked", {"sweep": {"tasks": ["char_lm", "adding"], "models": ["rnn", "gru"]}})
+    store.record_sweep(an_asked(tasks="char_lm,adding", models="rnn,gru"))
     store.publish(make_measured("adding", "gru", 10, flows=flows))
     store.publish(make_measured("adding", "rnn", 10, seed=3, flows=flows[:1]))
     store.publish(make_result("char_lm", "gru", 10, score=2.9))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports import __main__ as command
+from tests.support.factories import an_asked
 from tests.support.measured import make_measured
 from tests.support.results import make_result
 
@@ -17,7 +18,7 @@ GRADIENTS = {"gradients.md", "gradients.csv"}
 
 @pytest.fixture
 def filled(store):
-    store.record_sweep("asked", {"sweep": {"tasks": ["adding"], "models": ["gru", "rnn"]}})
+    store.record_sweep(an_asked(models="gru,rnn"))
     for model in ("gru", "rnn"):
         store.publish(make_measured("adding", model, 10))
     store.publish(make_result("char_lm", "gru", 100, score=2.9))

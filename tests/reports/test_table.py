@@ -10,12 +10,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from bench.records.errors import UsageError
 from bench.store import Store
 from bench.store.store import COLUMNS
 from reports import table
 from reports.text import words
 from reports.view import View
-from reports.view.command import UsageError, asked_order, select
+from reports.view.command import asked_order, select
+from tests.support.factories import an_asked
 from tests.support.results import make_result
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def filled(store):
     """Two tasks, two models, two lengths; one cell diverged, one ran out of memory."""
-    store.record_sweep("asked", {"sweep": {"tasks": ["char_lm", "adding"], "models": ["rnn", "gru"]}})
+    store.record_sweep(an_asked(tasks="char_lm,adding", models="rnn,gru"))
     for result in (
         make_result("adding", "rnn", 10, score=0.1612, validation=0.16),
         make_result("adding", "gru", 10, score=0.0043, solved_at=150),

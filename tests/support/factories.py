@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from bench.records.asked import Asked, AskedCell
 from bench.records.cell import Cell, DataIdentity, Recipe, Versions
 from bench.records.result import Curves, GradientFlow, GradientProfile, Result, Score, Seconds, Size
+from bench.records.sweep import Sweep
+
+
+def an_asked(*cells: Cell, unknown: Iterable[Cell] = (), **sweep: Any) -> Asked:
+    """What a sweep asked for, as the runner writes it down. unknown: cells whose corpus is not found yet; sweep: fields
+    of the sweep, by default adding with an lstm."""
+    fields: dict[str, Any] = {"tasks": "adding", "models": "lstm", "lengths": "10"}
+    return Asked.of(Sweep(**(fields | sweep)), [*map(AskedCell, cells), *(AskedCell(cell, False) for cell in unknown)])
 
 
 def a_recipe(**changes: Any) -> Recipe:

@@ -6,7 +6,8 @@ import pytest
 
 from bench.records.job import Surroundings
 from bench.records.result import Result
-from bench.trial.trial import run, status_of
+from bench.trial.faults import status_of
+from bench.trial.trial import run
 from tests.support.jobs import a_job
 
 

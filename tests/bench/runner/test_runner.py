@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import time
@@ -15,7 +14,8 @@ from rich.console import Console as Terminal
 from bench.catalog import CatalogError, card
 from bench.cli.console import Console
 from bench.engines.local import LocalEngine
-from bench.records.cell import Cell, DataIdentity, canonical_json
+from bench.records.cell import Cell, DataIdentity
+from bench.records.errors import UsageError
 from bench.records.job import Source
 from bench.records.result import Result
 from bench.records.sweep import Sweep
@@ -126,8 +126,8 @@ def test_what_does_not_exist_ends_before_anything_runs(bench: Bench, values: dic
 def test_a_sweep_is_written_down_then_run_stored_and_shown(bench: Bench) -> None:
     def answer(cell: Cell) -> Result:
         (asked,) = bench.store.sweeps()
-        assert asked["sweep"] == json.loads(canonical_json(a_sweep().described()))
-        assert len(asked["cells"]) == 4
+        assert asked.hash == a_sweep().hash
+        assert [item.cell for item in asked.cells] == [planned.cell for planned in plan(a_sweep())]
         return a_result(cell)
 
     engine = FakeEngine(answer)
@@ -374,7 +374,7 @@ def test_two_names_of_one_text_are_one_cell(bench: Bench) -> None:
 def refused(request: Request, download: bool) -> Resolved | None:
     if not download:
         return None
-    raise ValueError("no network")
+    raise UsageError("no network")
 
 
 def test_a_corpus_that_only_another_runner_has(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,23 @@ from typing import Any
 import pytest
 
 import bench
+from bench.records.asked import Asked
 from bench.records.cell import canonical_json
 from bench.records.result import SCHEMA, Result
 from bench.store import Store, StoreError
 from bench.store import files as store_files
+from bench.store.sealed import seal
 from bench.store.store import COLUMNS, CorruptRecordError, decode, encode, row
-from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_result
+from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_result, an_asked
+
+FOREIGN: list[dict[str, Any]] = [
+    {"sweep": {}},
+    {"sweep": {}, "cells": []},
+    an_asked().written() | {"sweep": an_asked().sweep | {"tasks": [1]}},
+    an_asked().written() | {"cells": [{"task": "adding"}]},
+    an_asked().written() | {"cells": [7]},
+    an_asked().written() | {"cells": [a_cell().model_dump(mode="json") | {"news": 1}]},
+]
 
 
 @pytest.fixture
@@ -122,7 +133,7 @@ def test_a_record_that_another_runner_made_anew_is_not_moved_aside(
     path.write_bytes(whole[:-9])
     sweeps = store.sweeps
 
-    def meanwhile() -> list[dict[str, Any]]:
+    def meanwhile() -> list[Asked]:
         path.write_bytes(whole)
         return sweeps()
 
@@ -179,11 +190,24 @@ def test_a_full_disk_leaves_no_record(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_was_asked_is_written_down_once_per_sweep(store: Store) -> None:
-    store.record_sweep("ab", {"sweep": {"tasks": ["é"]}})
-    store.record_sweep("ab", {"sweep": {"tasks": ["é"]}})
-    store.record_sweep("cd", {"sweep": {}})
-    assert files(store) == ["sweeps/ab.json", "sweeps/cd.json"]
-    assert store.sweeps() == [{"sweep": {"tasks": ["é"]}}, {"sweep": {}}]
+    first, second = an_asked(tasks="é"), an_asked(a_cell(), unknown=[a_cell(task="ner")])
+    for asked in (first, first, second):
+        store.record_sweep(asked)
+    expected = sorted((first, second), key=lambda asked: asked.hash)
+    assert files(store) == [f"sweeps/{asked.hash}.json" for asked in expected]
+    assert store.sweeps() == expected
+    assert store.foreign == []
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_a_sweep_in_other_words_is_left_where_it_is_and_listed(store: Store, content: Any) -> None:
+    path = store.path / "sweeps" / "ab.json"
+    path.write_bytes(seal(content))
+    for _ in range(2):
+        assert store.sweeps() == []
+        assert store.foreign == [path]
+    assert store.set_aside() == []
+    assert path.exists(), "another version can read it"
 
 
 # -- the record --------------------------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ EXAMPLES = "tests.support.examples"
 
 def fitted(job: Job) -> tuple[Task, SequenceModel, Trainer]:
     """A cell's task, model and loop, after training."""
-    recorder = Recorder(job[0].recipe, lambda step, steps: None)
-    task, model = build.prepare(job, recorder)
+    task, model = build.prepare(job)
+    recorder = Recorder(job[0].recipe, task)
     loop = trial.trainer(job[0].recipe, "cpu", recorder)
     with trial.quiet():
         loop.fit(model, datamodule=task)

@@ -23,7 +23,7 @@ from bench.engines.local import LocalEngine
 from bench.engines.worker import CELLS_PER_WORKER
 from bench.records.job import Job, Surroundings
 from bench.records.result import Result
-from bench.trial import build, trial
+from bench.trial import build, faults, trial
 from bench.trial.recorder import Recorder
 from models.base import SequenceModel
 from models.parts.attention import causal_attention
@@ -214,8 +214,7 @@ def test_a_cell_of_the_cpu_leaves_the_gpu_alone(monkeypatch: pytest.MonkeyPatch)
 def test_float32_is_float32(waits: list[str]) -> None:
     torch.backends.cudnn.allow_tf32 = True
     job = a_cell("lstm")
-    recorder = Recorder(job[0].recipe, lambda step, steps: None)
-    build.prepare(job, recorder)
+    recorder = Recorder(job[0].recipe, build.prepare(job)[0])
     trial.trainer(job[0].recipe, "auto", recorder)
     assert not torch.backends.cudnn.allow_tf32
     assert torch.get_float32_matmul_precision() == "highest"
@@ -229,8 +228,7 @@ def test_a_gpu_without_float64_is_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     for apples in (MPSAccelerator, mps.MPSAccelerator):
         monkeypatch.setattr(apples, "is_available", staticmethod(lambda: True))
     job = a_cell("lstm")
-    recorder = Recorder(job[0].recipe, lambda step, steps: None)
-    build.prepare(job, recorder)
+    recorder = Recorder(job[0].recipe, build.prepare(job)[0])
     assert isinstance(trial.trainer(job[0].recipe, "auto", recorder).accelerator, CPUAccelerator)
 
 
@@ -268,7 +266,7 @@ def test_attention_of_any_size_takes_the_kernel_of_bounded_memory(
     ],
 )
 def test_memory_that_others_than_torch_are_short_of(words: str) -> None:
-    assert trial.status_of(RuntimeError(words)) == "out_of_memory"
+    assert faults.status_of(RuntimeError(words)) == "out_of_memory"
 
 
 @pytest.mark.parametrize(("devices", "again"), [([], True), (["GPU-a"], False)])

@@ -9,35 +9,15 @@ import pytest
 import torch
 from lightning import Trainer
 
-from bench.trial import recorder
-from bench.trial.recorder import Recorder, probe_steps
+from bench.trial.recorder import Recorder
 from models.base import SequenceModel
 from tasks.adding import Adding
 from tasks.base import Batch, Block, Evaluation
 from tests.support.factories import a_recipe, a_result
 
 
-class Clock:
-    """Time that passes only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(recorder, "time", clock)
-    return clock
-
-
 def a_recorder(**recipe: Any) -> Recorder:
-    made = Recorder(a_recipe(**({"probes": 0} | recipe)), lambda step, steps: None)
-    made.task = Adding(6)
-    return made
+    return Recorder(a_recipe(**({"probes": 0} | recipe)), Adding(6))
 
 
 class FakeTrainer:
@@ -51,7 +31,7 @@ def validate(seen: Recorder, *scores: float) -> FakeTrainer:
     """Validations every 10 steps with these scores; the trainer after the last."""
     trainer = FakeTrainer()
     for score in scores:
-        seen.steps += 10
+        seen.seen.steps += 10
         model = SimpleNamespace(evaluation=Evaluation(score, 1, ((score, 1.0),), {}))
         seen.on_validation_end(cast(Trainer, trainer), model)
     return trainer
@@ -84,49 +64,6 @@ def start(seen: Recorder) -> FakeTrainer:
     return trainer
 
 
-# -- time --------------------------------------------------------------------------------------------------------------
-
-
-def test_time_belongs_to_the_part_that_was_entered(clock: Clock) -> None:
-    seen = a_recorder()
-    for part, seconds in (("data", 1.0), ("train", 2.0), ("data", 4.0), ("evaluation", 8.0), ("train", 16.0)):
-        clock.now += seconds
-        seen.enter(part)
-    clock.now += 32.0
-    assert seen.steps_per_second is None
-    found = seen.seconds()
-    assert (found.start_up, found.data, found.train, found.evaluation, found.probe) == (1.0, 10.0, 36.0, 16.0, 0.0)
-    assert found.total == 63.0
-    clock.now += 1.0
-    assert seen.seconds().total == 64.0, "asking does not stop the clock"
-
-
-def test_the_rate_counts_training_alone(clock: Clock) -> None:
-    seen = a_recorder(steps=50)
-    clock.now += 5.0
-    trainer = start(seen)
-    clock.now += 7.0  # drawing data
-    batch = Batch(torch.zeros(1, 6, 2), torch.zeros(1), torch.ones(1, 6, dtype=torch.bool))
-    seen.on_train_batch_start(cast(Trainer, trainer), None, batch, 0)
-    clock.now += 0.5
-    trainer.global_step = 5
-    outputs = {
-        "losses": torch.ones(5),
-        "gradient_norms": torch.ones(5),
-        "clipped": torch.zeros(5, dtype=torch.bool),
-        "parameter_norms": {},
-    }
-    seen.on_train_batch_end(cast(Trainer, trainer), cast(SequenceModel, None), outputs, batch, 0)
-    seen.on_validation_start(cast(Trainer, trainer), None)
-    clock.now += 9.0
-    validate(seen, 0.5)
-    seen.steps = 5
-    assert seen.steps_per_second == 10.0
-    assert seen.seconds().model_dump(include={"start_up", "data", "train", "evaluation"}) == {
-        "start_up": 5.0, "data": 7.0, "train": 0.5, "evaluation": 9.0,
-    }  # fmt: skip
-
-
 # -- solved and diverged -----------------------------------------------------------------------------------------------
 
 
@@ -147,7 +84,7 @@ def test_two_validations_in_a_row_solve(scores: tuple[float, ...], solved_at: in
     trainer = validate(seen, *scores)
     assert seen.solved_at == solved_at
     assert trainer.should_stop is (solved_at is not None)
-    assert seen.validated == 10 * len(scores)
+    assert seen.seen.validated == 10 * len(scores)
     assert not seen.diverged
 
 
@@ -207,7 +144,7 @@ def test_curves_hold_every_step() -> None:
     assert curves.clipped == 2
     assert curves.parameter_steps == (0,)
     assert curves.parameter_norms == {"a": (1.0,), "b": (2.0,)}
-    assert seen.tokens == 4 * 4 * 6
+    assert seen.seen.tokens == 4 * 4 * 6
 
 
 @pytest.mark.parametrize("blocks", [1, 39, 40, 41, 100, 400])
@@ -226,25 +163,3 @@ def test_parameter_norms_stay_few(blocks: int) -> None:
 def test_curves_of_nothing() -> None:
     curves = a_recorder().curves(["a"])
     assert (curves.train_loss, curves.parameter_steps, curves.parameter_norms) == ((), (), {})
-
-
-# -- when gradient flow is measured ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("steps", "block"), [(1000, 25), (600, 25), (300, 25), (10_000, 25), (30, 10), (13, 1)])
-@pytest.mark.parametrize("probes", [0, 2, 4, 6])
-def test_probes_fall_on_ends_of_blocks_between_start_and_end(steps: int, block: int, probes: int) -> None:
-    found = probe_steps(steps, probes, block)
-    assert len(found) <= max(0, probes - 2)
-    assert all(0 < step < steps and step % block == 0 for step in found)
-    if probes > 2:
-        assert block in found
-
-
-def test_probes_are_evenly_spaced_on_a_log_scale() -> None:
-    assert probe_steps(10_000, 6, 10) == {10, 60, 320, 1780}  # with the last, 10,000: steps of 10^¾
-    assert probe_steps(10_000, 4, 100) == {100, 1000}
-
-
-def test_a_run_of_one_block_is_measured_at_its_ends_only() -> None:
-    assert probe_steps(25, 6, 25) == frozenset()

@@ -10,7 +10,7 @@ import torch
 
 from bench.records.cell import Cell
 from bench.records.result import Result
-from bench.trial import build, trial
+from bench.trial import build, faults, trial
 from tests.support.factories import SHAKESPEARE
 from tests.support.jobs import EXAMPLES, HERE, a_job, but_for_time, run
 
@@ -268,7 +268,7 @@ def test_a_check_leaves_a_fault_in_the_models_code_to_its_row(monkeypatch: pytes
     ],
 )
 def test_the_status_of_an_exception(error: Exception, status: str) -> None:
-    assert trial.status_of(error) == status
+    assert faults.status_of(error) == status
 
 
 def test_a_cell_of_the_command_line_is_the_cell_that_is_run() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.records.asked import Asked, AskedCell
 from bench.records.cell import DataIdentity
 from bench.store import Store
 from reports.page import page as dashboard
@@ -414,9 +415,9 @@ def hostile_page(folder):
     results = [hostile_result(seed=0), hostile_result(seed=1), hostile_result("other", seed=0),
                hostile_result(seed=2, status="error", error=HOSTILE, score=None),
                hostile_result(seed=3, status="diverged", score=None)]  # fmt: skip
-    sweep = {"tasks": [HOSTILE], "models": [HOSTILE], "lengths": [10], HOSTILE: HOSTILE}
+    sweep = {"tasks": [HOSTILE], "models": [HOSTILE], "lengths": [10], "budget": HOSTILE, HOSTILE: HOSTILE}
     never_run = results[0].cell.model_copy(update={"seed": 9})
-    store.record_sweep("asked", {"sweep": sweep, "cells": [never_run.model_dump(mode="json")]})
+    store.record_sweep(Asked(sweep, (AskedCell(never_run),)))
     path = folder / "index.html"
     dashboard.write(View.of(results), store, path)
     return path

@@ -22,6 +22,7 @@ from reports.page.payload import payload
 from reports.summary import groups
 from reports.summary.grouping import compare
 from reports.view import View
+from tests.support.factories import an_asked
 from tests.support.full_store import make_full_results
 from tests.support.results import make_result
 
@@ -249,8 +250,8 @@ def test_warnings_name_what_limits_the_numbers():
 
 def test_commands_and_cells_that_never_ran():
     stored, absent = make_result("ner"), make_result("ner", seed=1)
-    cells = [result.cell.model_dump(mode="json", exclude={"data"}) for result in (stored, absent)]
-    assert missing([*cells, {"of another": "version"}], [stored]) == [absent.cell.label]
+    wanted = an_asked(unknown=[stored.cell, absent.cell])
+    assert missing(wanted.cells, [stored]) == [absent.cell.label]
     sweep = {"clip": 1.0, "lengths": [10, 100], "models": ["lstm:layers=2", "a;b"], "seeds": None, "tasks": ["ner"]}
     asked = "python -m bench.run --tasks ner --models 'lstm:layers=2,a;b' --lengths 10,100 --clip 1.0"
     assert command(sweep) == asked

@@ -98,7 +98,7 @@ def test_local_cluster_and_merged_shards_give_the_same_bits(tmp_path: Path) -> N
     assert answers(tmp_path / "ray") == local
     assert answers(tmp_path / "joined") == local
     for name in ("ray", "joined"):
-        assert Store(tmp_path / name).named_sweeps() == Store(tmp_path / "local").named_sweeps()
+        assert Store(tmp_path / name).sweeps() == Store(tmp_path / "local").sweeps()
         assert not list(Store(tmp_path / name).attempts())
 
 

@@ -1,0 +1,109 @@
+"""What was asked of a store: the content of `sweeps/<hash>.json`, one file for each sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.records.cell import Cell, canonical_json
+from bench.records.sweep import Sweep
+
+
+class UnreadableError(ValueError):
+    """The content of a file is not what a sweep asked for, in the words of this version."""
+
+
+def without_data(cell: Cell) -> Cell:
+    """Return `cell` as it was asked for before its corpus was found."""
+    return cell.model_copy(update={"data": None})
+
+
+def possible_keys(cell: Cell) -> tuple[str, str]:
+    """Return the keys under which a sweep may have asked for `cell`: as it is, and before its corpus was found."""
+    return cell.key, without_data(cell).key
+
+
+@dataclass(frozen=True)
+class AskedCell:
+    """A cell that a sweep asked for. What is known of its corpus has three states:
+
+    state           in the file      `cell.data`   `known`
+    no corpus       "data": null     None          True
+    not found yet   no key "data"    None          False
+    found           "data": {…}      the corpus    True
+    """
+
+    cell: Cell
+    known: bool = True
+
+    @classmethod
+    def read(cls, content: Any) -> AskedCell:
+        """Read a cell from a sweep's file.
+
+        Raises:
+            UnreadableError: another version of the suite described its cells otherwise.
+        """
+        try:
+            return cls(Cell.model_validate_json(canonical_json(content)), "data" in content)
+        except (ValueError, TypeError):  # pydantic's own error is a ValueError
+            raise UnreadableError("no cell in the words of this version") from None
+
+    def written(self) -> dict[str, Any]:
+        """Return the cell as plain JSON, as it stands in a sweep's file."""
+        return self.cell.model_dump(mode="json", exclude=None if self.known else {"data"})
+
+    @property
+    def key(self) -> str:
+        """The cell's key as far as the cell is known: one of `possible_keys` of every result that answers it."""
+        return self.cell.key
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a store, and the cells it came to, whether they have run or not.
+
+    sweep: `Sweep.described()` of the version that wrote the file, never written anew in other words.
+    """
+
+    sweep: dict[str, Any]
+    cells: tuple[AskedCell, ...]
+
+    @classmethod
+    def of(cls, sweep: Sweep, cells: Iterable[AskedCell]) -> Asked:
+        """Make the content of a sweep's file."""
+        return cls(json.loads(canonical_json(sweep.described())), tuple(cells))
+
+    @classmethod
+    def read(cls, content: Any) -> Asked:
+        """Read the content of a sweep's file, of any version from the first on.
+
+        Raises:
+            UnreadableError: `content` holds something else, or cells of another version of the suite.
+        """
+        match content:
+            case {
+                "sweep": {"tasks": list(tasks), "models": list(models), "lengths": list(lengths), "budget": str()},
+                "cells": list(cells),
+            } if all(isinstance(text, str) for text in (*tasks, *models)) and all(type(t) is int for t in lengths):
+                return cls(content["sweep"], tuple(map(AskedCell.read, cells)))
+        raise UnreadableError("no sweep: expected the tables `sweep` and `cells`")
+
+    def written(self) -> dict[str, Any]:
+        """Return the content of the sweep's file."""
+        return {"sweep": self.sweep, "cells": [cell.written() for cell in self.cells]}
+
+    @property
+    def hash(self) -> str:
+        """The name of the sweep's file: that of `Sweep.hash`."""
+        return hashlib.sha256(canonical_json(self.sweep).encode()).hexdigest()[:16]
+
+    def joined(self, other: Asked) -> Asked:
+        """Return the same sweep as two stores know it: a cell whose corpus only one of them found, with its corpus."""
+        groups: dict[str, dict[AskedCell, None]] = {}
+        for item in (*self.cells, *other.cells):
+            groups.setdefault(without_data(item.cell).key, {})[item] = None
+        found = ([item for item in group if item.known] or group for group in groups.values())
+        return Asked(self.sweep, tuple(item for group in found for item in group))

@@ -1,0 +1,87 @@
+"""The corpora of a sweep: here now, or later."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+from bench.records.errors import BenchError
+from bench.records.job import Job
+from bench.runner.plan import Planned, Request, Resolve, Resolved
+
+
+class Corpora:
+    """Finds the corpora of the planned cells, and fetches in the background those that `mine` need and are not here.
+
+    mine: the cells that are to run. say: takes what there is to say of a corpus, once.
+
+    Attributes: waiting, the cells of `mine` that were not handed over yet.
+
+    Raises:
+        BenchError, OSError: a corpus cannot be had, which shows without the network.
+    """
+
+    def __init__(
+        self,
+        planned: Iterable[Planned],
+        mine: Iterable[Planned],
+        resolve: Resolve,
+        say: Callable[[str], None],
+    ) -> None:
+        self._say = say
+        self._here: dict[Request | None, Resolved | None] = {None: None}
+        for request in dict.fromkeys(item.request for item in planned if item.request):
+            found = resolve(request, False)
+            if found is not None:
+                self._take(request, found)
+        self.waiting = list(mine)
+        absent = dict.fromkeys(item.request for item in self.waiting if item.request not in self._here)
+        self._fetching = {request: _in_background(resolve, request) for request in absent if request}
+
+    def job(self, item: Planned) -> Job | None:
+        """Return the cell with its corpus; None as long as the corpus is not found."""
+        return item.with_data(self._here[item.request]) if item.request in self._here else None
+
+    def here(self) -> dict[Planned, Job]:
+        """Hand over, once, the waiting cells whose corpus is found."""
+        jobs = {item: job for item in self.waiting if (job := self.job(item)) is not None}
+        self.waiting = [item for item in self.waiting if item not in jobs]
+        return jobs
+
+    def arrived(self) -> tuple[dict[Planned, Job], dict[Planned, str]]:
+        """Hand over, once, the waiting cells whose corpus came, and those whose corpus cannot be had, with why."""
+        lost: dict[Request | None, str] = {}
+        for request, future in list(self._fetching.items()):
+            if future.done():
+                del self._fetching[request]
+                try:
+                    self._take(request, future.result())
+                except (BenchError, OSError) as error:
+                    lost[request] = str(error)
+        unavailable = {item: lost[item.request] for item in self.waiting if item.request in lost}
+        self.waiting = [item for item in self.waiting if item not in unavailable]
+        return self.here(), unavailable
+
+    def wait(self) -> None:
+        """Return as soon as another corpus is here, or cannot be had."""
+        wait(self._fetching.values(), return_when=FIRST_COMPLETED)
+
+    def _take(self, request: Request, found: Resolved | None) -> None:
+        self._here[request] = found
+        if found is not None and found.note:
+            self._say(found.note)
+
+
+def _in_background(resolve: Resolve, request: Request) -> Future[Resolved | None]:
+    """Fetch a corpus in a thread that no one waits for when the process ends, unlike those of an executor."""
+    future: Future[Resolved | None] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(resolve(request, True))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future

@@ -1,0 +1,100 @@
+"""What the store says of a sweep's cells: stored, leased, or settled by another runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bench.records.asked import Asked
+from bench.records.cell import Cell
+from bench.records.job import Job
+from bench.records.result import Result
+from bench.store import Store
+from bench.store.leases import Leases
+
+
+class Ledger:
+    """Keeps the cells that this runner answers for, and asks the store about them.
+
+    retry_failed: cells that failed before this runner began are missing too. skipped: is told of each cell that needs
+    nothing.
+
+    Attributes: stored, how many cells needed nothing when they were entered.
+    """
+
+    def __init__(self, store: Store, skipped: Callable[[Cell], None], *, retry_failed: bool) -> None:
+        self.store, self.skipped = store, skipped
+        self.stored = 0
+        self._asked: Asked | None = None
+        self._keys: dict[str, None] = {}  # in the order they were entered
+        failures = store.failures()
+        self._tried = {key: failure.attempt for key, failure in failures.items()}
+        self._failed = frozenset[str]() if retry_failed else frozenset(failures)
+
+    def write_down(self, asked: Asked) -> None:
+        """Store what was asked, where that is news."""
+        if asked != self._asked:
+            self._asked = asked
+            self.store.record_sweep(asked)
+
+    def missing(self, jobs: Iterable[Job]) -> list[Job]:
+        """Enter cells; return those that are not stored."""
+        missing = []
+        for job in jobs:
+            key = job[0].key
+            if key in self._keys:  # two paths to one text, say
+                continue
+            self._keys[key] = None
+            if self.store.has(key) or key in self._failed:
+                self.stored += 1
+                self.skipped(job[0])
+            else:
+                missing.append(job)
+        return missing
+
+    def unavailable(self, cell: Cell, error: str) -> Result:
+        """Enter a cell whose corpus cannot be had; return its row, stored unless it failed before."""
+        self._keys[cell.key] = None
+        self.stored += 1
+        result = Result(cell=cell, status="unavailable", error=error)
+        if cell.key not in self._failed and not self._settled(cell.key):
+            self.store.publish(result)
+        return result
+
+    def unsettled(self, jobs: list[Job]) -> list[Job]:
+        """Return those jobs that no other runner settled."""
+        waiting = []
+        for job in jobs:
+            if self._settled(job[0].key):
+                self.skipped(job[0])
+            else:
+                waiting.append(job)
+        return waiting
+
+    def take(self, job: Job, leases: Leases) -> bool:
+        """Whether this runner is to measure a cell: it holds the lease, and no other runner settled the cell."""
+        key = job[0].key
+        if self._settled(key) or not leases.take(key):
+            return False
+        self.store.refresh()
+        if self._settled(key):  # another runner stored it between these lines
+            leases.release(key)
+            return False
+        return True
+
+    def _settled(self, key: str) -> bool:
+        """Whether another runner stored an answer or a new failure of a cell since this runner began."""
+        return self.store.has(key) or self.store.failed(key, self._tried.get(key, 0) + 1)
+
+    def results(self) -> dict[str, Result | None]:
+        """Return what the store holds of the entered cells, by key. Of a cell whose corpus could not be had here, that
+        is what runners found that had it."""
+        failures = self.store.failures()
+        found: dict[str, Result | None] = {}
+        for key in self._keys:
+            result = self.store.answer(key) or failures.get(key)
+            instead = self.store.instead(result) if result else []
+            for each in instead:
+                found[each.cell.key] = each
+            if not instead:
+                found[key] = result
+        return found

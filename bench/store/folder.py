@@ -1,0 +1,120 @@
+"""One folder of a store: sealed records of one kind, one file each, that are published once and read ever after."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from bench.store.files import Files
+from bench.store.sealed import CorruptRecordError, StoreError
+
+Record = TypeVar("Record")
+
+
+class Folder(Generic[Record]):
+    """The records below `path`.
+
+    decode: makes a record of a file's name, without its ending, and of its line; raises CorruptRecordError where the
+    line does not match its checksum, or where the record belongs under another name.
+    corrupt: takes up the corrupt files that are met; the folders of a store share it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        files: Files,
+        decode: Callable[[str, bytes], Record],
+        corrupt: list[Path],
+    ) -> None:
+        self.path, self.files = path, files
+        self._decode, self._corrupt = decode, corrupt
+
+    def file(self, name: str) -> Path:
+        """Return where the record of this name lies, whether there is one or not."""
+        return self.path / f"{name}.json"
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name, corrupt or whole."""
+        return self.file(name).exists()
+
+    def get(self, name: str) -> Record | None:
+        """Return the record of this name; None where there is none that is whole."""
+        try:
+            return self._read(self.file(name))
+        except (FileNotFoundError, CorruptRecordError):
+            return None
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records by name. Corrupt ones are skipped and listed."""
+        for path in sorted(self.path.glob("[!.]*.json")):
+            try:
+                yield self._read(path)
+            except FileNotFoundError:
+                continue  # another runner moved it aside meanwhile
+            except CorruptRecordError:
+                if path not in self._corrupt:
+                    self._corrupt.append(path)
+
+    def make_room(self, name: str) -> bool:
+        """Move a corrupt record of this name aside; False where a whole one is there.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+        if self.has(name):
+            if self.get(name) is not None:
+                return False
+            self.move_aside(self.file(name))
+        return True
+
+    def publish(self, name: str, line: bytes) -> bool:
+        """Store a record; False where a whole one of this name is there already: it stays as it is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        return self.make_room(name) and self.files.publish(self.file(name), line)
+
+    def is_corrupt(self, path: Path) -> bool:
+        """Whether the file is there, and corrupt."""
+        try:
+            self._read(path)
+        except FileNotFoundError:
+            return False
+        except CorruptRecordError:
+            return True
+        return False
+
+    def move_aside(self, path: Path) -> bool:
+        """Move a file to the store's folder `corrupt`; False where another runner was faster.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+        target = self.path.parent / "corrupt" / f"{path.stem}-{secrets.token_hex(4)}.json"
+        self.files.make_folder(target.parent)
+        try:
+            self.files.replace(path, target)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _read(self, path: Path) -> Record:
+        return self._decode(path.stem, read(self.files, path))
+
+
+def read(files: Files, path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StoreError: it cannot be read.
+    """
+    try:
+        return files.read(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}. Check the disk.") from None

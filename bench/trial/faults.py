@@ -1,0 +1,37 @@
+"""What an exception in a cell means."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import torch
+
+from bench.records.result import Status
+
+# torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
+# libraries, which keep memory beside torch's, are short of it in words of theirs.
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
+
+def status_of(error: Exception) -> Status:
+    """Return the status of a cell that raised `error`."""
+    refused = any(words in str(error) for words in OUT_OF_MEMORY)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:
+        return "out_of_memory"
+    if isinstance(error, OSError | ImportError | NotImplementedError):
+        return "unavailable"
+    return "error"
+
+
+def described(error: Exception) -> str:
+    """Return what went wrong, first; then where, innermost call last. No local values: they may hold secrets."""
+    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+    where = [f"  {Path(frame.filename).name}:{frame.lineno} in {frame.function}\n" for frame in frames[-8:]]
+    return "".join([f"{type(error).__name__}: {error}\n", *where])

@@ -1,0 +1,102 @@
+"""Gradient flow and Jacobians of one cell: when they are measured, and the measuring."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from bench.mirror.tracking import Observer
+from bench.probes import as_record, flow, jacobians
+from bench.records.cell import Recipe
+from bench.records.result import GradientFlow, Jacobian, Picture
+from bench.trial.stopwatch import Stopwatch
+from models.base import SequenceModel
+from tasks.base import Batch, Task
+
+
+class Snapshots:
+    """What the probes found in one cell: gradient flow at `recipe.probes` training steps, Jacobians at the first and
+    the last of them. With no probes, nothing is measured.
+
+    watch: counts the seconds. observer: is told of gradient flow.
+    """
+
+    def __init__(self, recipe: Recipe, task: Task, watch: Stopwatch, observer: Observer | None) -> None:
+        self.flows: list[GradientFlow] = []
+        self.jacobians: list[Jacobian] = []
+        self.notes: list[str] = []
+        self._wanted = recipe.probes > 0
+        self._between = probe_steps(recipe.steps, recipe.probes, task.block)
+        self._task, self._watch, self._observer = task, watch, observer
+
+    @cached_property
+    def _batch(self) -> Batch:
+        return self._task.probe_batch(flow.SEQUENCES)
+
+    def at_an_end(self, step: int, model: SequenceModel) -> None:
+        """Measure gradient flow and Jacobians: at initialisation, and at the end of training."""
+        if self._wanted:
+            self._follow(step, model)
+            self._differentiate(step, model)
+
+    def on_the_way(self, step: int, model: SequenceModel) -> None:
+        """Measure gradient flow, if it is time."""
+        if step in self._between:
+            self._follow(step, model)
+
+    def pictures(self, model: SequenceModel) -> tuple[Picture, ...]:
+        """Return gates and attention on the first probed sequence."""
+        if not self._wanted:
+            return ()
+        with self._watch.during("probe"):
+            return as_record.pictures(model, self._batch)
+
+    def _follow(self, step: int, model: SequenceModel) -> None:
+        if self.flows and self.flows[-1].step == step:
+            return
+        with self._watch.during("probe"):
+            found = flow.measure(model, self._task, self._batch)
+            self.flows.append(as_record.flow_record(step, found))
+            if found.start and not self.notes:
+                self.notes.append(
+                    f"gradient flow was followed back {found.distances[-1]} steps from the answer, not to the first "
+                    f"step (and Jacobians along the last {jacobians.ALONG} steps); verdicts extend its rate over the "
+                    f"whole reach"
+                )
+            if self._observer is not None:
+                self._observer.probed(self.flows[-1])
+
+    def _differentiate(self, step: int, model: SequenceModel) -> None:
+        if self.jacobians and self.jacobians[-1].step == step:
+            return
+        with self._watch.during("jacobian"):
+            found = jacobians.measure(model, self._batch)
+            if found is not None:
+                self.jacobians.append(as_record.jacobian_record(step, found))
+
+    def state(self) -> dict[str, Any]:
+        """Return what was found so far as plain containers, for a checkpoint."""
+        return {
+            "flows": [each.model_dump_json() for each in self.flows],
+            "jacobians": [each.model_dump_json() for each in self.jacobians],
+            "notes": list(self.notes),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state; the observer hears again of its gradient flow."""
+        self.flows = [GradientFlow.model_validate_json(text) for text in state["flows"]]
+        self.jacobians = [Jacobian.model_validate_json(text) for text in state["jacobians"]]
+        self.notes = list(state["notes"])
+        if self._observer is not None:
+            for each in self.flows:
+                self._observer.probed(each)
+
+
+def probe_steps(steps: int, probes: int, block: int) -> frozenset[int]:
+    """Return when gradient flow is measured between initialisation and end: `probes` − 2 steps, evenly spaced on a log
+    scale from one block to the last, at ends of blocks."""
+    between = max(0, probes - 2)
+    if steps <= block:
+        return frozenset()
+    spaced = (block * (steps / block) ** (i / between) for i in range(between))
+    return frozenset(round(step / block) * block for step in spaced)
