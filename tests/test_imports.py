@@ -46,7 +46,7 @@ TABLE: list[tuple[str, str]] = [
     # reports read the store, and nothing else
     ("reports.summary.*", RECORDS),
     ("reports.view.*", f"{STORE} reports.summary reports.summary.*"),
-    ("reports.text.*", f"{RECORDS} {VIEW}"),
+    ("reports.text.*", f"{RECORDS} {VIEW} bench.cli.terminal"),
     ("reports.figures.*", f"{RECORDS} {VIEW}"),
     ("reports.page.*", f"{STORE} {VIEW} reports.text.*"),
     ("reports.*", f"{STORE} bench.cli.* {VIEW} reports.text.*"),

@@ -112,7 +112,8 @@ def _is_number(text: str) -> bool:
 
 
 _FORMULA = frozenset("=+-@＝＋－＠")
-_MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<>[]#~$"} | {"&": "&amp;"})
+_MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<>[]#~$"})
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 _LATEX = str.maketrans(
     {letter: f"\\{letter}" for letter in "&%$#_{}"}
     | {
@@ -126,7 +127,7 @@ _LATEX = str.maketrans(
 
 def markdown(text: str) -> str:
     """Write text for GitHub-flavoured Markdown; line feeds stay."""
-    return block(text).translate(_MARKDOWN)
+    return _ENTITY.sub("&amp;", block(text)).translate(_MARKDOWN)
 
 
 def latex(text: str) -> str:
