@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.base import SequenceModel
+from models.base import Carried, SequenceModel, Series
 from models.lstm import MemoryCell
 from models.parts.attention import causal_attention, causal_weights
-from models.parts.recurrent import Stack, check_layout
+from models.parts.layer import check_layout
+from models.parts.recurrent import Stack
 from tasks.base import Reads, Spec
 
 
@@ -26,7 +27,7 @@ class Attention(SequenceModel):
         a_t = tanh(W_c [c_t; h_t])                            attention vector
 
     Features are the attention vectors a_t at the read positions; no query is computed outside the run of steps that
-    holds them. `attention_weights` gives α.
+    holds them. `pictures` shows α, `attention`, and the gates of the encoder.
 
     Names: W_c = combine (m, 2n), no bias; n = hidden, m = `second_width`, the size of a_t. Body: the encoder's
     4n (width + n + 2) and 2nm. With a parameter budget, n is the largest size that fits it with m = n, then m brings
@@ -61,9 +62,9 @@ class Attention(SequenceModel):
         states, span = self.body.encoder(x), reads.span
         return self.pick(self._attended(self._context(states, span), states[:, span]), reads)
 
-    def unrolled(self, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`hidden` and `cell` of the encoder; `context`, c_t (batch, time, n), 0 where no query is asked."""
-        states, series = self.body.encoder.unrolled(x)
+        states, series = self.body.encoder.states(x)
         span = reads.span
         asked = self._context(states, span)
         # The asked contexts are read back out of the padded ones, so that those are nodes of the answer's graph.
@@ -71,15 +72,12 @@ class Attention(SequenceModel):
         attended = self._attended(context[:, span], states[:, span])
         return self.pick(attended, reads), {**series, "context": context}
 
-    def gates(self, x: Tensor) -> dict[str, Tensor]:
-        return self.body.encoder.gates(x)
-
-    def attention_weights(self, inputs: Tensor, reads: Reads) -> Tensor:
-        """α (batch, queries, time), a query for each step of `reads.span`; 0 where s > t."""
-        states = self.body.encoder(self.embedding(inputs))
-        span = reads.span
+    def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
+        """The encoder's gates; `attention`, α (batch, 1, queries, time), 0 where s > t."""
+        states, span = self.body.encoder(x), reads.span
         weights = causal_weights(states[:, span], states[:, : span.stop], scale=1.0)
-        return nn.functional.pad(weights, (0, states.size(1) - span.stop))
+        seen = nn.functional.pad(weights, (0, states.size(1) - span.stop))
+        return {**self.body.encoder.gates(x), "attention": seen[:, None]}
 
     def state_size(self, length: int) -> int:
         """n · length (every h̄_s of the top layer is kept) and 2n (h and c) per layer."""

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.parts.recurrent import Layer, Stack, State, check_layout, initialise
+from models.parts.layer import KernelLayer, State, check_layout, initialise
+from models.parts.recurrent import Stack
 from models.parts.stacked import Stacked
 from tasks.base import Spec
 
@@ -21,7 +22,8 @@ class LSTM(Stacked):
         c̃_t = tanh(W_c x_t + U_c h_{t−1} + b_c)     o_t = σ(W_o x_t + U_o h_{t−1} + b_o)
         c_t = f_t ⊙ c_{t−1} + i_t ⊙ c̃_t             h_t = o_t ⊙ tanh(c_t),    h_0 = c_0 = 0
 
-    Features are the states h_t (n each) at the read positions. `gates` names `input` (i), `forget` (f), `output` (o).
+    Features are the states h_t (n each) at the read positions. `pictures` names `input` (i), `forget` (f) and
+    `output` (o).
 
     Names: rows of weight_ih (4n, width) are W_i, W_f, W_c, W_o; of weight_hh (4n, n) U_i, U_f, U_c, U_o; biases
     bias_ih + bias_hh. The lectures write W·[h_{t−1}, x_t] for W x_t + U h_{t−1}, C for c; Jumadinova g for c̃.
@@ -56,18 +58,15 @@ class LSTM(Stacked):
             lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
         )
 
-    def gates(self, x: Tensor) -> dict[str, Tensor]:
-        return self.body.gates(x, self.present(x))
-
     def state_size(self, length: int) -> int:
         """2n (h and c) per layer and direction, at every length."""
         return 2 * len(self.body.layers) * self.body.features
 
 
-class MemoryCell(Layer):
+class MemoryCell(KernelLayer):
     """One layer of the equations above."""
 
-    carried = ("hidden", "cell")
+    parts = ("hidden", "cell")
 
     def __init__(self, width: int, hidden: int, forget_bias: float) -> None:
         super().__init__(nn.LSTM(width, hidden, batch_first=True))
@@ -75,24 +74,23 @@ class MemoryCell(Layer):
         with torch.no_grad():
             self.kernel.bias_ih_l0[hidden : 2 * hidden] = forget_bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        states: Tensor = self.kernel(x)[0]
-        return states
-
-    def carry_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        states, last = self.kernel(x, tuple(each[None] for each in state))
-        return states, tuple(each[0] for each in last)
-
-    def drive(self, x: Tensor) -> Tensor:
+    def drive(self, x: Tensor, start: int) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)
 
     def step(self, drive: Tensor, state: State) -> State:
         hidden, cell = state
-        i, f, c, o = (drive + F.linear(hidden, self.kernel.weight_hh_l0)).chunk(4, dim=-1)
-        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(c)
-        return torch.sigmoid(o) * torch.tanh(cell), cell
+        i, f, o, candidate = self._gates(drive, hidden)
+        cell = f * cell + i * candidate
+        return o * torch.tanh(cell), cell
 
-    def gates(self, x: Tensor, before: Tensor) -> dict[str, Tensor]:
-        both = self.drive(x) + F.linear(before, self.kernel.weight_hh_l0)
-        i, f, _, o = both.chunk(4, dim=-1)
-        return {"input": torch.sigmoid(i), "forget": torch.sigmoid(f), "output": torch.sigmoid(o)}
+    def run(self, x: Tensor, state: State | None = None, start: int = 0) -> tuple[Tensor, State]:
+        return self.run_kernel(x, state)
+
+    def gates(self, x: Tensor, before: Tensor, start: int) -> dict[str, Tensor]:
+        i, f, o, _ = self._gates(self.drive(x, start), before)
+        return {"input": i, "forget": f, "output": o}
+
+    def _gates(self, drive: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """i, f, o and c̃, (…, n) each."""
+        i, f, c, o = (drive + F.linear(before, self.kernel.weight_hh_l0)).chunk(4, dim=-1)
+        return torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(c)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.base import SequenceModel
+from models.base import Carried, SequenceModel, Series
 from models.parts.attention import causal_attention
 from tasks.base import Reads, Spec
 
@@ -68,7 +67,7 @@ class Transformer(SequenceModel):
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
         return self.pick(self.body(x, reads.span)[0], reads)
 
-    def unrolled(self, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`residual.b`: the input of block b (batch, time, d); 0 is the embedding with its position."""
         outputs, residuals = self.body(x, reads.span)
         return self.pick(outputs, reads), {f"residual.{b}": residual for b, residual in enumerate(residuals)}

@@ -60,18 +60,24 @@ def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
     """Gate activations and attention weights on the batch's first sequence; none where the model shows none."""
     first = batch.select(slice(1))
     with torch.no_grad():
-        gates = model.gates(model.embedding(first.inputs))
-        attention = model.attention_weights(first.inputs, first.reads)
+        shown = model.pictures(model.embedding(first.inputs), first.reads)
     stride = -(-first.steps // STEPS)
     steps = tuple(range(0, first.steps, stride))
-    found = [
-        Picture(name=name, steps=steps, rows=_percent(gate[0, ::stride, :UNITS].T)) for name, gate in gates.items()
-    ]
-    if attention is not None:
-        # The strongest weight of each stretch of steps: a lone spike must not fall between two shown steps.
-        strongest = torch.nn.functional.max_pool1d(attention[:, -QUERIES:], stride, ceil_mode=True)
-        found.append(Picture(name="attention", steps=steps, rows=_percent(strongest[0])))
-    return tuple(found)
+    return tuple(
+        Picture(name=each, steps=steps, rows=_percent(rows))
+        for name, values in shown.items()
+        for each, rows in _rows(name, values[0], stride)
+    )
+
+
+def _rows(name: str, values: Tensor, stride: int) -> list[tuple[str, Tensor]]:
+    """Of one sequence, by picture: a gate (time, units), or attention (heads, queries, time), as rows over steps."""
+    if values.dim() == 2:
+        return [(name, values[::stride, :UNITS].T)]
+    # The strongest weight of each stretch of steps: a lone spike must not fall between two shown steps.
+    strongest = torch.nn.functional.max_pool1d(values[:, -QUERIES:], stride, ceil_mode=True)
+    names = [name] if len(values) == 1 else [f"{name}.{head}" for head in range(len(values))]
+    return list(zip(names, strongest, strict=True))
 
 
 def _percent(values: Tensor) -> tuple[tuple[int, ...], ...]:

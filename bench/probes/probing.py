@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,21 +20,61 @@ FOLLOWED = 10_000  # steps back from an answer, at most
 
 @contextmanager
 def as_probe(model: SequenceModel) -> Iterator[None]:
-    """The model in float64, on the CPU and in evaluation mode, gradients on; everything as before afterwards (float32 →
-    64 → 32 is exact, and the parameters stay the same objects). On the CPU because some devices have no float64."""
-    training, dtype = model.training, next((p.dtype for p in model.parameters()), torch.float32)
+    """The model in float64, on the CPU and in evaluation mode, gradients on; everything as before afterwards.
+
+    Real floating numbers below float64 become float64, complex ones complex128, others stay. Every parameter and buffer
+    is a copy for the while, and the original comes back, so that nothing is rounded or counted on; parameters stay the
+    same objects. On the CPU because some devices have no float64.
+    """
     device = model.device
-    gradients = [p.grad for p in model.parameters()]
-    for parameter in model.parameters():
+    modes = {module: module.training for module in model.modules()}
+    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+    for parameter, _ in gradients:
         parameter.grad = None
     with torch.inference_mode(False), torch.enable_grad():
-        model.to("cpu", torch.float64).eval()
         try:
-            yield
+            with _copied(model.cpu()):
+                model.double().eval()  # the copies are wide already: what the model says of its own type follows
+                yield
         finally:
-            model.to(device, dtype).train(training)
-            for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            model.to(device)
+            for parameter, gradient in gradients:
                 parameter.grad = gradient
+            for module, training in modes.items():
+                module.training = training
+
+
+@contextmanager
+def _copied(model: SequenceModel) -> Iterator[None]:
+    """Every parameter and buffer of a model on the CPU as a wide copy, the originals afterwards."""
+    dtype: Any = model.dtype
+    parameters = [(parameter, parameter.data) for parameter in model.parameters()]
+    buffers = [(module, name, held) for module in model.modules() for name, held in module._buffers.items()]
+    copies = {held: _widened(held) for _, _, held in buffers if held is not None}
+    for parameter, data in parameters:
+        parameter.data = _widened(data)
+    for module, name, held in buffers:
+        module._buffers[name] = None if held is None else copies[held]
+    try:
+        yield
+    finally:
+        for parameter, _ in parameters:
+            parameter.grad = None
+            parameter.data = torch.empty(0)  # `to` would drop the imaginary half of complex numbers
+        for module, name, _ in buffers:
+            module._buffers[name] = None
+        model.to(dtype)
+        for parameter, data in parameters:
+            parameter.data = data
+        for module, name, held in buffers:
+            module._buffers[name] = held
+
+
+def _widened(values: Tensor) -> Tensor:
+    """A copy on the CPU: real floating numbers as float64, complex ones as complex128, others as they are."""
+    if values.is_complex():
+        return values.to("cpu", torch.complex128, copy=True)
+    return values.to("cpu", torch.float64 if values.is_floating_point() else values.dtype, copy=True)
 
 
 def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
@@ -41,13 +82,13 @@ def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tens
     ∂s/∂input itself; time is that of the unrolled steps, the last ones."""
     x, reads = embedded(model, batch.inputs), batch.reads
     start = max(0, int(steps.min()) + 1 - FOLLOWED)
-    state = model.carried(x[:, :start]) if start else None
-    if state is None:
-        x.requires_grad_()
-        features, series = model.unrolled(x, reads)
-    else:
+    if start and model.recurrence is not None:
+        carried = model.recurrence.after(x[:, :start])
         x = x[:, start:].clone().requires_grad_()
-        features, series = model.unrolled_from(state, x, Reads(reads.mask[:, start:]))
+        features, series = model.states(x, Reads(reads.mask[:, start:]), carried)
+    else:
+        x.requires_grad_()
+        features, series = model.states(x, reads)
     outputs = model.decode(features, batch)
     total = model.spec.objective.answer(outputs, batch).sum()
     wanted = {"input": [x]} | {name: _listed(tensors) for name, tensors in series.items()}

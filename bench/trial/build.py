@@ -54,7 +54,7 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
         **model_card.values(model_entry.options),
     )
     if recipe.bptt is not None:
-        model.truncate(recipe.bptt)
+        truncate(model, recipe.bptt)
     model.optimisation = optimisation(recipe)
     _try(recipe, task, model)
     return task, model
@@ -98,7 +98,7 @@ def _try(recipe: Recipe, task: Task, model: SequenceModel) -> None:
             _named("--penalty", recipe.penalty, f"{type(model).__name__} cannot be trained with it: "),
             torch.no_grad(),
         ):
-            hidden_states(model.unrolled(model.embedding(batch.inputs), batch.reads)[1])
+            hidden_states(model.states(model.embedding(batch.inputs), batch.reads)[1])
     if recipe.train_lengths != "fixed":
         with _named("--train-lengths", recipe.train_lengths, f"{type(task).__name__} has no other length: "):
             other = task.at(task.minimum_length)
@@ -113,6 +113,20 @@ def _named(flag: str, value: str, why: str = "") -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise ValueError(f"{flag} {value}: {why}{error}. Change {flag}, or leave it out.") from None
+
+
+def truncate(model: SequenceModel, steps: int) -> None:
+    """Have `model` trained by truncated back-propagation, the gradient cut every `steps` steps.
+
+    Raises:
+        ValueError: the model carries no state from step to step in one direction.
+    """
+    if model.recurrence is None:
+        raise ValueError(
+            f"--bptt {steps} is for models that carry a state from step to step in one direction; "
+            f"{type(model).__name__} does not. Leave --bptt out, or leave this model out."
+        )
+    model.recurrence.stretch = steps
 
 
 def check(jobs: list[Job]) -> list[str]:

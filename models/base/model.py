@@ -22,10 +22,22 @@ from torch import Tensor, nn
 
 from models.base.embedding import Embedding
 from models.base.optimisation import Optimisation, Series
-from models.base.sizing import TOLERANCE, count_on_meta
+from models.base.recurrence import Carried, Recurrence
+from models.base.sizing import Budget
 from tasks.base import Batch, Block, Evaluation, Feed, Reads, Spec
 
 PARAMETER_NORMS_EVERY = 25
+
+# What the first models overrode, and what stands in its place.
+REPLACED = {
+    "unrolled": "states(x, reads, carried=None)",
+    "unrolled_from": "states(x, reads, carried=None)",
+    "gates": "pictures(x, reads)",
+    "attention_weights": "pictures(x, reads)",
+    "carried": "recurrence, a property",
+    "truncate": "recurrence, a property",
+    "stepper": "recurrence, a property",
+}
 
 
 class SequenceModel(LightningModule, ABC):
@@ -45,6 +57,17 @@ class SequenceModel(LightningModule, ABC):
     version: ClassVar[int] = 1
     documented_learning_rate: ClassVar[float] = 1e-2
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Raises:
+        TypeError: the class overrides a method that nobody asks for any more.
+        """
+        super().__init_subclass__(**keywords)
+        for name in REPLACED.keys() & vars(cls).keys():
+            raise TypeError(
+                f"{cls.__name__}.{name} would never be called: a model shows its inside by {REPLACED[name]} now. "
+                f"See models.base.SequenceModel."
+            )
+
     def __init__(
         self,
         spec: Spec,
@@ -63,18 +86,28 @@ class SequenceModel(LightningModule, ABC):
         self.notes: list[str] = []
         self.evaluation: Evaluation | None = None
         self._requested_hidden = hidden
-        self._parameter_budget = parameters
+        self._budget = Budget(parameters, type(self).__name__)
         self.embedding = Embedding(spec.inputs)
         self.width = self.embedding.width
 
-    def assemble(self, build: Callable[[int], nn.Module], features: Callable[[Any], int]) -> None:
+    def assemble(self, build: Callable[[int], nn.Module], features: Callable[[Any], int], *, multiple: int = 1) -> None:
         """Build the body at the requested or solved hidden size, and the head that reads it.
 
-        build: hidden size -> body. features: body -> size of what `encode` returns per read position.
+        build: hidden size -> body. features: body -> size of what `encode` returns per read position. multiple: the
+        hidden size must be a multiple of it.
+
+        Raises:
+            ValueError: the requested hidden size is no multiple, or none comes near the parameter budget.
         """
         hidden = self._requested_hidden
         if hidden is None:
-            hidden = self._solve_hidden(build)
+            hidden, notes = self._budget.nearest(build, "hidden size", multiple)
+            self.notes += notes
+        elif hidden % multiple:
+            raise ValueError(
+                f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden {hidden}. "
+                f"Give --hidden {multiple * math.ceil(hidden / multiple)}, or leave it out."
+            )
         self.hidden = hidden
         self.body = build(hidden)
         self.head = nn.Linear(features(self.body), self.spec.outputs)
@@ -95,52 +128,16 @@ class SequenceModel(LightningModule, ABC):
         """
         hidden = self._requested_hidden
         if hidden is None:
-            times, _ = self._around_budget(lambda times: build(times * multiple, usual(times * multiple)))
-            hidden = times * multiple
-            second = self._nearest_to_budget(lambda width: build(hidden, width), f"second width at hidden {hidden}")
+            solved, _ = self._budget.around(lambda hidden: build(hidden, usual(hidden)), multiple)
+            second, notes = self._budget.nearest(lambda width: build(solved, width), f"second width at hidden {solved}")
+            hidden = solved
+            self.notes += notes
         else:
             second = usual(hidden)
         self.hidden = hidden
         self.second_width = second
         self.body = build(hidden, second)
         self.head = nn.Linear(features(self.body), self.spec.outputs)
-
-    def _solve_hidden(self, build: Callable[[int], nn.Module]) -> int:
-        """The hidden size whose body comes nearest to the parameter budget."""
-        return self._nearest_to_budget(build, "hidden size")
-
-    def _around_budget(self, build: Callable[[int], nn.Module]) -> tuple[int, int]:
-        """The largest size whose body is within the budget (at least 1), and the next."""
-        budget = self._parameter_budget
-        least = count_on_meta(build, 1)
-        if least > budget * (1 + TOLERANCE):
-            raise ValueError(
-                f"{type(self).__name__} cannot be built with --parameters {budget}: at its smallest its body "
-                f"already holds {least}. Ask for at least {least}, or give --hidden."
-            )
-        low, high = 1, 2
-        while count_on_meta(build, high) <= budget:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if count_on_meta(build, middle) <= budget else (low, middle)
-        return low, high
-
-    def _nearest_to_budget(self, build: Callable[[int], nn.Module], what: str) -> int:
-        """The size whose body comes nearest to the parameter budget; a note where even that is not within 2 %."""
-        budget = self._parameter_budget
-        low, high = self._around_budget(build)
-
-        def count(size: int) -> int:
-            return count_on_meta(build, size)
-
-        best = min((low, high), key=lambda size: abs(count(size) - budget))
-        if abs(count(best) / budget - 1) > TOLERANCE:
-            self.notes.append(
-                f"body holds {count(best)} parameters, not within {TOLERANCE:.0%} of {budget}: {what} {low} gives "
-                f"{count(low)}, {high} gives {count(high)}"
-            )
-        return best
 
     @abstractmethod
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
@@ -149,9 +146,20 @@ class SequenceModel(LightningModule, ABC):
         A model that computes every position ends with `return self.pick(states, reads)`.
         """
 
-    def unrolled(self, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """The state that the model carries from step to step in one direction; None: it carries none.
+
+        With a recurrence a model can be trained by truncated back-propagation, its Jacobians are measured, and its
+        gradient flow stays bounded in memory at any length.
+        """
+        return None
+
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         """`encode` with its states in sight, for the gradient probe: the same features (reads, features), and every
         state as a tensor of their graph, by name: one (batch, size) per step, or (batch, time, size) for all steps.
+
+        carried: what the steps before x left, where the model has a `recurrence`; None: x begins the sequence.
 
         Names: `hidden`, `cell`, `context`, `residual.b`; `hidden.0`, `hidden.1` … where there are several layers. A
         gradient with respect to such a tensor is total: through every later step. A model that does not override this
@@ -159,39 +167,13 @@ class SequenceModel(LightningModule, ABC):
         """
         return self.encode(x, reads), {}
 
-    def unrolled_from(self, state: Any, x: Tensor, reads: Reads) -> tuple[Tensor, Mapping[str, list[Tensor] | Tensor]]:
-        """`unrolled`, but from a state that `carried` gave. A model that carries no state has none to go on from."""
-        raise NotImplementedError(f"{type(self).__name__} carries no state")
+    def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
+        """What the model has to show of its inside, by name: numbers in [0, 1]. Default: nothing.
 
-    def carried(self, x: Tensor) -> Any:
-        """The state that x (batch, time, width) leaves behind, without a graph, as `stepper` has it: a list of tuples
-        of (batch, size). None: the model carries no such state. Memory is bounded, however long x is."""
-        return None
-
-    def truncate(self, steps: int) -> None:
-        """From now on, train by truncated back-propagation: the state is carried on, the gradient cut every `steps`
-        steps. `unrolled` stays whole.
-
-        Raises:
-            ValueError: the model carries no state from step to step in one direction.
+        x: (batch, time, width). A gate is (batch, time, units); attention is (batch, heads, queries, time), a query
+        for each step of `reads.span`, its rows summing to 1.
         """
-        raise ValueError(
-            f"--bptt {steps} is for models that carry a state from step to step in one direction; "
-            f"{type(self).__name__} does not. Leave --bptt out, or leave this model out."
-        )
-
-    def stepper(self) -> tuple[Callable[..., Any], Callable[[Tensor], Any]] | None:
-        """For Jacobians between neighbouring steps, of a recurrent model: a function (x_t, state) -> state, and the
-        state before the first step as a function of x; a state is a list of tuples of (batch, size). Default: None."""
-        return None
-
-    def gates(self, x: Tensor) -> dict[str, Tensor]:
-        """Gate activations in [0, 1] by name, each (batch, time, hidden), of x (batch, time, width). Default: none."""
         return {}
-
-    def attention_weights(self, inputs: Tensor, reads: Reads) -> Tensor | None:
-        """Weights (batch, queries, time), a query for each step of `reads.span`, rows summing to 1. Default: None."""
-        return None
 
     def state_size(self, length: int) -> int | None:
         """Numbers carried from one step to the next after `length` steps, per sequence. None where not stated."""
@@ -282,7 +264,7 @@ class SequenceModel(LightningModule, ABC):
             loss = self.spec.objective.loss(self(batch), batch)
             self.manual_backward(loss)
             return loss
-        features, series = self.unrolled(self.embedding(batch.inputs), batch.reads)
+        features, series = self.states(self.embedding(batch.inputs), batch.reads)
         loss = self.spec.objective.loss(self.decode(features, batch), batch)
         states = _tensors(series)
         for state in states:
@@ -313,10 +295,11 @@ class SequenceModel(LightningModule, ABC):
     # -- evaluation: the task's own metric --------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
-        self._metric = self.spec.objective.metric().to(self.device)
+        # In a tuple, so that it is no part of the model: its numbers are the task's, not to be stored with the weights.
+        self._metric = (self.spec.objective.metric().to(self.device),)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        self._metric.update(self._scored(batch), batch)
+        self._metric[0].update(self._scored(batch), batch)
 
     def _scored(self, batch: Batch) -> Tensor:
         """The outputs that are scored: given the batch's inputs, or on the model's own continuation."""
@@ -327,7 +310,7 @@ class SequenceModel(LightningModule, ABC):
         return batch.reads.pick(self.generate(batch, self.spec.feed, span.stop - span.start))
 
     def on_validation_epoch_end(self) -> None:
-        self.evaluation = self._metric.compute()
+        self.evaluation = self._metric[0].compute()
         self.log("validation_score", self.evaluation.score, batch_size=1)
 
     def on_test_epoch_start(self) -> None:
@@ -337,7 +320,7 @@ class SequenceModel(LightningModule, ABC):
         self.validation_step(batch, batch_index)
 
     def on_test_epoch_end(self) -> None:
-        self.evaluation = self._metric.compute()
+        self.evaluation = self._metric[0].compute()
         self.log("test_score", self.evaluation.score, batch_size=1)
 
 

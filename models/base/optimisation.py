@@ -6,7 +6,7 @@ are read from this text without importing it.
 - optimiser(groups, rate, **options): parameters, or groups of them, and their peak rate -> torch's optimiser.
 - schedule(step, steps, **options): the fraction of each group's rate at `step` of `steps`; 1 where `steps` ≤ 0 (open).
 - penalty(model, batch, series, **options): a number that is added to the loss. series: the states of the training step
-  by name, as `SequenceModel.unrolled` gives them, each with the loss's gradient in `.grad`. The states count as
+  by name, as `SequenceModel.states` gives them, each with the loss's gradient in `.grad`. The states count as
   constants when the penalty's own gradient is taken.
 
 To change a function's numbers, raise its count in `CHANGES`: recipes that name it become others, and only those.
@@ -27,7 +27,7 @@ from torch.optim import Optimizer
 from tasks.base import Batch
 
 Groups = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
-Series = Mapping[str, list[Tensor] | Tensor]
+Series = Mapping[str, list[Tensor] | Tensor]  # states by name: one tensor per step, or one for all steps
 
 # -- optimisers -------------------------------------------------------------------------------------------------------
 

@@ -28,18 +28,18 @@ def model_class(request: pytest.FixtureRequest) -> type[SequenceModel]:
 
 @pytest.fixture
 def spec() -> Spec:
-    return Spec(Features(2), 1, "last", SquaredError())
+    return Spec(Features(2), 1, SquaredError())
 
 
 @pytest.fixture
 def tokens_spec() -> Spec:
     """Two columns of ids, 12 numbers wide in all; reading ahead is allowed and (0, 0) is padding."""
-    return Spec(Tokens((Column(9, 8), Column(5, 4))), 3, "each", SquaredError(), look_ahead=True)
+    return Spec(Tokens((Column(9, 8), Column(5, 4))), 3, SquaredError(), look_ahead=True)
 
 
 @pytest.fixture
 def features_ahead() -> Spec:
-    return Spec(Features(3), 1, "each", SquaredError(), look_ahead=True)
+    return Spec(Features(3), 1, SquaredError(), look_ahead=True)
 
 
 def seeded(make: Callable[[], SequenceModel], seed: int = 0) -> SequenceModel:

@@ -9,7 +9,7 @@ from torch import Tensor
 from models.attention import Attention
 from models.base import count_parameters
 from models.lstm import LSTM
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 def equations(model: Attention, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,7 +34,7 @@ def test_equals_its_equations(spec: Spec, build: Any, inputs: Any, everywhere: A
     def written_out(z: Tensor) -> Tensor:
         return equations(model, model.body.encoder(z))[0].flatten(0, 1)
 
-    assert_same(model, inputs(3, 9, 2), written_out, lambda z: model.encode(z, read))
+    assert_same(model, inputs(3, 9, 2), written_out, lambda z: model.encode(z, Reads(read)))
 
 
 def test_encoder_is_the_lstm(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
@@ -50,7 +50,7 @@ def test_states_of_the_unroll(spec: Spec, build: Any, inputs: Any) -> None:
     x = inputs(3, 9, 2)
     read = torch.zeros(3, 9, dtype=torch.bool)
     read[:, -1] = True
-    _, states = model.unrolled(x, read)
+    _, states = model.states(x, Reads(read))
     _, context, _ = equations(model, model.body.encoder(x))
     assert set(states) == {"hidden", "cell", "context"}
     torch.testing.assert_close(states["context"][:, -1], context[:, -1])
@@ -63,7 +63,7 @@ def test_weights_are_those_of_the_equations(span: tuple[int, int], spec: Spec, b
     x = inputs(3, 9, 2)
     read = torch.zeros(3, 9, dtype=torch.bool)
     read[:, slice(*span)] = True
-    weights = model.attention_weights(x, read)
+    (weights,) = model.pictures(x, Reads(read))["attention"].unbind(1)
     assert weights.shape == (3, span[1] - span[0], 9)
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, span[1] - span[0]).double())
     for row, t in enumerate(range(*span)):
@@ -75,8 +75,8 @@ def test_weights_are_those_of_the_equations(span: tuple[int, int], spec: Spec, b
 def test_single_precision_equals_double(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
     model = build(Attention, spec)
     x, read = inputs(2, 40, 2), everywhere(2, 40)
-    exact = model.encode(x, read)
-    torch.testing.assert_close(model.float().encode(x.float(), read).double(), exact, atol=1e-5, rtol=0)
+    exact = model.encode(x, Reads(read))
+    torch.testing.assert_close(model.float().encode(x.float(), Reads(read)).double(), exact, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

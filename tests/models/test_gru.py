@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.base import count_parameters
 from models.gru import GRU
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 def equations(model: GRU, x: Tensor, reset: str) -> tuple[Tensor, dict[str, Tensor]]:
@@ -44,7 +44,7 @@ def test_equals_its_equations(
     model = build(GRU, spec, hidden=7, reset=reset)
     read = everywhere(3, time)
     x = inputs(3, time, 2)
-    assert_same(model, x, lambda z: equations(model, z, reset)[0], lambda z: model.encode(z, read))
+    assert_same(model, x, lambda z: equations(model, z, reset)[0], lambda z: model.encode(z, Reads(read)))
 
 
 @pytest.mark.parametrize("reset", ["after", "before"])
@@ -53,14 +53,16 @@ def test_unrolled_equals_the_fast_path(
 ) -> None:
     model = build(GRU, spec, hidden=7, layers=2, reset=reset)
     read = everywhere(3, 9)
-    assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, read), lambda z: model.unrolled(z, read)[0])
+    assert_same(
+        model, inputs(3, 9, 2), lambda z: model.encode(z, Reads(read)), lambda z: model.states(z, Reads(read))[0]
+    )
 
 
 def test_reset_after_equals_torchs_kernel(spec: Spec, build: Any, inputs: Any, assert_same: Any) -> None:
     """The kernel that runs on an accelerator."""
     model = build(GRU, spec, hidden=7)
     cell = model.body.cells[0][0]
-    assert_same(model, inputs(3, 9, 2), lambda z: cell.kernel(z)[0], cell)
+    assert_same(model, inputs(3, 9, 2), lambda z: cell.kernel(z)[0], lambda z: cell.run(z)[0])
 
 
 def test_one_step_needs_no_recurrent_product(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
@@ -81,11 +83,11 @@ def test_the_forms_differ_and_cost_the_same(spec: Spec, build: Any, inputs: Any,
 
 
 @pytest.mark.parametrize("reset", ["after", "before"])
-def test_gates_are_those_of_the_equations(reset: str, spec: Spec, build: Any, inputs: Any) -> None:
+def test_gates_are_those_of_the_equations(reset: str, spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
     model = build(GRU, spec, hidden=7, reset=reset)
     x = inputs(3, 12, 2)
     _, expected = equations(model, x, reset)
-    gates = model.gates(x)
+    gates = model.pictures(x, everywhere(3, 12))
     assert set(gates) == set(expected)
     for name, gate in gates.items():
         torch.testing.assert_close(gate, expected[name])

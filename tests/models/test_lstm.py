@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.lstm import LSTM
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 def equations(
@@ -40,7 +40,7 @@ def test_equals_its_equations(
     model = build(LSTM, spec, hidden=7)
     read = everywhere(3, time)
     x = inputs(3, time, 2)
-    assert_same(model, x, lambda z: equations(model, z)[0].flatten(0, 1), lambda z: model.encode(z, read))
+    assert_same(model, x, lambda z: equations(model, z)[0].flatten(0, 1), lambda z: model.encode(z, Reads(read)))
 
 
 def test_gradients_of_both_states_are_total(spec: Spec, build: Any, inputs: Any) -> None:
@@ -49,7 +49,7 @@ def test_gradients_of_both_states_are_total(spec: Spec, build: Any, inputs: Any)
     x = inputs(2, 9, 2)
     read = torch.zeros(2, 9, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(x, read)
+    features, states = model.states(x, Reads(read))
     weight = inputs(2, 5, seed=1)
     for name in ("hidden", "cell"):
         moves = [torch.zeros(2, 5, dtype=torch.float64, requires_grad=True) for _ in range(9)]
@@ -72,16 +72,16 @@ def test_constant_error_carousel(spec: Spec, inputs: Any) -> None:
             block.fill_(bias)
     read = torch.zeros(2, 200, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(inputs(2, 200, 2), read)
+    features, states = model.states(inputs(2, 200, 2), Reads(read))
     gradients = torch.stack(torch.autograd.grad(features.sum(), states["cell"]))
     torch.testing.assert_close(gradients, torch.ones_like(gradients), atol=1e-12, rtol=0)
 
 
-def test_gates_are_those_of_the_equations(spec: Spec, build: Any, inputs: Any) -> None:
+def test_gates_are_those_of_the_equations(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
     model = build(LSTM, spec, hidden=7)
     x = inputs(3, 12, 2)
     _, expected = equations(model, x)
-    gates = model.gates(x)
+    gates = model.pictures(x, everywhere(3, 12))
     assert set(gates) == set(expected)
     for name, gate in gates.items():
         torch.testing.assert_close(gate, expected[name])

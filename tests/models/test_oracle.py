@@ -36,7 +36,7 @@ def evaluate(model: SequenceModel, task: Task) -> Evaluation:
     metric = task.spec.objective.metric()
     with torch.inference_mode():
         for batch in task.test_dataloader():
-            metric.update(model(batch.inputs, batch.read), batch.targets, batch.read)
+            metric.update(model(batch), batch)
     found = metric.compute()
     assert isinstance(found, Evaluation)
     return found
@@ -57,9 +57,9 @@ def test_its_skill_is_one(name: str) -> None:
 def test_it_is_the_window_that_sees_everything(name: str) -> None:
     task = TASKS[name]
     batch = task.training_batch(0)
-    whole = Oracle(task.spec)(batch.inputs, batch.read)
+    whole = Oracle(task.spec)(batch)
     for k in (batch.read.size(1), 10_000):
-        assert torch.allclose(Window(task.spec, k=k)(batch.inputs, batch.read), whole, atol=1e-6)
+        assert torch.allclose(Window(task.spec, k=k)(batch), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -71,7 +71,8 @@ def test_it_has_nothing_to_train_whatever_is_asked_for(name: str) -> None:
         assert model.parameter_names() == []
         assert model.hidden == 0
         assert model.state_size(10) is None
-        assert not model.gates(model.embedding(TASKS[name].training_batch(0).inputs))
+        batch = TASKS[name].training_batch(0)
+        assert not model.pictures(model.embedding(batch.inputs), batch.read)
 
 
 def test_its_vectors() -> None:
@@ -123,5 +124,7 @@ def test_it_looks_at_inputs_in_sight_only() -> None:
         model = Oracle(task.spec)
         changed = batch.inputs.clone()
         changed[:, 9:] = changed[:, 9:].flip(0)
-        before, after = (model(x, everywhere).unflatten(0, batch.read.shape)[:, :9] for x in (batch.inputs, changed))
+        before, after = (
+            model(x, everywhere).unflatten(0, batch.reads.mask.shape)[:, :9] for x in (batch.inputs, changed)
+        )
         assert torch.equal(before, after)

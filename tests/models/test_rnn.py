@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.rnn import RNN
-from tasks.base import Spec, generator
+from tasks.base import Reads, Spec, generator
 
 FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": lambda a: a}
 
@@ -33,9 +33,9 @@ def test_equals_its_equation(
     x = inputs(3, time, 2)
     read = everywhere(3, time)
     if time == 1:  # one step has no recurrent product: its weights' gradient is rightly zero
-        torch.testing.assert_close(model.encode(x, read), equations(model, x, activation), atol=1e-13, rtol=0)
+        torch.testing.assert_close(model.encode(x, Reads(read)), equations(model, x, activation), atol=1e-13, rtol=0)
     else:
-        assert_same(model, x, lambda z: equations(model, z, activation), lambda z: model.encode(z, read))
+        assert_same(model, x, lambda z: equations(model, z, activation), lambda z: model.encode(z, Reads(read)))
 
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
@@ -44,7 +44,9 @@ def test_unrolled_equals_the_fast_path(
 ) -> None:
     model = build(RNN, spec, hidden=7, layers=2, activation=activation, recurrent_scale=0.7)
     read = everywhere(3, 9)
-    assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, read), lambda z: model.unrolled(z, read)[0])
+    assert_same(
+        model, inputs(3, 9, 2), lambda z: model.encode(z, Reads(read)), lambda z: model.states(z, Reads(read))[0]
+    )
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -52,7 +54,7 @@ def test_equals_torchs_kernel(activation: str, spec: Spec, build: Any, inputs: A
     """The kernel that runs on an accelerator."""
     model = build(RNN, spec, hidden=7, activation=activation)
     cell = model.body.cells[0][0]
-    assert_same(model, inputs(3, 9, 2), lambda z: cell.kernel(z)[0], cell)
+    assert_same(model, inputs(3, 9, 2), lambda z: cell.kernel(z)[0], lambda z: cell.run(z)[0])
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.5])
@@ -66,7 +68,7 @@ def test_gradient_of_a_linear_orthogonal_network_is_a_power(scale: float, spec: 
         u.copy_(scale * torch.linalg.qr(u)[0])  # orthogonal to double precision
     read = torch.zeros(2, 101, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(inputs(2, 101, 2), read)
+    features, states = model.states(inputs(2, 101, 2), Reads(read))
     gradients = torch.autograd.grad(features.sum(), states["hidden"])
     norms = torch.stack([g[0].norm() for g in reversed(gradients)])
     torch.testing.assert_close(norms / norms[0], scale ** torch.arange(101.0).double(), rtol=1e-9, atol=0)
@@ -78,7 +80,7 @@ def test_sigmoid_gradient_falls_at_least_as_fast_as_its_bound(spec: Spec, build:
     largest = torch.linalg.matrix_norm(model.body.cells[0][0].kernel.weight_hh_l0, 2)
     read = torch.zeros(2, 20, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(inputs(2, 20, 2), read)
+    features, states = model.states(inputs(2, 20, 2), Reads(read))
     norms = torch.stack([g[0].norm() for g in torch.autograd.grad(features.sum(), states["hidden"])]).flip(0)
     bound = norms[0] * (largest / 4) ** torch.arange(20.0).double()
     assert (norms <= bound * (1 + 1e-12)).all()

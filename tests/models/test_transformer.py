@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.base import count_parameters
 from models.transformer import Transformer, positions
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 
 
 def norm(y: Tensor, layer: Any) -> Tensor:
@@ -69,7 +69,7 @@ def test_equals_its_equations(
     trained = [name for name, p in model.body.named_parameters() if p.requires_grad]
     x = inputs(3, 9, 2).requires_grad_()
     found = []
-    for way in (written_out, lambda z: model.encode(z, read)):
+    for way in (written_out, lambda z: model.encode(z, Reads(read))):
         outputs = way(x)
         weight = inputs(*outputs.shape, seed=1)
         wanted = [x, *(p for p in model.body.parameters() if p.requires_grad)]
@@ -84,7 +84,7 @@ def test_residuals_are_the_inputs_of_the_blocks(spec: Spec, build: Any, inputs: 
     x = inputs(3, 9, 2)
     read = torch.zeros(3, 9, dtype=torch.bool)
     read[:, -1] = True
-    _, states = model.unrolled(x, read)
+    _, states = model.states(x, Reads(read))
     _, residuals = equations(model, x, 1)
     assert list(states) == ["residual.0", "residual.1", "residual.2"]
     for state, expected in zip(states.values(), residuals, strict=True):
@@ -140,5 +140,5 @@ def test_options_must_be_positive(option: str, spec: Spec) -> None:
 def test_single_precision_equals_double(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
     model = build(Transformer, spec)
     x, read = inputs(2, 40, 2), everywhere(2, 40)
-    exact = model.encode(x, read)
-    torch.testing.assert_close(model.float().encode(x.float(), read).double(), exact, atol=2e-5, rtol=0)
+    exact = model.encode(x, Reads(read))
+    torch.testing.assert_close(model.float().encode(x.float(), Reads(read)).double(), exact, atol=2e-5, rtol=0)

@@ -23,7 +23,7 @@ def score(task: Task, k: int, sequences: int) -> tuple[float, float]:
     """Score of window:k=… on fresh sequences, and its standard error from the blocks."""
     batch = task.draw(generator(0, "window", k), sequences)  # type: ignore[attr-defined]
     metric = task.spec.objective.metric()
-    metric.update(Window(task.spec, k=k)(batch.inputs, batch.read), batch.targets, batch.read)
+    metric.update(Window(task.spec, k=k)(batch), batch.targets, batch.read)
     evaluation = metric.compute()
     ratios = torch.tensor([numerator / denominator for numerator, denominator in evaluation.blocks])
     return evaluation.score, float(ratios.std()) / math.sqrt(len(ratios))
@@ -48,7 +48,7 @@ def test_early_markers_out_of_sight_have_mean_zero(k: int) -> None:
     """No other answer that depends on the same steps does better: shifting or scaling it only adds error."""
     task = Adding(30, marks="early")
     batch = task.draw(generator(0, "early"), SAMPLES)
-    answers = Window(task.spec, k=k)(batch.inputs, batch.read).squeeze(1)
+    answers = Window(task.spec, k=k)(batch).squeeze(1)
     residual = (batch.targets - answers).double()
     for feature in (torch.ones_like(residual), answers.double() - 0.5):
         slack = 4 * float((residual * feature).std()) / math.sqrt(SAMPLES)
@@ -83,7 +83,7 @@ def test_copying_needs_the_delay_and_eleven_steps(loss: Literal["recall", "all"]
     task = Copying(12, loss=loss)
     batch = task.draw(generator(0, "copying"), 500)
     for k, right in ((12 + 11, True), (12 + 10, False), (1, False)):
-        outputs = Window(task.spec, k=k)(batch.inputs, batch.read)
+        outputs = Window(task.spec, k=k)(batch)
         recalls = outputs.view(500, -1, 10)[:, -10:]
         wanted = batch.targets.view(500, -1)[:, -10:]
         if right:
@@ -163,7 +163,7 @@ def test_generated_entities_need_the_far_cue(length: int) -> None:
         model: Any = Window(task.spec, k=k)
         metric = task.spec.objective.metric()
         for batch in task.test_dataloader():
-            metric.update(model(batch.inputs, batch.read), batch.targets, batch.read)
+            metric.update(model(batch), batch)
         scores[k] = metric.compute()
     whole, blind = scores.values()
     assert whole.score == 1

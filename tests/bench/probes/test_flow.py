@@ -28,7 +28,7 @@ from models.rnn import RNN
 from models.transformer import Transformer
 from models.window import Window
 from tasks.adding import Adding
-from tasks.base import Batch, Features, Objective, Spec, Task, generator
+from tasks.base import Batch, Features, Objective, Reads, Spec, Task, generator
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.running_average import RunningAverage
@@ -282,13 +282,13 @@ def differences(model: SequenceModel, task: Task, batch: Batch, quantity: str, d
 
     def answer(change: tuple[int, Tensor] | None, moved: Tensor = x) -> float:
         with Tap(change):
-            features, _ = model.unrolled(moved, read)
+            features, _ = model.states(moved, Reads(read))
         return float(task.spec.objective.answer(model.head(features), targets))
 
     answer(None)  # what models keep from one pass to the next is there from now on: equal passes make equal calls
     tap = Tap()
     with tap:
-        _, series = model.unrolled(x, read)
+        _, series = model.states(x, Reads(read))
     whole = x if quantity == "input" else series[quantity]
     made = whole if isinstance(whole, Tensor) else whole[step]
     index = (0, step) if isinstance(whole, Tensor) else (0,)
@@ -330,7 +330,7 @@ def test_the_probe_leaves_no_trace(name: str, training: bool) -> None:
     task = Adding(12)
     model = seeded(MODELS[name], task.spec).train(training)
     batch = task.training_batch(0)
-    task.spec.objective.loss(model(batch.inputs, batch.read), batch.targets).backward()
+    task.spec.objective.loss(model(batch), batch).backward()
     parameters = list(model.parameters())
     before = [(p, p.data_ptr(), p.grad, p.detach().clone()) for p in parameters]
     grads = [p.grad.clone() for p in parameters if p.grad is not None]

@@ -13,7 +13,7 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Features, Spec
+from tasks.base import Batch, Features, Reads, Spec
 
 Build = Callable[..., Any]
 
@@ -44,13 +44,13 @@ def test_sizes_at_the_default_budget(
 def test_body_is_within_two_percent_of_the_budget(
     model_class: type[SequenceModel], budget: int, width: int, spec: Spec
 ) -> None:
-    built = model_class(Spec(Features(width), 5, "each", spec.objective), parameters=budget)
+    built = model_class(Spec(Features(width), 5, spec.objective), parameters=budget)
     assert abs(count_parameters(built.body) / budget - 1) <= 0.02
 
 
 def test_embedding_and_head_stand_outside_the_budget(model_class: type[SequenceModel], tokens_spec: Spec) -> None:
     built = model_class(tokens_spec)
-    plain = model_class(Spec(Features(12), 1, "last", tokens_spec.objective))
+    plain = model_class(Spec(Features(12), 1, tokens_spec.objective))
     assert count_parameters(built.body) == count_parameters(plain.body)
     outside = 9 * 8 + 5 * 4 + (built.head.in_features + 1) * 3
     assert count_parameters(built) == count_parameters(built.body) + outside
@@ -85,12 +85,12 @@ def test_same_seed_same_weights(model_class: type[SequenceModel], spec: Spec, bu
 
 
 def test_later_inputs_change_no_earlier_answer(model_class: type[SequenceModel], build: Build, inputs: Any) -> None:
-    model = build(model_class, Spec(Features(2), 2, "each", None))  # type: ignore[arg-type]
+    model = build(model_class, Spec(Features(2), 2, None))  # type: ignore[arg-type]
     x = inputs(3, 12, 2)
     changed = x.clone()
     changed[:, 7:] += 1.0
     read = torch.ones(3, 12, dtype=torch.bool)
-    before, after = (model(z, read).unflatten(0, (3, 12)) for z in (x, changed))
+    before, after = (model(Batch(z, z, read)).unflatten(0, (3, 12)) for z in (x, changed))
     torch.testing.assert_close(after[:, :7], before[:, :7], atol=1e-13, rtol=0)
     assert ((after[:, 7:] - before[:, 7:]).abs().amax(-1) > 1e-6).all()
 
@@ -104,9 +104,9 @@ def test_reading_some_positions_equals_reading_all(
     for start, stop in ((11, 12), (8, 12), (4, 9), (0, 12), (0, 1), (5, 6)):
         read = torch.zeros(3, 12, dtype=torch.bool)
         read[:, start:stop] = True
-        torch.testing.assert_close(model(x, read), full[read], atol=1e-12, rtol=0)
+        torch.testing.assert_close(model(Batch(x, x, read)), full[read], atol=1e-12, rtol=0)
     ragged = torch.rand(3, 12, generator=torch.Generator().manual_seed(0)) > 0.6
-    torch.testing.assert_close(model(x, ragged), full[ragged], atol=1e-12, rtol=0)
+    torch.testing.assert_close(model(Batch(x, x, ragged)), full[ragged], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -117,7 +117,7 @@ def test_unrolled_equals_encode(
     read = torch.zeros(3, 11, dtype=torch.bool)
     read[:, -1 if last else slice(2, None)] = True
     x = inputs(3, 11, 2)
-    assert_same(model, x, lambda z: model.encode(z, read), lambda z: model.unrolled(z, read)[0])
+    assert_same(model, x, lambda z: model.encode(z, Reads(read)), lambda z: model.states(z, Reads(read))[0])
 
 
 def test_every_state_is_a_node_of_the_graph(
@@ -126,7 +126,7 @@ def test_every_state_is_a_node_of_the_graph(
     model = build(model_class, spec)
     read = torch.zeros(2, 9, dtype=torch.bool)
     read[:, -1] = True
-    features, states = model.unrolled(inputs(2, 9, 2), read)
+    features, states = model.states(inputs(2, 9, 2), Reads(read))
     assert states
     for name, values in states.items():
         if isinstance(values, Tensor):
@@ -160,12 +160,42 @@ class Mean(SequenceModel):
 def test_a_model_without_states_shows_none(spec: Spec, everywhere: Any) -> None:
     model = Mean(spec, hidden=4)
     x, read = torch.rand(2, 5, 2), everywhere(2, 5)
-    features, states = model.unrolled(x, read)
-    assert torch.equal(features, model.encode(x, read))
+    features, states = model.states(x, Reads(read))
+    assert torch.equal(features, model.encode(x, Reads(read)))
     assert not states
-    assert not model.gates(x)
-    assert model.attention_weights(x, read) is None
+    assert not model.pictures(x, Reads(read))
+    assert model.recurrence is None
     assert model.state_size(5) is None
+
+
+@pytest.mark.parametrize("name", ["unrolled", "gates", "attention_weights", "stepper", "carried"])
+def test_a_method_of_the_first_models_is_refused_with_the_new_form(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"Old\.{name} would never be called: .* by (states|pictures|recurrence)"):
+        type("Old", (Mean,), {name: lambda self, x: x})
+
+
+class Wide(SequenceModel):
+    """A body whose width is a multiple of six."""
+
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, **common)
+        self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: body.out_features, multiple=6)
+
+    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+        return self.pick(self.body(x), reads)
+
+
+def test_a_hidden_size_may_have_to_be_a_multiple(spec: Spec) -> None:
+    sizes = {budget: Wide(spec, parameters=budget).hidden for budget in (18, 26, 28, 999, 1000, 16_000)}
+    assert sizes == {18: 6, 26: 6, 28: 12, 999: 330, 1000: 336, 16_000: 5334}
+    assert Wide(spec, hidden=12).hidden == 12
+    assert Wide(spec, parameters=26).notes == [
+        "body holds 18 parameters, not within 2% of 26: hidden size 6 gives 18, 12 gives 36"
+    ]
+    with pytest.raises(ValueError, match=r"Wide expects a hidden size that is a multiple of 6, got --hidden 13. Give "):
+        Wide(spec, hidden=13)
+    with pytest.raises(ValueError, match=r"--parameters 5:.* already holds 18"):
+        Wide(spec, parameters=5)
 
 
 def test_span_and_pick(spec: Spec) -> None:
@@ -190,8 +220,8 @@ def test_a_mask_first_seen_in_an_evaluation_serves_training(model_class: type[Se
     x = torch.rand(2, 7, 2)
     ragged = torch.tensor([[0, 0, 0, 1, 0, 0, 1], [0, 0, 1, 0, 1, 0, 0]], dtype=torch.bool)
     with torch.inference_mode():
-        model(x, ragged)
-    model(x, ragged).sum().backward()
+        model(Batch(x, x, ragged))
+    model(Batch(x, x, ragged)).sum().backward()
     assert model.head.weight.grad is not None
 
 

@@ -131,7 +131,7 @@ RECURRENT = "weight_hh_l0"
 def by_hand(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     """Eq. 9 and its immediate gradient with respect to W (eq. 10), written out for h' = tanh(W h + U x + b): all states
     are constants, so only the W of the Jacobian diag(1 − h'²) W is none."""
-    features, series = model.unrolled(batch.inputs, batch.reads)
+    features, series = model.states(batch.inputs, batch.reads)
     loss = model.spec.objective.loss(model.head(features), batch)
     (states,) = hidden_states(series)
     errors = torch.autograd.grad(loss, states)
@@ -186,7 +186,7 @@ def test_a_step_that_no_gradient_reaches_adds_nothing(spec: Spec, build: Any) ->
 def test_the_hidden_states_of_models(spec: Spec, build: Any) -> None:
     batch = a_batch()
     for model, layers in itertools.product((RNN, LSTM), (1, 2)):
-        series = build(model, spec, hidden=3, layers=layers).unrolled(batch.inputs, batch.reads)[1]
+        series = build(model, spec, hidden=3, layers=layers).states(batch.inputs, batch.reads)[1]
         assert [len(states) for states in hidden_states(series)] == [6] * layers
     with pytest.raises(ValueError, match="it has no hidden state"):
-        hidden_states(build(Transformer, spec).unrolled(batch.inputs, batch.reads)[1])
+        hidden_states(build(Transformer, spec).states(batch.inputs, batch.reads)[1])

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from bench.records.job import Surroundings
-from bench.trial import build, trial
+from bench.trial import build as build_module
+from bench.trial import trial
 from models.attention import Attention
+from models.base import recurrence
 from models.gru import GRU
 from models.lstm import LSTM
-from models.parts import recurrent
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Features, Spec
+from tasks.base import Batch, Features, Reads, Spec
 from tests.support.jobs import a_job, but_for_time
 from tests.support.objectives import SquaredError
 
@@ -27,7 +28,7 @@ LAYERS = pytest.mark.parametrize("layers", [1, 2])
 
 @pytest.fixture
 def spec() -> Spec:
-    return Spec(Features(2), 1, "each", SquaredError())
+    return Spec(Features(2), 1, SquaredError())
 
 
 def reading(time: int, start: int, stop: int) -> Tensor:
@@ -49,9 +50,9 @@ def test_outputs_are_those_of_the_whole(
     """To 1e-12 in float64: a matrix product over fewer rows may round otherwise."""
     whole = build(model, spec, hidden=5, layers=layers, **options)
     cut = build(model, spec, hidden=5, layers=layers, **options)
-    cut.truncate(stretch)
+    build_module.truncate(cut, stretch)
     x, read = inputs(3, 23, 2), reading(23, *span)
-    torch.testing.assert_close(cut.encode(x, read), whole.encode(x, read), atol=1e-12, rtol=0)
+    torch.testing.assert_close(cut.encode(x, Reads(read)), whole.encode(x, Reads(read)), atol=1e-12, rtol=0)
 
 
 @ALL
@@ -61,21 +62,22 @@ def test_evaluation_runs_in_stretches(
 ) -> None:
     built = build(model, spec, hidden=5, layers=layers, **options)
     x, read = inputs(3, 23, 2), reading(23, 4, 20)
-    whole = built.encode(x, read)
+    whole = built.encode(x, Reads(read))
     longest = []
-    step = type(built.body.cells[0][0]).carry_on
+    step = type(built.body.cells[0][0]).run
 
-    def seen(self: Any, part: Tensor, state: Any) -> Any:
-        longest.append(part.size(1))
-        return step(self, part, state)
+    def seen(self: Any, part: Tensor, state: Any = None, start: int = 0) -> Any:
+        longest.append((start, part.size(1)))
+        return step(self, part, state, start)
 
-    monkeypatch.setattr(type(built.body.cells[0][0]), "carry_on", seen)
-    monkeypatch.setattr(recurrent, "STRETCH", 7)
+    monkeypatch.setattr(type(built.body.cells[0][0]), "run", seen)
+    monkeypatch.setattr(recurrence, "STRETCH", 7)
     with torch.no_grad():
-        torch.testing.assert_close(built.encode(x, read), whole.detach(), atol=1e-12, rtol=0)
-        assert max(longest) == 7
-    built.encode(x, read)
-    assert len(longest) == 3 * layers, "with gradients it runs whole, unless it is told otherwise"
+        torch.testing.assert_close(built.encode(x, Reads(read)), whole.detach(), atol=1e-12, rtol=0)
+    assert sorted(set(longest)) == [(0, 6), (6, 7), (13, 7)]
+    longest.clear()
+    built.encode(x, Reads(read))
+    assert longest == [(0, 23)] * layers, "with gradients it runs whole, unless it is told otherwise"
 
 
 @ALL
@@ -84,13 +86,13 @@ def test_the_gradient_reaches_so_far_and_no_further(
     model: Any, options: Any, layers: int, spec: Spec, build: Any, inputs: Any
 ) -> None:
     built = build(model, spec, hidden=5, layers=layers, **options)
-    built.truncate(4)
+    build_module.truncate(built, 4)
     read = reading(23, 22, 23)
     x = inputs(3, 23, 2)
     cut, whole = x.clone().requires_grad_(), x.clone().requires_grad_()
-    built.encode(cut, read).sum().backward()
+    built.encode(cut, Reads(read)).sum().backward()
     built.body.stretch = None
-    built.encode(whole, read).sum().backward()
+    built.encode(whole, Reads(read)).sum().backward()
     assert cut.grad is not None
     assert whole.grad is not None
     assert bool((cut.grad[:, :19] == 0).all())
@@ -112,12 +114,12 @@ def test_gradients_of_the_weights_are_those_of_a_graph_that_is_cut(
     for t in range(time):
         if (time - t) % stretch == 0:
             state = [tuple(part.detach() for part in layer) for layer in state]
-        state = built.body.step(x[:, t], state)
+        state = built.body.step(x[:, t], state, t)
         states.append(state[-1][0])
     features = torch.stack(states, dim=1).flatten(0, 1)
     weight = torch.randn(features.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     expected = torch.autograd.grad((features * weight).sum(), parameters, materialize_grads=True)
-    built.truncate(stretch)
+    build_module.truncate(built, stretch)
     got = torch.autograd.grad(
         (built.encode(x, reading(time, 0, time)) * weight).sum(), parameters, materialize_grads=True
     )
@@ -135,13 +137,13 @@ def test_a_given_state_has_its_gradient(model: Any, options: Any, spec: Spec, bu
     cell = built.body.cells[0][0]
     x = inputs(3, 9, 2)
     parameters = list(cell.parameters())
-    first, state = cell.carry_on(x[:, :4], cell.zero_state(x))
-    second, _ = cell.carry_on(x[:, 4:], state)
+    first, state = cell.run(x[:, :4], cell.zero_state(x))
+    second, _ = cell.run(x[:, 4:], state, 4)
     together = torch.cat([first, second], dim=1)
-    torch.testing.assert_close(together, cell(x), atol=1e-12, rtol=0)
+    torch.testing.assert_close(together, cell.run(x)[0], atol=1e-12, rtol=0)
     weight = torch.arange(1.0, together.numel() + 1, dtype=torch.float64).view_as(together).cos()
     got = torch.autograd.grad((together * weight).sum(), parameters)
-    expected = torch.autograd.grad((cell(x) * weight).sum(), parameters)
+    expected = torch.autograd.grad((cell.run(x)[0] * weight).sum(), parameters)
     for one, other in zip(got, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
 
@@ -151,12 +153,11 @@ def test_a_given_state_has_its_gradient(model: Any, options: Any, spec: Spec, bu
 def test_going_on_from_a_carried_state(
     model: Any, options: Any, layers: int, spec: Spec, build: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recurrent, "STRETCH", 4)
+    monkeypatch.setattr(recurrence, "STRETCH", 4)
     built = build(model, spec, hidden=5, layers=layers, **options)
     x, read = inputs(3, 13, 2), reading(13, 11, 13)
-    features, series = built.unrolled(x, read)
-    state = built.carried(x[:, :9])
-    went_on, after = built.unrolled_from(state, x[:, 9:], read[:, 9:])
+    features, series = built.states(x, Reads(read))
+    went_on, after = built.states(x[:, 9:], read[:, 9:], built.recurrence.after(x[:, :9]))
     torch.testing.assert_close(went_on, features, atol=1e-12, rtol=0)
     for name, states in after.items():
         torch.testing.assert_close(torch.stack(states), torch.stack(series[name][9:]), atol=1e-12, rtol=0)
@@ -167,9 +168,9 @@ def test_padding_on_the_right_and_tokens(tokens_spec: Spec, build: Any) -> None:
     inputs = torch.randint(1, 5, (3, 12, 2), generator=torch.Generator().manual_seed(0))
     inputs[1, 8:] = 0
     read = inputs.any(-1)
-    whole = built(inputs, read)
-    built.truncate(5)
-    cut = built(inputs, read)
+    whole = built(Batch(inputs, inputs, read))
+    build_module.truncate(built, 5)
+    cut = built(Batch(inputs, inputs, read))
     torch.testing.assert_close(cut, whole, atol=1e-12, rtol=0)
     cut.sum().backward()
     assert all(bool(table.grad.any()) for table in built.embedding.parameters())
@@ -181,21 +182,21 @@ def test_padding_on_the_right_and_tokens(tokens_spec: Spec, build: Any) -> None:
 @pytest.mark.parametrize("model", [Attention, Transformer])
 def test_a_model_without_a_carried_state_refuses(model: Any, spec: Spec) -> None:
     with pytest.raises(ValueError, match=rf"--bptt 7 .* {model.__name__} does not. Leave --bptt out"):
-        model(spec, hidden=4).truncate(7)
-    assert model(spec, hidden=4).carried(torch.zeros(1, 3, 2)) is None
+        build_module.truncate(model(spec, hidden=4), 7)
+    assert model(spec, hidden=4).recurrence is None
 
 
 @pytest.mark.parametrize("model", [RNN, GRU, LSTM])
 def test_both_directions_refuse(model: Any, features_ahead: Spec) -> None:
     built = model(features_ahead, hidden=4, bidirectional=True)
     with pytest.raises(ValueError, match="one direction"):
-        built.truncate(7)
-    assert built.carried(torch.zeros(1, 3, 3)) is None
+        build_module.truncate(built, 7)
+    assert built.recurrence is None
 
 
 def test_a_cell_that_cannot_be_is_found_before_training() -> None:
     jobs = [a_job(model, bptt=4) for model in ("lstm", "attention", "transformer")]
-    faults = build.check(jobs)
+    faults = build_module.check(jobs)
     assert len(faults) == 2
     assert all("--bptt 4" in fault for fault in faults)
 

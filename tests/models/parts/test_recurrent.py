@@ -11,7 +11,7 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.parts.recurrent import Stack
 from models.rnn import RNN
-from tasks.base import Spec, generator
+from tasks.base import Batch, Reads, Spec, generator
 
 TORCH = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
 ALL = pytest.mark.parametrize("model", [RNN, GRU, LSTM])
@@ -40,8 +40,8 @@ def test_equals_torchs_own_stack(
     kernel = as_torch(built, layers, bidirectional)
     x = inputs(4, 10, 3)
     read = torch.ones(4, 10, dtype=torch.bool)
-    torch.testing.assert_close(built.encode(x, read), kernel(x)[0].flatten(0, 1), atol=1e-12, rtol=0)
-    assert_same(built, x, lambda z: built.encode(z, read), lambda z: built.unrolled(z, read)[0])
+    torch.testing.assert_close(built.encode(x, Reads(read)), kernel(x)[0].flatten(0, 1), atol=1e-12, rtol=0)
+    assert_same(built, x, lambda z: built.encode(z, Reads(read)), lambda z: built.states(z, Reads(read))[0])
 
 
 @ALL
@@ -53,7 +53,7 @@ def test_single_precision_fast_path_equals_the_unroll(
     built = build(model, spec, hidden=20, layers=layers).float()
     x = inputs(4, 30, 2).float()
     read = torch.ones(4, 30, dtype=torch.bool)
-    assert_same(built, x, lambda z: built.encode(z, read), lambda z: built.unrolled(z, read)[0], 2e-4)
+    assert_same(built, x, lambda z: built.encode(z, Reads(read)), lambda z: built.states(z, Reads(read))[0], 2e-4)
 
 
 @ALL
@@ -66,9 +66,9 @@ def test_right_padding_reaches_no_answer(model: Any, tokens_spec: Spec, build: A
         ids[row, length:] = 0
         read[row, :length] = True
     alone = [built(ids[row : row + 1, :n], read[row : row + 1, :n]) for row, n in enumerate(lengths)]
-    torch.testing.assert_close(built(ids, read), torch.cat(alone), atol=1e-12, rtol=0)
+    torch.testing.assert_close(built(Batch(ids, ids, read)), torch.cat(alone), atol=1e-12, rtol=0)
     x = built.embedding(ids)
-    torch.testing.assert_close(built.unrolled(x, read)[0], built.encode(x, read), atol=1e-12, rtol=0)
+    torch.testing.assert_close(built.states(x, Reads(read))[0], built.encode(x, Reads(read)), atol=1e-12, rtol=0)
 
 
 @ALL
@@ -76,7 +76,7 @@ def test_names_of_the_states(model: Any, features_ahead: Spec, build: Any, input
     x, read = inputs(2, 4, 3), torch.ones(2, 4, dtype=torch.bool)
 
     def names(**options: Any) -> set[str]:
-        return set(build(model, features_ahead, hidden=3, **options).unrolled(x, read)[1])
+        return set(build(model, features_ahead, hidden=3, **options).states(x, Reads(read))[1])
 
     parts = {"hidden", "cell"} if model is LSTM else {"hidden"}
     assert names() == parts
@@ -89,7 +89,7 @@ def test_names_of_the_states(model: Any, features_ahead: Spec, build: Any, input
 def test_states_are_the_features(model: Any, features_ahead: Spec, build: Any, inputs: Any) -> None:
     built = build(model, features_ahead, hidden=3, layers=2, bidirectional=True)
     x, read = inputs(2, 6, 3), torch.ones(2, 6, dtype=torch.bool)
-    features, states = built.unrolled(x, read)
+    features, states = built.states(x, Reads(read))
     both = [torch.stack(states[f"hidden.1{suffix}"], dim=1) for suffix in ("", ".reverse")]
     torch.testing.assert_close(features, torch.cat(both, dim=-1).flatten(0, 1))
 
@@ -105,14 +105,14 @@ def test_gradient_of_a_hidden_state_is_total(model: Any, layers: int, spec: Spec
     read = torch.zeros(1, 8, dtype=torch.bool)
     read[:, -1] = True
     weight = inputs(4, seed=1)
-    features, states = built.unrolled(x, read)
+    features, states = built.states(x, Reads(read))
     top = "hidden" if layers == 1 else f"hidden.{layers - 1}"
     gradient = torch.autograd.grad((features * weight).sum(), states[top])
 
     def answer(step: int, unit: int, change: float) -> float:
         state = stack.zero_state(x)
         for t in range(8):
-            state = stack.step(x[:, t], state)
+            state = stack.step(x[:, t], state, t)
             if t == step:
                 hidden, *rest = state[-1]
                 moved = hidden.clone()
@@ -132,7 +132,7 @@ def test_steps_continue_each_other(model: Any, spec: Spec, build: Any, inputs: A
     states = built.body(x)
     state = built.body.zero_state(x)
     for t, now in enumerate(x.unbind(1)):
-        state = built.body.step(now, state)
+        state = built.body.step(now, state, t)
         torch.testing.assert_close(state[-1][0], states[:, t], atol=1e-12, rtol=0)
 
 
@@ -142,9 +142,9 @@ def test_jacobian_of_a_step_can_be_taken(model: Any, spec: Spec, build: Any, inp
     x = inputs(1, 2)
 
     def step(*state: Tensor) -> tuple[Tensor, ...]:
-        return built.body.step(x, [state])[0]
+        return built.body.step(x, [state], 0)[0]
 
-    before = tuple(inputs(1, 4, seed=i) for i, _ in enumerate(built.body.cells[0][0].carried))
+    before = tuple(inputs(1, 4, seed=i) for i, _ in enumerate(built.body.cells[0][0].parts))
     jacobian = torch.func.jacrev(step, argnums=tuple(range(len(before))))(*before)
     exact = torch.autograd.functional.jacobian(step, before)
     for got, expected in zip(jacobian, exact, strict=True):
@@ -155,7 +155,7 @@ def test_jacobian_of_a_step_can_be_taken(model: Any, spec: Spec, build: Any, inp
 def test_a_bidirectional_stack_has_no_single_step(features_ahead: Spec, build: Any, inputs: Any) -> None:
     stack = build(LSTM, features_ahead, hidden=4, bidirectional=True).body
     with pytest.raises(ValueError, match="bidirectional stack has no single step"):
-        stack.step(inputs(1, 3), stack.zero_state(inputs(1, 2, 3)))
+        stack.step(inputs(1, 3), stack.zero_state(inputs(1, 2, 3)), 0)
 
 
 @ALL
@@ -193,7 +193,7 @@ def test_initialisation(model: Any, spec: Spec) -> None:
 def test_gates_lie_between_zero_and_one(model: Any, bidirectional: bool, tokens_spec: Spec, build: Any) -> None:
     built = build(model, tokens_spec, hidden=4, layers=2, bidirectional=bidirectional)
     x = built.embedding(torch.ones(2, 7, 2, dtype=torch.long))
-    gates = built.gates(x)
+    gates = built.pictures(x, torch.ones(2, 7, dtype=torch.bool))
     names = {GRU: ("reset", "update"), LSTM: ("input", "forget", "output")}[model]
     suffixes = [".0", ".1"] + ([".0.reverse", ".1.reverse"] if bidirectional else [])
     assert set(gates) == {name + suffix for name in names for suffix in suffixes}
