@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from bench.cli.output import EXIT_UNSEEN, patient
 from bench.records import foreign
@@ -19,8 +19,8 @@ def run(app: App, arguments: Sequence[str] | None, name: str) -> int:
     """Run a command line, from `arguments` or from the process's own; its exit code. name: of the command, for
     messages.
 
-    Where the reader of stdout leaves (`| head`), having seen enough, nothing changes. Where stdout cannot be written for
-    another reason, as on a full disk, a command that went well ends with exit code 1.
+    Where the reader of stdout leaves (`| head`), having seen enough, nothing changes. Where stdout cannot be written
+    for another reason, as on a full disk, a command that went well ends with exit code 1.
     """
     with patient() as outlets:
         code = _run(app, arguments, name)
@@ -35,6 +35,8 @@ def _run(app: App, arguments: Sequence[str] | None, name: str) -> int:
     app.suppress_keyboard_interrupt = False  # else an interrupted command ends without a word
     try:
         return int(app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    except UnusedCliTokensError as error:
+        code, message = EXIT_USAGE, f"{error} Separate the values of one flag by commas: --lengths 10,100"
     except CycloptsError as error:
         code, message = EXIT_USAGE, str(error)
     except BenchError as error:
