@@ -99,7 +99,7 @@ class Worker:
     @property
     def cell(self) -> Cell | None:
         """The cell it is measuring."""
-        return self.job[0] if self.job else None
+        return self.job.cell if self.job else None
 
     def start(self, job: Job, attempt: int, *, alone: bool = False) -> None:
         """Hand it a cell. alone: it has its GPU to itself."""
@@ -242,7 +242,7 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
         if kind == "check":
             pipe.send(("checked", build.check(content)))
         else:
-            pipe.send(("began", content[0].recipe.steps))
+            pipe.send(("began", content.steps))
             finished = trial.run(content, surroundings, _Reporter(pipe), observer)
             for line in [*finished.said, *(observer.notes() if observer else [])]:
                 pipe.send(("note", line))

@@ -24,10 +24,15 @@ Line = Annotated[str, BeforeValidator(_line)]
 Block = Annotated[str, BeforeValidator(_block)]
 
 
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 2**53  # whole numbers up to it are exact as floating-point numbers, and every format holds them
+
+Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
-Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+Natural = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -150,9 +150,9 @@ def truncate(model: SequenceModel, steps: int) -> None:
 def check(jobs: list[Job]) -> list[str]:
     """One message for every distinct fault that keeps a task or model from being built."""
     messages: dict[str, None] = {}
-    for cell, source in jobs:
+    for job in jobs:
         try:
-            build(cell, source)
+            build(job.cell, job.source)
         except (BenchError, ValueError, TypeError, OSError) as error:
             messages[foreign.message(error)] = None
         except Exception:  # a fault of the model's own code becomes its cell's row, with where it happened
@@ -162,8 +162,8 @@ def check(jobs: list[Job]) -> list[str]:
 
 def prepare(job: Job) -> tuple[Task, SequenceModel]:
     """The task and the model of a job, the task set to hand over the recipe's steps in blocks."""
-    task, model = build(*job)
-    recipe = job[0].recipe
+    task, model = build(job.cell, job.source)
+    recipe = job.cell.recipe
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)
     task.steps = recipe.steps
     task.train_lengths = recipe.train_lengths

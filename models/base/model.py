@@ -215,11 +215,6 @@ class SequenceModel(LightningModule, ABC):
         return (x != self.embedding.padding(x.device).to(x.dtype)).any(-1)
 
     @final
-    def span(self, reads: Reads) -> slice:
-        """The shortest run of steps that holds every read position of the batch."""
-        return reads.span
-
-    @final
     def pick(self, states: Tensor, reads: Reads) -> Tensor:
         """states (batch, time, features), or cut to the span of reads already -> (reads, features)."""
         return reads.pick(states)
