@@ -20,6 +20,7 @@ SCHEMA = 2
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "error", "unavailable", "invalid"]
 ANSWERS: frozenset[Status] = frozenset({"ok", "diverged"})
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Norm = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 Measure = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]  # squares of it are finite too
 LEARNING = 0.05  # skill from which a cell counts as learning
 SHORT = 1000  # steps below which a cell at chance is called budget-limited
@@ -80,10 +81,10 @@ class Curves(Frozen):
 
     validation: tuple[tuple[Whole, Finite | None], ...] = ()
     train_loss: tuple[Finite | None, ...] = ()
-    gradient_norm: tuple[Finite | None, ...] = ()
+    gradient_norm: tuple[Norm | None, ...] = ()
     clipped: Whole = 0
     parameter_steps: tuple[Whole, ...] = ()
-    parameter_norms: dict[Line, tuple[Finite | None, ...]] = Field(default_factory=dict)
+    parameter_norms: dict[Line, tuple[Norm | None, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _as_long(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,12 +111,9 @@ def read(files: Files, path: Path) -> bytes:
 
     Raises:
         FileNotFoundError: there is none.
-        CorruptRecordError: it is a folder, a pipe, a device or a loop of links, of which the end may never come.
         StoreError: it cannot be read.
     """
     try:
-        if os.path.lexists(path) and not os.path.isfile(path):
-            raise CorruptRecordError(f"{path} is no regular file")
         return files.read(path)
     except FileNotFoundError:
         raise

@@ -32,7 +32,7 @@ def decimals_of(value: float) -> int:
 
 def rate(value: float) -> str:
     """Write a learning rate: 3e-4, 0.01, 0.5."""
-    if value >= 0.01:
+    if value >= 0.01 or value < 1e-300:
         return f"{value:g}"
     power = math.floor(math.log10(value) + 1e-9)
     return f"{value / 10.0**power:.3g}e{power}"
