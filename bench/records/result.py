@@ -20,6 +20,7 @@ SCHEMA = 2
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "error", "unavailable", "invalid"]
 ANSWERS: frozenset[Status] = frozenset({"ok", "diverged"})
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Power = Annotated[float, Field(allow_inf_nan=False, ge=-1000, le=1000)]  # of ten, in which all numbers lie
 Norm = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 Measure = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]  # squares of it are finite too
 LEARNING = 0.05  # skill from which a cell counts as learning
@@ -99,8 +100,8 @@ class GradientProfile(Frozen):
     undetermined.
     """
 
-    log10_median: tuple[Finite | None, ...]
-    log10_mean: tuple[Finite | None, ...]
+    log10_median: tuple[Power | None, ...]
+    log10_mean: tuple[Power | None, ...]
     zeros: Whole
     nonfinite: Whole
     ratio: Finite | None
