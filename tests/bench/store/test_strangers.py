@@ -126,7 +126,7 @@ def test_the_next_run_moves_it_aside(sent: Store) -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_forged_values(sent: Store, tmp_path: Path, part: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """One of fifty of all that can be forged with `tests.support.mutants`; all of it was tried by hand."""
+    """A share of all that can be forged with `tests.support.mutants`: four parts of 53."""
     result = make_measured("char_lm", "gru", 10, score=2.5)
     for number, (what, line) in enumerate(islice(mutants(result), part * 13, None, 53)):
         content = json.loads(line)
