@@ -11,8 +11,9 @@ from bench.records.result import Result
 from bench.records.row import row
 from reports.page import series as page_series
 from reports.page.series import Lists, short
-from reports.summary.group import Group, seconds_per_step, word_of
+from reports.summary.group import Group, seconds_per_step
 from reports.summary.grouping import compare
+from reports.summary.outcomes import word_of
 from reports.text import words
 from reports.view import Topic
 
@@ -91,7 +92,7 @@ def group(group: Group, lists: Lists) -> dict[str, Any]:
         "on_edge": group.on_edge,
         "body": group.parameters_body,
         "cost": _costs(group),
-        "horizon": short(group.typical(lambda result: result.memory_horizon)),
+        "horizon": short(group.memory.steps),
         "summaries": page_series.summaries(group.seeds),
         "heat": page_series.heat(group.seeds, lists),
         "reach": next((r.gradient_flow[0].reach for r in group.seeds if r.gradient_flow), None),

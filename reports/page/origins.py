@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from bench.records.asked import Asked, AskedCell, possible_keys
+from bench.records.asked import Asked, AskedCell, unanswered
 from bench.records.recipe import as_text
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
@@ -33,8 +33,7 @@ def _says_none(name: str, sweep: dict[str, Any]) -> bool:
 
 def missing(asked: Iterable[AskedCell], results: Iterable[Result]) -> list[str]:
     """Labels of the cells that some sweep asked for and that have no result of any kind."""
-    held = {key for result in results for key in possible_keys(result.cell)}
-    return list({item.key: item.cell.label for item in asked if item.key not in held}.values())
+    return [item.cell.label for item in unanswered(asked, (result.cell for result in results))]
 
 
 def provenance(results: Sequence[Result], sweeps: Sequence[Asked]) -> dict[str, Any]:

@@ -103,7 +103,7 @@ function memoryPanels() {
       references: [[topic.lengths.map((x) => [x, x]), 'all T', true, true]],
     });
     return figure(`${topic.title}: memory horizon`, drawing,
-      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5.`);
+      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5. ✕: none, as at chance.${topic.harmed ? ` Note: ${topic.harmed}.` : ''}`);
   });
   for (const topic of data.topics) {
     const length = Math.max(...topic.lengths);
