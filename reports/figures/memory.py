@@ -31,7 +31,8 @@ def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
     for topic in topics:
         rows: list[Row] = []
         for label, group in topic.drawn:
-            values = [steps for steps in (memory(result).steps for result in group.seeds) if steps is not None]
+            said = [memory(result).steps for result in group.seeds] if group.memory.steps is not None else []
+            values = [steps for steps in said if steps is not None]
             counts.add(len(values))
             rows += map(_on_axis, drawing.seed_rows(label, group.identity.length, values))
         diagonal = [{"length": n, "value": n, "reference": "remembers all T steps"} for n in topic.lengths]

@@ -165,9 +165,14 @@ class Group:
     @cached_property
     def interval(self) -> Interval | None:
         """What may stand beside the score: at n = 1 the test-sampling interval, at 2–4 (or with diverged, failed or
-        seeds of two kinds) the range of the values, from 5 the t interval of the mean. Within the score's bounds."""
-        if self.averaged and all(map(math.isfinite, bounds := statistics.t_interval(self.values))):
-            return Interval(*self.scores[0].within(*bounds), "t")
+        seeds of two kinds) the range of the values, from 5 the t interval of the mean. Within the score's bounds.
+
+        Equal values are a range at any n: they prove no certainty.
+        """
+        if self.averaged and len(set(self.values)) > 1:
+            bounds = statistics.t_interval(self.values)
+            if all(map(math.isfinite, bounds)):
+                return Interval(*self.scores[0].within(*bounds), "t")
         if len(self.values) > 1:
             return Interval(min(self.values), max(self.values), "range")
         if len(self.seeds) == 1 and self.scores:
@@ -183,6 +188,12 @@ class Group:
         return self.scores[0].skill_of(self.score)
 
     @property
+    def interval_skill(self) -> tuple[float, ...]:
+        """The bounds of the interval as skill, in the order of the score; empty without an interval."""
+        interval = self.interval
+        return tuple(map(self.scores[0].skill_of, interval[:2])) if interval else ()
+
+    @property
     def equals_chance(self) -> bool:
         """Whether the score merely equals the trivial baseline: the outcome says so."""
         return self.outcome in AT_CHANCE
@@ -196,7 +207,7 @@ class Group:
     def _mean_at_chance(self) -> bool:
         """Whether the mean merely equals the trivial baseline: skill below .05, or the interval holds chance."""
         interval, chance = self.interval, self.scores[0].chance
-        holds = interval is not None and interval.low <= chance <= interval.high
+        holds = interval is not None and interval.kind == "t" and interval.low <= chance <= interval.high
         return holds or self.skill is None or below_learning(self.skill)
 
     @property

@@ -135,6 +135,14 @@ def _by_majority(group: Group) -> bool:
 # -- comparisons -------------------------------------------------------------------------------------------------------
 
 
+ALPHA = 0.05  # p below which two groups are said to differ
+
+
+def compared_by(first: Group, second: Group) -> str:
+    """Name what `compare` compares: steps to solve where any seed solved, else scores."""
+    return "steps to solve" if first.solved or second.solved else "score"
+
+
 def compare(first: Group, second: Group) -> float:
     """Test that two groups of seeds differ; the exact two-sided p.
 
@@ -147,7 +155,7 @@ def compare(first: Group, second: Group) -> float:
     ours, theirs = first.identity, second.identity
     if (ours.task, ours.length, ours.data) != (theirs.task, theirs.length, theirs.data):
         raise ValueError(f"cannot compare {ours.task} T={ours.length} with {theirs.task} T={theirs.length}")
-    by_steps = bool(first.solved or second.solved)
+    by_steps = compared_by(first, second) == "steps to solve"
 
     def place(result: Result) -> float:
         if by_steps:

@@ -15,6 +15,11 @@ def typical(values: Iterable[float | None]) -> float | None:
     return median(known) if known else None
 
 
+def middle(values: Iterable[float]) -> float:
+    """Find the median of some values, of which there is one at least."""
+    return median(values)
+
+
 def stretches(values: Sequence[float | None], size: int) -> list[list[float]]:
     """Cut a series into stretches of `size` steps, each without the values that are not known."""
     return [

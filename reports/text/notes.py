@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bench.records.result import SHORT
+from bench.records.result import LEARNING, SHORT
 from reports.summary import Group
 from reports.summary.memory import worse_with_more
 from reports.text.words import EQUALS_CHANCE, ON_EDGE, cut, number, rate, whole
@@ -68,7 +68,8 @@ def _legend(groups: Sequence[Group], kind: str) -> list[str]:
     clustered = any(group.split and not group.mixed for group in groups)
     detailed = kind != "overview"
     lines = (
-        (marked, f"{EQUALS_CHANCE} : merely equals the trivial baseline (skill below 0.05, or interval holds chance)"),
+        (marked,
+         f"{EQUALS_CHANCE} : merely equals the trivial baseline (skill below {LEARNING:g}, or interval holds chance)"),
         (detailed, "chance: the trivial baseline · skill: 0 = chance, 1 = perfect, or the best reference score"),
         (detailed and "test sampling" in intervals,
          "± at n = 1: 95 % interval over the test set; seeds may differ more"),

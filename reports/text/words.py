@@ -59,7 +59,7 @@ def spread(group: Group, per_line: int = 5) -> str:
         texts = [number(value) for value in sorted(group.values)]
         parts += [" ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
     elif interval is not None and interval.kind == "range":
-        parts.append(f"{number(interval.low)}–{number(interval.high)}")
+        parts.append(f"{number(interval.low)}–{number(interval.high)}" if interval.low < interval.high else "all equal")
     elif interval is not None and cut(group):
         parts.append(f"[{number(interval.low)}, {number(interval.high)}]")
     elif interval is not None:

@@ -317,6 +317,7 @@ def test_the_unit_of_every_task_is_known_with_its_bounds_and_its_tolerance(task:
     unit = task.spec.objective.unit
     low, high = measure.bounds(unit, task.best, task.spec.objective.higher_is_better)
     assert unit in measure.RANGES
-    assert low <= min(task.chance, task.best) and max(task.chance, task.best) <= high
+    assert low <= min(task.chance, task.best)
+    assert max(task.chance, task.best) <= high
     if task.tokens_per_step is not None:
         assert measure.TOLERANCES[unit] == task.context_tolerance

@@ -61,3 +61,13 @@ def test_ratio_interval_is_silent_where_blocks_cannot_tell():
     assert sampling.ratio_interval([(0.0, 0.0), (1.0, 2.0), (0.0, 0.0)]) is None
     low, high = sampling.ratio_interval([(0.0, 0.0), (1.0, 2.0), (1.5, 2.0)])
     assert low < 0.625 < high
+
+
+def test_ratio_interval_of_huge_tiny_and_unequal_blocks_is_finite_or_silent():
+    low, high = sampling.ratio_interval([(1e90, 1.0), (3e90, 1.0), (2e90, 1.0)])
+    assert low < 2e90 < high < 1e91
+    low, high = sampling.ratio_interval([(1e-300, 1.0), (3e-300, 1.0), (2e-300, 1.0)])
+    assert low < 2e-300 < high < 1e-299
+    assert sampling.ratio_interval([(1.0, 1e300), (1.0, 1e-300)]) is None
+    assert sampling.ratio_interval([(1e300, 1e-300), (1.0, 1e-300), (2.0, 1e-300)]) is None
+    assert sampling.ratio_interval([(0.0, 1.0)] * 64) is None
