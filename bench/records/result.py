@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from bench.records import measure, sampling
 from bench.records.cell import Cell
 from bench.records.frozen import Block, Frozen, Line, Whole
 
@@ -25,6 +26,11 @@ Norm = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 Measure = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]  # squares of it are finite too
 LEARNING = 0.05  # skill from which a cell counts as learning
 SHORT = 1000  # steps below which a cell at chance is called budget-limited
+
+
+def below_learning(skill: float) -> bool:
+    """Tell whether a skill is too small to be called learning; .05 is learning, also where its last bit is lost."""
+    return skill < LEARNING - 1e-9
 
 
 Part = TypeVar("Part", bound=Frozen)
@@ -70,7 +76,35 @@ class Score(Frozen):
     @property
     def skill(self) -> float:
         """0 = the trivial baseline, 1 = perfect or the best known floor."""
-        return (self.score - self.chance) / (self.best - self.chance)
+        return self.skill_of(self.score)
+
+    def skill_of(self, score: float) -> float:
+        """Find the skill of another score of the same test."""
+        return (score - self.chance) / (self.best - self.chance)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value that such a score can have; infinite where nothing bounds it."""
+        return measure.bounds(self.unit, self.best, self.higher_is_better)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The test-sampling interval, within the score's bounds; None where the blocks cannot tell."""
+        found = sampling.ratio_interval(self.blocks)
+        return None if found is None else self.within(*found)
+
+    def within(self, low: float, high: float) -> tuple[float, float]:
+        """Cut an interval at the bounds of the score."""
+        least, largest = self.bounds
+        return max(low, least), min(high, largest)
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the score merely equals the trivial baseline: skill < .05, or the test-sampling interval holds
+        chance."""
+        interval = self.interval
+        holds = interval is not None and interval[0] <= self.chance <= interval[1]
+        return holds or below_learning(self.skill)
 
 
 class Curves(Frozen):
@@ -225,13 +259,16 @@ class Result(Frozen):
 
     @property
     def outcome(self) -> str | None:
-        """One word beside the score: solved, learning, at chance, or budget-limited (at chance, and too few steps to
-        say more). None without a score."""
+        """One word beside the score: solved, learning, at chance (see `Score.at_chance`), or budget-limited (at chance,
+        and too few steps to say more). None without a score."""
         if self.score is None:
             return None
         if self.solved_at_step is not None:
             return "solved"
-        if self.score.skill >= LEARNING:
-            return "learning"
+        return self.at_chance_word if self.score.at_chance else "learning"
+
+    @property
+    def at_chance_word(self) -> str:
+        """What a score that equals chance is called here: budget-limited where training was short, else at chance."""
         trained = self.size is None or self.size.parameters > 0
         return "budget-limited" if trained and self.steps < SHORT else "at chance"

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from bench.mirror import tracking
 from bench.records.cell import Cell, Recipe
 from bench.records.job import Finished, Job, Surroundings
+from bench.records.memory import effective_context
 from bench.records.reading import Question
 from bench.records.result import Result, Size
 from bench.trial import asking, checkpoint
@@ -24,7 +25,7 @@ from bench.trial.recorder import Recorder
 from bench.trial.stopwatch import Stopwatch
 from bench.trial.testing import lightning, scored
 from models.base import SequenceModel, count_parameters
-from tasks.base import Task, effective_context
+from tasks.base import Task
 
 
 def observer(surroundings: Surroundings) -> tracking.Observer | None:
@@ -129,7 +130,7 @@ def _answers(task: Task, model: SequenceModel, recorder: Recorder) -> dict[str, 
     sample, context_use = task.sample(model), task.context_use(model)
     horizon = task.memory_horizon(score.score)
     if context_use:
-        horizon = effective_context(context_use, task.context_tolerance)
+        horizon = effective_context(score, context_use, task.context_tolerance).steps
     return {
         "score": score,
         "sample": sample,

@@ -11,6 +11,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from bench.records import foreign
+from bench.records.asked import AskedCell
 from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
@@ -57,7 +58,7 @@ class Choice:
             why = "no stored result has these tasks, models and lengths together"
             empty = "it holds no results yet. Run `python -m bench.run` first."
             raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
-        return View.of(results, order, stored)
+        return View.of(results, order, stored, asked_cells(store))
 
 
 ALL = Choice()
@@ -69,6 +70,11 @@ def asked_order(store: Store) -> Order:
     asked.sort(key=lambda sweep: -len(sweep["tasks"]) * len(sweep["models"]))
     tasks, models = ([name_of(entry) for sweep in asked for entry in sweep[kind]] for kind in ("tasks", "models"))
     return Order(tuple(tasks), tuple(models))
+
+
+def asked_cells(store: Store) -> list[AskedCell]:
+    """Read the cells that the store's sweeps asked for, whether they have run or not."""
+    return [item for recorded in store.sweeps() for item in recorded.cells]
 
 
 def select(

@@ -68,7 +68,8 @@ class Task(LightningDataModule, metaclass=_Stating):
       minimum_length: the smallest length that makes sense.
       tokens_per_step: None, or the number of tokens a training step reads at every length (equal text per step).
       fallback: None, or the corpus used when the task's `corpus` cannot be had.
-      context_tolerance: by how much a score may differ and still count as equal (see `effective_context`).
+      context_tolerance: by how much a score may differ and still count as equal: the effective context of `context_use`
+        is the least one whose score is equal to the best.
 
     Attributes of a task object:
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset, Subset
 
 from tasks.adding import Adding
-from tasks.base import Batch, Block, Split, effective_context, generator
+from tasks.base import Batch, Block, Split, generator
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.running_average import RunningAverage
@@ -84,16 +84,6 @@ def test_skill_and_solved_follow_the_direction() -> None:
     assert down.skill(1 / 12) == pytest.approx(0.5)
     up.solved_threshold = None
     assert not up.solved(1.0)
-
-
-def test_effective_context_is_the_least_that_scores_as_the_longest() -> None:
-    points = [(1, 4.0), (2, 3.0), (5, 2.51), (10, 2.5), (20, 2.502), (50, 2.505)]
-    assert effective_context(points, 0.01) == 5
-    assert effective_context(points, 0.004) == 20
-    assert effective_context(points, 0) == 50
-    assert effective_context(points, 10) == 1
-    assert effective_context([(1, 0.3), (2, 0.5), (5, 0.3)], 0.01) == 1
-    assert effective_context([], 0.01) is None
 
 
 def test_what_a_task_need_not_say() -> None:
