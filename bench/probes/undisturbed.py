@@ -69,6 +69,10 @@ class Kept:
             for undo in self._undo:
                 undo()
 
+    def forget(self) -> None:
+        """Hold nothing of the model any more: torch refuses to move a module whose parameters are held elsewhere."""
+        self._undo.clear()
+
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[Kept]:
@@ -79,6 +83,7 @@ def undisturbed(model: nn.Module) -> Iterator[Kept]:
             yield kept
     finally:
         kept.restore()
+        kept.forget()
         for module, training in modes:
             module.training = training
 

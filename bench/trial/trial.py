@@ -16,7 +16,7 @@ from bench.records.cell import Cell, Recipe
 from bench.records.job import Finished, Job, Surroundings
 from bench.records.reading import Question
 from bench.records.result import Result, Size
-from bench.trial import asking, checkpoint
+from bench.trial import asking, checkpoint, contract
 from bench.trial.build import prepare
 from bench.trial.faults import described, status_of
 from bench.trial.machine import on_gpu, peak_memory_mb, provenance, quiet, reset_peak_memory
@@ -64,6 +64,7 @@ def _attempt(
     try:
         reset_peak_memory(on_gpu(surroundings.accelerator))
         task, model = prepare(job)
+        contract.keep(task, model, cell.recipe)
         recorder = Recorder(cell.recipe, task, report, observer, watch)
         finished = _measure(cell, task, model, recorder, surroundings)
         return replace(finished, said=tuple(recorder.said))
@@ -160,6 +161,8 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
             recorder.solved_at = 0
         if not recorder.diverged:
             recorder.watch.enter("evaluation")
+            contract.sees(task, model, training=False)
+            model.evaluation = None
             loop.test(model, datamodule=task, verbose=False)
 
 
