@@ -31,7 +31,7 @@ def same_randomness() -> Iterator[None]:
 def seed_everything(seed: int) -> None:
     """Seed the global generators of torch, numpy and Python."""
     torch.manual_seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed % 2**32)
     random.seed(seed)
 
 
