@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 
-import safetensors.torch
 from safetensors import SafetensorError
 
 from bench.records.cell import Cell
 from bench.records.job import Finished, Job, Source, Surroundings
 from bench.records.reading import Question, Reading
 from bench.records.result import Score
+from bench.trial import contract
 from bench.trial.build import build
 from bench.trial.faults import described, status_of
 from bench.trial.machine import provenance, quiet
 from bench.trial.stopwatch import Stopwatch
 from bench.trial.testing import lightning, scored
+from bench.trial.weights import restore
 from models.base import SequenceModel
 from tasks.base import Task
 
@@ -62,6 +63,8 @@ def ask(job: Job, accelerator: str) -> Score:
     asked = task.at(question.length)
     if (asked.spec.inputs, asked.spec.outputs) != (task.spec.inputs, task.spec.outputs):
         raise ValueError(f"{cell.task} has other inputs or outputs at length {question.length} than at {cell.length}")
+    contract.states(asked)
+    contract.can_be_scored(asked, "test")
     model.spec = asked.spec
     with quiet():
         lightning(accelerator).test(model, datamodule=asked, verbose=False)
@@ -76,8 +79,7 @@ def rebuilt(cell: Cell, source: Source | None, weights: bytes) -> tuple[Task, Se
     """
     task, model = build(cell, source)
     try:
-        numbers = safetensors.torch.load(weights)
-        model.load_state_dict({name: value for name, value in numbers.items() if not name.startswith(METRIC)})
+        restore(model, weights, leaving=METRIC)
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(f"the stored weights are not those of {cell.label}: {error}") from None
     return task, model

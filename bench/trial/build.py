@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from bench import catalog
+from bench.probes.undisturbed import seed_everything
 from bench.records import foreign
 from bench.records.cell import Cell, Entry
 from bench.records.errors import BenchError
@@ -46,7 +48,7 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     model_class = model_card.load()
     if not (inspect.isclass(model_class) and issubclass(model_class, SequenceModel)):
         raise ValueError(f"{model_entry.name} must be a subclass of models.base.SequenceModel")
-    torch.manual_seed(generator(cell.seed, "initialisation").initial_seed())
+    seed_everything(generator(cell.seed, "initialisation").initial_seed())
     with _sized(model_entry.name, recipe):
         model: SequenceModel = model_class(
             task.spec,
@@ -55,6 +57,9 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
             **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
             **model_card.values(model_entry.options),
         )
+    if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
+        with torch.no_grad():
+            model(task.training_batch(0))  # the first pass says what sizes they have
     if recipe.bptt is not None:
         truncate(model, recipe.bptt)
     model.optimisation = optimisation(recipe)

@@ -21,8 +21,14 @@ OUT_OF_MEMORY = (
 )
 
 
+class InvalidError(Exception):
+    """A task or a model broke its contract, so that a score would mean nothing. Its text is one sentence for people."""
+
+
 def status_of(error: Exception) -> Status:
     """Return the status of a cell that raised `error`."""
+    if isinstance(error, InvalidError):
+        return "invalid"
     refused = any(words in foreign.message(error) for words in OUT_OF_MEMORY)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:
         return "out_of_memory"
@@ -33,6 +39,8 @@ def status_of(error: Exception) -> Status:
 
 def described(error: Exception) -> str:
     """Return what went wrong, first; then where, innermost call last. No local values: they may hold secrets."""
+    if isinstance(error, InvalidError):
+        return f"{error}\n"
     frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
     where = [f"  {Path(frame.filename).name}:{frame.lineno} in {frame.function}\n" for frame in frames[-8:]]
     return "".join([f"{type(error).__name__}: {foreign.message(error)}\n", *where])

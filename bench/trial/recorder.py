@@ -10,11 +10,13 @@ import torch
 from lightning import Trainer
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from bench.mirror.tracking import Observer
 from bench.probes.as_record import rounded
 from bench.records.cell import Recipe
 from bench.records.result import Curves
+from bench.trial.contract import is_finite
 from bench.trial.history import History
 from bench.trial.snapshots import Snapshots
 from bench.trial.stopwatch import Stopwatch
@@ -88,6 +90,7 @@ class Recorder(Callback):
         seen.parameter_norms |= {step: norms.tolist() for step, norms in outputs["parameter_norms"].items()}
         seen.steps = trainer.global_step
         if not bool(torch.isfinite(losses).all() & torch.isfinite(norms).all()):
+            self._blame_data(batch, losses, seen.steps - len(losses))
             self.diverged = trainer.should_stop = True
         if self.observer is not None:
             seen.tell(self.observer, pl_module.parameter_names(), outputs["first_step"])
@@ -95,6 +98,16 @@ class Recorder(Callback):
         if not self.diverged:
             self.snapshots.on_the_way(seen.steps, pl_module)
         self.watch.enter("data")
+
+    def _blame_data(self, batch: Batch | Block, losses: Tensor, first: int) -> None:
+        """Tell data that are not finite from a model that diverged.
+
+        Raises:
+            InvalidError: the first batch whose loss is not finite is itself not.
+        """
+        parts = batch if isinstance(batch, Block) else [batch]
+        for number in (~losses.isfinite()).nonzero()[:1].flatten().tolist():
+            is_finite(self.task, parts[number], f"training batch {first + number}")
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Leave training."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lightning import Trainer
 
 from bench.records.result import Score
+from bench.trial.faults import InvalidError
 from bench.trial.machine import full_precision, on_gpu, quiet
 from models.base import SequenceModel
 from tasks.base import Task
@@ -29,9 +31,25 @@ def lightning(accelerator: str, **options: Any) -> Trainer:
         )
 
 
+def tested(loop: Trainer, task: Task, model: SequenceModel) -> bool:
+    """Go through the test set; whether the score is finite. Whatever evaluation the model held before is gone."""
+    _forget(model)
+    loop.test(model, datamodule=task, verbose=False)
+    return model.evaluation is None or math.isfinite(model.evaluation.score)
+
+
+def _forget(model: SequenceModel) -> None:
+    model.evaluation = None
+
+
 def scored(task: Task, model: SequenceModel, validation_score: float | None) -> Score:
-    """The test score, after `Trainer.test` left its evaluation on the model."""
-    assert model.evaluation is not None
+    """The test score, after `Trainer.test` left its evaluation on the model.
+
+    Raises:
+        InvalidError: it left none.
+    """
+    if model.evaluation is None:
+        raise InvalidError(f"{type(model).__name__}: the test left no evaluation: leave the base's test to run")
     objective, evaluation = task.spec.objective, model.evaluation
     return Score(
         score=evaluation.score,
@@ -46,5 +64,5 @@ def scored(task: Task, model: SequenceModel, validation_score: float | None) -> 
         counted=objective.counted,
         blocks=evaluation.blocks,
         floors=task.floors,
-        extras=evaluation.extras,
+        extras={name: value for name, value in evaluation.extras.items() if math.isfinite(value)},
     )

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import safetensors.torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
@@ -17,13 +16,15 @@ from bench.records.job import Finished, Job, Surroundings
 from bench.records.memory import effective_context
 from bench.records.reading import Question
 from bench.records.result import Result, Size
-from bench.trial import asking, checkpoint
+from bench.trial import asking, checkpoint, contract
 from bench.trial.build import prepare
+from bench.trial.extras import Extras
 from bench.trial.faults import described, status_of
 from bench.trial.machine import on_gpu, peak_memory_mb, provenance, quiet, reset_peak_memory
 from bench.trial.recorder import Recorder
 from bench.trial.stopwatch import Stopwatch
-from bench.trial.testing import lightning, scored
+from bench.trial.testing import lightning, scored, tested
+from bench.trial.weights import packed
 from models.base import SequenceModel, count_parameters
 from tasks.base import Task
 
@@ -65,6 +66,7 @@ def _attempt(
     try:
         reset_peak_memory(on_gpu(surroundings.accelerator))
         task, model = prepare(job)
+        contract.keep(task, model, cell.recipe)
         recorder = Recorder(cell.recipe, task, report, observer, watch)
         finished = _measure(cell, task, model, recorder, surroundings)
         return replace(finished, said=tuple(recorder.said))
@@ -95,8 +97,9 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
     if cell.recipe.steps:
         _train(trainer(cell.recipe, surroundings.accelerator, recorder, keeper), task, model, recorder)
     answered = cell.recipe.steps > 0 and not recorder.diverged
-    answers = _answers(task, model, recorder) if answered else {}
-    weights = safetensors.torch.save({name: value.contiguous() for name, value in model.state_dict().items()})
+    extra = Extras()
+    answers = _answers(task, model, recorder, extra) if answered else {}
+    weights = extra.tried("weights", None, lambda: packed(model))
     watch, seen, snapshots = recorder.watch, recorder.seen, recorder.snapshots
     watch.enter("start_up")
     gpu = on_gpu(surroundings.accelerator) and cell.recipe.steps > 0
@@ -110,37 +113,33 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
         curves=recorder.curves(model.parameter_names()),
         gradient_flow=tuple(snapshots.flows),
         jacobians=tuple(snapshots.jacobians),
-        pictures=snapshots.pictures(model) if answered else (),
-        size=_size(model, cell.length),
+        pictures=extra.field("pictures", lambda: snapshots.pictures(model)) if answered else (),
+        size=_size(model, cell.length, extra),
         seconds=watch.seconds(),
         steps_per_second=watch.steps_per_second(seen.steps),
         peak_memory_mb=peak_memory_mb(gpu),
-        notes=(*model.notes, *snapshots.notes),
+        notes=(*model.notes, *snapshots.notes, *extra.notes),
         provenance=provenance(watch.started, surroundings),
-        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        weights_sha256=None if weights is None else hashlib.sha256(weights).hexdigest(),
     )
     return Finished(result, weights)
 
 
-def _answers(task: Task, model: SequenceModel, recorder: Recorder) -> dict[str, Any]:
+def _answers(task: Task, model: SequenceModel, recorder: Recorder, extra: Extras) -> dict[str, Any]:
     """Return those fields of the record that a trained and tested model fills."""
     score = scored(task, model, recorder.seen.validation[-1][1])
-    recorder.inspect(model)
+    extra.tried("gradient flow at the end", None, lambda: recorder.inspect(model))
     recorder.watch.enter("evaluation")
-    sample, context_use = task.sample(model), task.context_use(model)
-    horizon = task.memory_horizon(score.score)
+    sample = extra.field("sample", lambda: task.sample(model))
+    context_use = extra.field("context_use", lambda: tuple(task.context_use(model) or ()))
+    horizon = extra.field("memory_horizon", lambda: task.memory_horizon(score.score))
     if context_use:
         horizon = effective_context(score, context_use, task.context_tolerance).steps
-    return {
-        "score": score,
-        "sample": sample,
-        "context_use": tuple(context_use or ()),
-        "memory_horizon": horizon,
-    }
+    return {"score": score, "sample": sample, "context_use": context_use, "memory_horizon": horizon}
 
 
-def _size(model: SequenceModel, length: int) -> Size:
-    state = model.state_size(length)
+def _size(model: SequenceModel, length: int, extra: Extras) -> Size:
+    state = extra.tried("state_size", None, lambda: model.state_size(length))
     return Size(
         parameters=count_parameters(model),
         parameters_body=count_parameters(model.body),
@@ -161,7 +160,8 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
             recorder.solved_at = 0
         if not recorder.diverged:
             recorder.watch.enter("evaluation")
-            loop.test(model, datamodule=task, verbose=False)
+            contract.sees(task, model, training=False)
+            recorder.diverged = not tested(loop, task, model)
 
 
 def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Callback) -> Trainer:

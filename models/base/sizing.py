@@ -9,6 +9,12 @@ import torch
 from torch import nn
 
 TOLERANCE = 0.02
+DOUBLINGS = 10  # of the width, in which a body has to gain a trained number
+WIDEST = 64  # times the budget: no wider body is looked at
+
+
+class _LazyError(ValueError):
+    """A body whose numbers cannot be counted."""
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -17,9 +23,16 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def count_on_meta(build: Callable[[int], nn.Module], size: int) -> int:
-    """The number of trained numbers in `build(size)`, without allocating them."""
-    with torch.device("meta"):
-        return count_parameters(build(size))
+    """The number of trained numbers in `build(size)`, without allocating them; where a body cannot be built so, it is
+    built whole, and the random numbers that it draws are put back."""
+    try:
+        with torch.device("meta"):
+            return count_parameters(build(size))
+    except _LazyError:
+        raise
+    except Exception:  # numpy, a parametrisation: whatever needs numbers raises in its own way; a true fault does again
+        with torch.random.fork_rng(devices=[]):
+            return count_parameters(build(size))
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Budget:
         """
 
         def count(times: int) -> int:
-            return count_on_meta(build, times * multiple)
+            return self._count(build, times * multiple)
 
         least = count(1)
         if least > self.parameters * (1 + TOLERANCE):
@@ -46,12 +59,39 @@ class Budget:
                 f"already holds {least}. Ask for at least {least}, or give --hidden."
             )
         low, high = 1, 2
-        while count(high) <= self.parameters:
+        counts = [least, count(high)]
+        while counts[-1] <= self.parameters:
+            still = len(counts) > DOUBLINGS and counts[-1] == counts[-1 - DOUBLINGS]
+            if still or high > WIDEST * self.parameters:
+                raise ValueError(
+                    f"{self.owner} cannot be built with --parameters {self.parameters}: at size {high * multiple} its "
+                    f"body still holds {counts[-1]} trained numbers (is it frozen, or does it ignore the size?). Give "
+                    f"--hidden."
+                )
             low, high = high, 2 * high
+            counts.append(count(high))
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if count(middle) <= self.parameters else (low, middle)
         return low * multiple, high * multiple
+
+    def _count(self, build: Callable[[int], nn.Module], size: int) -> int:
+        """The trained numbers of a body.
+
+        Raises:
+            ValueError: it has lazy modules, whose numbers nobody knows before a pass.
+        """
+
+        def eager(size: int) -> nn.Module:
+            body = build(size)
+            if any(nn.parameter.is_lazy(parameter) for parameter in body.parameters()):
+                raise _LazyError(
+                    f"{self.owner} cannot be built with --parameters {self.parameters}: its body holds lazy modules, "
+                    f"whose numbers are not known before a pass. Give --hidden, or say their sizes."
+                )
+            return body
+
+        return count_on_meta(eager, size)
 
     def nearest(self, build: Callable[[int], nn.Module], what: str, multiple: int = 1) -> tuple[int, list[str]]:
         """The multiple of `multiple` whose body comes nearest to the budget; a note where even that misses by over 2 %.
@@ -62,7 +102,7 @@ class Budget:
             ValueError: the smallest body already holds more.
         """
         sizes = self.around(build, multiple)
-        counts = {size: count_on_meta(build, size) for size in sizes}
+        counts = {size: self._count(build, size) for size in sizes}
         best = min(sizes, key=lambda size: abs(counts[size] - self.parameters))
         if abs(counts[best] / self.parameters - 1) <= TOLERANCE:
             return best, []

@@ -1,0 +1,248 @@
+"""Whether a model's answers depend on what they may not: inputs after the step they are read at, other sequences, or
+the targets.
+
+Two passes are compared that differ in nothing but what an answer may not depend on. They have one shape and one seed,
+so that each position has the same random numbers and the same rounding in both; they run in float64, so that a
+dependence shows however small it is. Evaluation mode is what scores. Training mode is looked at too, because what leaks
+there teaches a model to rely on it; there, dropout is off, and modules that keep statistics as they train
+(batch normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from bench.probes.probing import as_probe
+from bench.probes.undisturbed import Kept, seed_everything, undisturbed
+from models.base import SequenceModel
+from tasks.base import Batch, Features, Inputs, Mixed, Reads, joined
+
+SEQUENCES = 3
+EACH = 32  # read steps of which each is looked at; beyond them a spread
+SPREAD = 8
+TOGETHER = 32_768  # positions in one pass, at most
+FINE, COARSE = 1e-9, 1e-4  # of the largest answer: what rounding leaves in float64, and in anything narrower
+NARROW = (torch.float32, torch.float16, torch.bfloat16)
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
+
+def violation(model: SequenceModel, batch: Batch, *, training: bool) -> str | None:
+    """Find what a model's answers depend on although they may not, in words; None where all is well.
+
+    batch: some sequences of the model's task, on the CPU. training: look at training mode too. The model is left as it
+    was, and so are the global random numbers.
+    """
+    batch = batch.select(slice(SEQUENCES))
+    try:
+        with as_probe(model), undisturbed(model) as kept:
+            return _first(Passes(model, kept, wide=True), batch.double(), training)
+    except (RuntimeError, TypeError):  # it cannot run in float64; a fault of another kind shows again below
+        with undisturbed(model) as kept:
+            return _first(Passes(model, kept, wide=False), batch.to(model.device), training)
+
+
+class Passes:
+    """Passes through one model in one mode, each from the same state and with the same random numbers.
+
+    wide: whether the model runs in float64.
+    """
+
+    def __init__(self, model: SequenceModel, kept: Kept, *, wide: bool) -> None:
+        self.model, self.kept, self.wide = model, kept, wide
+        self.draws = False
+
+    def answers(self, batch: Batch) -> Tensor:
+        """Outputs (reads, outputs) from the state in which the model was found."""
+        self.kept.restore()
+        return self.next_answers(batch)
+
+    def next_answers(self, batch: Batch) -> Tensor:
+        """Outputs (reads, outputs) from the state that the last pass left."""
+        seed_everything(0)
+        before = torch.get_rng_state()
+        with torch.no_grad():
+            outputs: Tensor = self.model(batch)
+        self.draws = not torch.equal(before, torch.get_rng_state())
+        return outputs.detach().clone()
+
+    def differ(self, first: Tensor, second: Tensor, batch: Batch) -> bool:
+        """Whether two answers differ by more than rounding. batch: one that gives such answers."""
+        if not self.wide:
+            return not close(first, second, COARSE)
+        if close(first, second, FINE):
+            return False
+        return not close(first, second, COARSE) or not self._computes_narrowly(batch)
+
+    def _computes_narrowly(self, batch: Batch) -> bool:
+        """Whether anything inside the model is rounded to less than float64."""
+        with _Widths() as seen:
+            self.answers(batch)
+        return seen.narrow
+
+
+class _Widths(TorchFunctionMode):
+    """Notes whether a function of torch returns real numbers narrower than float64."""
+
+    narrow = False
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        returned = function(*arguments, **(keywords or {}))
+        self.narrow |= isinstance(returned, Tensor) and returned.dtype in NARROW
+        return returned
+
+
+def close(first: Tensor, second: Tensor, tolerance: float) -> bool:
+    """Whether two tensors agree within a fraction of their largest finite number."""
+    if first.shape != second.shape:
+        return False
+    finite = first[first.isfinite()]
+    largest = float(finite.abs().max()) if len(finite) else 0.0
+    return torch.allclose(first, second, rtol=0.0, atol=tolerance * largest, equal_nan=True)
+
+
+# -- what is looked for -----------------------------------------------------------------------------------------------
+
+
+def _first(passes: Passes, batch: Batch, training: bool) -> str | None:
+    """The first dependence that is found, in evaluation mode and then in training mode."""
+    model = passes.model
+    for mode in ("evaluation", "training")[: 1 + training]:
+        with _in_mode(passes, batch, mode == "training"):
+            reason = _mixed(passes, batch) or _told(passes, batch)
+            if not model.spec.look_ahead:
+                reason = reason or _ahead(passes, batch)
+        if reason:
+            return f"{type(model).__name__}: {reason} (in {mode} mode). A score would not mean what the task says"
+    return None
+
+
+def _mixed(passes: Passes, batch: Batch) -> str | None:
+    """Answers of a sequence beside other sequences, in another order, and after other sequences."""
+    advice = "keep sequences apart (statistics over the batch, sorting, a state kept from batch to batch?)"
+    own = passes.answers(batch)
+    of = batch.reads.sequences
+    if batch.lengths is None or len(own) == len(of):
+        for row in range(len(batch) if len(batch) > 1 else 0):
+            others = torch.arange(len(batch)) != row
+            changed = passes.answers(_changed(batch, passes.model.spec.inputs, others, 0))
+            if passes.differ(own[of == row], changed[of == row], batch):
+                return f"an answer depends on the other sequences of its batch: {advice}"
+        if not passes.draws:
+            order = torch.arange(len(batch)).roll(1)
+            turned = passes.answers(joined([batch.select(slice(int(row), int(row) + 1)) for row in order]))
+            expected = torch.cat([own[of == row] for row in order])
+            if passes.differ(expected, turned, batch):
+                return f"an answer depends on its sequence's place in the batch: {advice}"
+    return _carried(passes, batch, own, advice)
+
+
+def _carried(passes: Passes, batch: Batch, own: Tensor, advice: str) -> str | None:
+    """Answers after a batch of other sequences, beside those after the same batch (a model may count its passes)."""
+    first = torch.arange(len(batch)) == 0  # alone: to turn all of them leaves their mean
+    passes.answers(_changed(batch, passes.model.spec.inputs, first, min(1, batch.steps - 1)))
+    after = passes.next_answers(batch)
+    if not passes.differ(own, after, batch):
+        return None
+    passes.answers(batch)
+    if not passes.differ(passes.next_answers(batch), after, batch):
+        return None
+    return f"an answer depends on the batch before: {advice}"
+
+
+def _told(passes: Passes, batch: Batch) -> str | None:
+    """Answers beside other targets."""
+    targets = batch.targets.flip(0)
+    targets = targets + 1 if targets.is_floating_point() else targets.max() - targets if len(targets) else targets
+    other = Batch(batch.inputs, targets, batch.reads, batch.lengths)
+    if passes.differ(passes.answers(batch), passes.answers(other), batch):
+        return "an answer depends on the targets: a model may read a batch's inputs and reads only"
+    return None
+
+
+def _ahead(passes: Passes, batch: Batch) -> str | None:
+    """Answers up to each step, where what follows the step is changed."""
+    if batch.lengths is not None:
+        return None  # an answer that is not aligned is read at the end
+    mask = batch.reads.mask
+    steps = [step for step in mask.any(0).nonzero().squeeze(1).tolist() if step + 1 < batch.steps]
+    if not steps:
+        return None
+    looked = steps[:EACH] + steps[EACH :: max(1, (len(steps) - EACH) // SPREAD)]
+    step_of = mask.nonzero()[:, 1]
+    size = min(len(looked), max(1, TOGETHER // mask.numel()))
+    everyone = torch.ones(len(batch), dtype=torch.bool)
+    usual = joined([batch] * size)
+    own = passes.answers(usual).split(len(step_of))
+    for start in range(0, len(looked), size):
+        chosen = looked[start : start + size]
+        variants = [_changed(batch, passes.model.spec.inputs, everyone, step + 1) for step in chosen]
+        changed = passes.answers(joined(variants + [batch] * (size - len(chosen)))).split(len(step_of))
+        for step, before, after in zip(chosen, own, changed, strict=False):
+            seen = step_of <= step
+            if passes.differ(before[seen], after[seen], usual):
+                return (
+                    f"an answer read at step {step} or before depends on inputs after step {step}, and this task "
+                    f"forbids reading ahead: compute each position from those up to it (a mask, padding on the left)"
+                )
+    return None
+
+
+# -- other inputs, and the mode ---------------------------------------------------------------------------------------
+
+
+def _changed(batch: Batch, inputs: Inputs, sequences: Tensor, start: int) -> Batch:
+    """A batch with other inputs from step `start` on in some sequences (batch,): those of the next sequence one step
+    earlier, and where these are the same, half as much again or the next id."""
+    old = batch.inputs
+    new = old.roll((1, 1), (0, 1))
+    real, sizes = _columns(inputs)
+    same = new == old
+    if real:
+        new[..., :real] += 0.5 * same[..., :real]
+    for column, size in enumerate(sizes, start=real):
+        new[..., column] = torch.where(same[..., column], (old[..., column] + 1) % size, new[..., column])
+    chosen = sequences.to(old.device)[:, None, None] & (torch.arange(batch.steps, device=old.device) >= start)[:, None]
+    return Batch(torch.where(chosen, new, old), batch.targets, Reads(batch.reads.mask), batch.lengths)
+
+
+def _columns(inputs: Inputs) -> tuple[int, list[int]]:
+    """How many real numbers each step has, and how many ids each column after them."""
+    if isinstance(inputs, Features):
+        return inputs.size, []
+    tokens = inputs.tokens if isinstance(inputs, Mixed) else inputs
+    sizes = [column.size for column in tokens.columns]
+    return inputs.features.size if isinstance(inputs, Mixed) else 0, [tokens.symbols or sizes[0], *sizes[1:]]
+
+
+@contextmanager
+def _in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
+    """A model in one mode; in training mode dropout is off, and modules whose statistics move are in evaluation."""
+    model = passes.model
+    dropouts = [module for module in model.modules() if isinstance(module, DROPOUTS)]
+    model.train(training)
+    try:
+        if training:
+            for module in (*dropouts, *_counting(passes, batch)):
+                module.training = False
+        yield
+    finally:
+        model.eval()
+
+
+def _counting(passes: Passes, batch: Batch) -> list[nn.Module]:
+    """The modules whose own buffers a pass moves."""
+    passes.kept.restore()
+    before = [(module, {name: held.clone() for name, held in module._buffers.items() if held is not None})
+              for module in passes.model.modules()]  # fmt: skip
+    passes.next_answers(batch)
+    return [
+        module
+        for module, buffers in before
+        if any(not torch.equal(held, module._buffers[name]) for name, held in buffers.items())  # type: ignore[arg-type]
+    ]

@@ -1,0 +1,159 @@
+"""What breaks the contract ends as `invalid`, the reason first; what only looks odd is measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from bench.records.result import Result
+from bench.trial import asking, build, contract
+from models.base import TOLERANCE, count_parameters
+from tests.support.jobs import EXAMPLES, a_job, run
+
+BROKEN = "tests.support.broken"
+
+
+def measured(model: str = f"{EXAMPLES}:Mean", task: str = "adding", **values: Any) -> Result:
+    return run(a_job(model, task, **values)).result
+
+
+def reason(**entries: Any) -> str:
+    result = measured(**entries)
+    assert (result.status, result.score, result.error is not None) == ("invalid", None, True), result.error
+    assert Result.model_validate_json(result.model_dump_json()) == result
+    return str(result.error).splitlines()[0]
+
+
+# -- refused before training -------------------------------------------------------------------------------------------
+
+MODELS = [
+    ("Ahead", "running_average", "an answer read at step 0 or before depends on inputs after step 0"),
+    ("OneRow", "adding", "OneRow.encode: expected (reads, features), one row for each of the 4 reads"),
+    ("TooWide", "adding", "outputs: expected (reads, outputs) = (4, 1) for a batch of 4 sequences, got (4, 2)"),
+    ("Unassembled", "adding", "Unassembled has no body, head, hidden: call self.assemble"),
+    ("OwnStep", "adding", "OwnStep has a training_step of its own"),
+    ("Several", "adding", "expected one optimiser, got 2"),
+    ("SecondOrder", "adding", "LBFGS"),
+    ("Scheduled", "adding", "returns schedulers: --schedule"),
+    ("ScheduledToo", "adding", "returns a scheduler: --schedule"),
+    ("NoOptimiser", "adding", "expected an optimiser of torch, got NoneType"),
+]
+TASKS = [
+    *((name, "differs when it is drawn again") for name in
+      ("Global", "GlobalNumpy", "GlobalPython", "Unseeded", "OnceGlobal", "Counting")),
+    ("Spoilt:where=test", "Spoilt: batch 1 of the test set holds inputs that are not finite, first in sequence 1"),
+    ("Spoilt:where=validation:part=targets", "batch 1 of the validation set holds targets that are not finite"),
+    ("Empty:where=test", "Empty: the test set holds nothing to score: expected at least one of its sequences"),
+    ("Empty:where=validation", "the validation set holds nothing to score"),
+    ("Figures:chance=inf", "Figures: chance: expected a finite number, got inf"),
+    ("Figures:best=nan", "Figures: best: expected a finite number, got nan"),
+    ("Figures:best=0.2", "expected best below chance, got chance 0.2 and best 0.2"),
+    ("Figures:best=0.5", "expected best below chance"),
+    ("Misshapen:what=inputs", "inputs: expected (batch, time, 2) real numbers, got (1024, 6, 1)"),
+    ("Misshapen:what=targets", "targets: expected one row per read, 1024, got 1"),
+    ("Misshapen:what=reads", "reads: expected a mask (batch, time) = (1024, 6), got (1024, 5)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "task", "message"), MODELS, ids=[model for model, *_ in MODELS])
+def test_a_model_that_breaks_the_contract(model: str, task: str, message: str) -> None:
+    assert message in reason(model=f"{BROKEN}:{model}", task=task)
+    assert measured(f"{BROKEN}:{model}", task).steps == 0
+
+
+@pytest.mark.parametrize(("task", "message"), TASKS, ids=[task for task, _ in TASKS])
+def test_a_task_that_breaks_the_contract(task: str, message: str) -> None:
+    assert message in reason(task=f"{BROKEN}:{task}")
+    assert measured(task=f"{BROKEN}:{task}").steps == 0
+
+
+def test_a_training_batch_that_is_not_finite_is_no_divergence() -> None:
+    found = measured(task=f"{BROKEN}:Spoilt:where=train", steps=20, evaluate_every=10)
+    assert found.status == "invalid"
+    assert str(found.error).startswith("Spoilt: training batch 7 holds inputs that are not finite")
+
+
+def test_a_model_that_learns_to_look_ahead_is_found_at_the_end() -> None:
+    found = measured(f"{BROKEN}:LearnsToLookAhead", "running_average", steps=5)
+    assert (found.status, found.steps, found.score) == ("invalid", 5, None)
+    assert "depends on inputs after step" in str(found.error).splitlines()[0]
+    assert len(found.curves.train_loss) == 5
+
+
+def test_an_optimiser_cannot_be_asked_for_where_a_model_has_its_own() -> None:
+    text = reason(model=f"{EXAMPLES}:TwoGroups", optimiser="adamw")
+    assert "--optimiser adamw cannot be honoured" in text
+
+
+def test_nothing_to_score_at_no_steps_is_no_fault() -> None:
+    assert measured(task=f"{BROKEN}:Empty", steps=0).status == "ok"
+
+
+# -- measured all the same ---------------------------------------------------------------------------------------------
+
+
+def test_a_rate_of_its_own_is_said() -> None:
+    assert measured().notes == ()
+    (note,) = measured(f"{BROKEN}:OwnRate").notes
+    assert note == "trained by its own SGD at a peak rate of 0.25; the recipe names adam at 0.01"
+    (note,) = measured(f"{EXAMPLES}:TwoGroups").notes
+    assert "a peak rate of 0.01 and 0.001" in note
+
+
+@pytest.mark.parametrize(("model", "stored"), [("Tied", 5), ("Overlapping", 6)])
+def test_numbers_that_are_shared_are_stored_once_and_read_again(model: str, stored: int) -> None:
+    job = a_job(f"{BROKEN}:{model}")
+    finished = run(job)
+    assert finished.result.status == "ok", finished.result.error
+    assert finished.weights is not None
+    assert len(safetensors.torch.load(finished.weights)) == stored
+    _, again = asking.rebuilt(job.cell, job.source, finished.weights)
+    body = safetensors.torch.load(finished.weights)["body.weight"]
+    assert torch.equal(again.state_dict()["body.weight"], body)
+    if model == "Tied":
+        assert torch.equal(again.state_dict()["twin.weight"], body)
+
+
+@pytest.mark.parametrize("model", ["FrozenBody", "IgnoresHidden", "Lazy"])
+def test_a_width_that_cannot_be_solved_is_one_message(model: str) -> None:
+    (message,) = build.check([a_job(f"{BROKEN}:{model}", hidden=None)])
+    assert message.startswith(f"{model} cannot be built with --parameters 16000: ")
+    assert "--hidden" in message
+
+
+@pytest.mark.parametrize("model", ["FrozenBody", "IgnoresHidden", "Lazy", "Orthogonal", "FromNumpy"])
+def test_a_requested_width_is_built(model: str) -> None:
+    first, second = (run(a_job(f"{BROKEN}:{model}", hidden=4)) for _ in range(2))
+    assert (first.result.status, first.result.error) == ("ok", None)
+    assert first.weights == second.weights
+
+
+@pytest.mark.parametrize("model", ["Orthogonal", "FromNumpy"])
+def test_a_body_that_needs_numbers_is_counted_by_building_it(model: str) -> None:
+    _, built = build.build(a_job(f"{BROKEN}:{model}", hidden=None, parameters=900).cell, None)
+    assert abs(count_parameters(built.body) / 900 - 1) <= TOLERANCE or built.notes
+
+
+def test_what_fails_after_the_test_costs_a_note_and_no_score() -> None:
+    usual = measured(steps=5, learning_rates=0.01)
+    found = measured(f"{BROKEN}:FailsAfterwards", f"{BROKEN}:FailsToShow", steps=5, probes=2)
+    assert (found.status, found.error) == ("ok", None)
+    assert found.score == usual.score
+    assert (found.sample, found.context_use, found.memory_horizon, found.pictures) == (None, (), None, ())
+    said = "\n".join(found.notes)
+    for what in ("no sample: ZeroDivisionError", "no context use: ", "no memory horizon: ", "no pictures: ",
+                 "no state size: "):  # fmt: skip
+        assert what in said
+
+
+def test_the_contract_leaves_task_and_model_as_they_were() -> None:
+    for name in ("lstm", "transformer"):
+        task, model = build.prepare(a_job(name, "copying", hidden=4))
+        before, drawn = {n: v.clone() for n, v in model.state_dict().items()}, torch.get_rng_state()
+        contract.keep(task, model, a_job().cell.recipe)
+        assert torch.equal(torch.get_rng_state(), drawn)
+        assert all(torch.equal(value, before[n]) for n, value in model.state_dict().items())
+        assert (model.notes, model.training) == ([], True)
