@@ -24,10 +24,9 @@ from models.base import SequenceModel
 from tasks.base import Batch, Features, Inputs, Mixed, Reads, joined
 
 SEQUENCES = 5
-EACH = 32  # read steps of which each is looked at; beyond them a spread
-SPREAD = 8
+EACH = 32, 8  # read steps of which each is looked at, and about how many beyond them
 SHORT = 128  # steps: most is looked at in so many of longer sequences
-FEW = 8  # instead of EACH, in training mode
+FEW = 8, 2  # instead of EACH, in training mode
 TOGETHER = 16_384  # positions in one pass, at most
 FINE, COARSE = 1e-9, 1e-4  # of the largest answer: what rounding leaves in float64, and in anything narrower
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -177,8 +176,8 @@ def _ahead(passes: Passes, batch: Batch, short: Batch, start: int, few: bool) ->
     if batch.lengths is not None:
         return None  # an answer that is not aligned is read at the end
     steps = [step for step in batch.reads.mask.any(0).nonzero().squeeze(1).tolist() if step + 1 < batch.steps]
-    each = FEW if few else EACH
-    first, beyond = steps[:each], steps[each :: max(1, (len(steps) - each) // SPREAD)]
+    each, spread = FEW if few else EACH
+    first, beyond = steps[:each], steps[each :: max(1, (len(steps) - each) // spread)]
     inside = [step for step in first if start <= step < start + short.steps - 1] if short is not batch else []
     outside = [step for step in first if step not in inside] + beyond
     return _after_each(passes, short, inside, start) or _after_each(passes, batch, outside or inside[-1:], 0)
