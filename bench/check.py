@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console as Terminal
 
 from bench import catalog
 from bench.cli import command
+from bench.cli.terminal import Terminal
+from bench.records import foreign
 from bench.records.entry import Entry
 from bench.records.job import Job, Surroundings
 from bench.records.sweep import Sweep
@@ -90,7 +91,7 @@ def lines(task: str, model: str, length: int, where: str) -> Iterator[Line]:
     try:
         built, module = build.prepare(job)
     except Exception as error:  # of a class of one's own, anything
-        yield Line("broken", where, "is built", f"{type(error).__name__}: {error}")
+        yield Line("broken", where, "is built", f"{type(error).__name__}: {foreign.message(error)}")
         return
     yield Line("holds", where, "is built")
     for what, look in looks(built, module, planned.cell.recipe):
@@ -124,9 +125,9 @@ def looked(where: str, what: str, look: Callable[[], Any]) -> Line:
     try:
         notes = look()
     except InvalidError as error:
-        return Line("broken", where, what, str(error))
+        return Line("broken", where, what, foreign.message(error))
     except Exception as error:  # of a class of one's own, anything
-        return Line("broken", where, what, f"{type(error).__name__}: {error}")
+        return Line("broken", where, what, f"{type(error).__name__}: {foreign.message(error)}")
     return Line("note", where, what, "; ".join(notes)) if notes else Line("holds", where, what)
 
 

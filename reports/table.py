@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cli import command
+from bench.records import foreign
 from bench.store import Store
 from reports.text import csv, formats, layout
 from reports.text.layout import Table
 from reports.text.notes import notes
 from reports.view import Topic, View
-from reports.view.command import ALL, Choice, NothingError, asked_order, corrupt, deliver, select
+from reports.view.command import ALL, Choice, NothingError, asked_cells, asked_order, corrupt, deliver, select
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
@@ -34,9 +35,10 @@ def show(store: Store, console: Console, keys: Collection[str] | None = None) ->
 
     keys: the sweep's cells; None shows the whole store.
     """
-    results = select(store.results(), keys=keys)
+    stored = store.results()
+    results = select(stored, keys=keys)
     if results:
-        print_text(View.of(results, asked_order(store)), "group", console)
+        print_text(View.of(results, asked_order(store), stored, asked_cells(store)), "group", console)
     lines = corrupt(store)
     if keys is not None and (missing := len(keys) - len(results)):
         lines.insert(0, f"{missing} of {len(keys)} cells have no result yet: the same command runs them.")
@@ -133,7 +135,7 @@ def table(
     try:
         view = choice.of(Store(store))
     except NothingError as nothing:
-        print(nothing, file=sys.stderr)
+        print(foreign.message(nothing), file=sys.stderr)
         view = View.of(())
     if format == "text" and output is None:
         print_text(view, by, formats.terminal())

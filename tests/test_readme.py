@@ -18,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from pydantic import BaseModel
 
+from bench.records.reading import Question, Reading
 from bench.records.result import Result
 from bench.store.store import COLUMNS
 
@@ -209,6 +210,7 @@ def test_every_option_line_plans(workspace: Path) -> None:
 def test_flags_exist(workspace: Path) -> None:
     known = PIP | RAY | SLURM
     for module in (
+        "bench.check",
         "bench.doctor",
         "bench.merge",
         "bench.publish",
@@ -313,7 +315,7 @@ def inner(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from inner(argument)
 
 
-@pytest.mark.parametrize("part", dict.fromkeys(parts(Result)), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", dict.fromkeys([*parts(Result), *parts(Reading)]), ids=lambda part: part.__name__)
 def test_specification_names_every_field(part: type[BaseModel]) -> None:
     rows = " ".join(line.split("|")[1] for line in FORMAT.splitlines() if line.startswith("|"))
     described = {name.split(".")[-1] for name in re.findall(r"`([^`]+)`", rows)}
@@ -323,8 +325,12 @@ def test_specification_names_every_field(part: type[BaseModel]) -> None:
 def test_specification_names_nothing_else_and_every_column() -> None:
     _, _, fields = FORMAT.partition("## Fields")
     fields, _, columns = fields.partition("## As a DataFrame")
+    columns, _, reading = columns.partition("## A reading")
     rows = [line.split("|")[1] for line in fields.splitlines() if line.startswith("|")]
     described = {name.split(".")[-1] for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert described == {name for part in parts(Result) for name in part.model_fields}
+    rows = [line.split("|")[1] for line in reading.splitlines() if line.startswith("|")]
+    described = {name.split(".")[-1] for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert described == {*Reading.model_fields, *Question.model_fields}
     table = [line.split("|")[1] for line in columns.splitlines() if line.startswith("|")]
     assert {name for row in table for name in re.findall(r"`([^`]+)`", row)} == set(COLUMNS)

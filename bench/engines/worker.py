@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bench.engines.placement import Slot
+from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.job import Job, Surroundings
 from bench.records.result import Status
@@ -224,7 +225,7 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
 
         from bench.trial import build, trial
     except Exception as error:
-        pipe.send(("unable", f"{type(error).__name__}: {error}"))
+        pipe.send(("unable", f"{type(error).__name__}: {foreign.message(error)}"))
         return
     torch.set_num_threads(surroundings.threads)
     observer = trial.observer(surroundings)

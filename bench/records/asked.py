@@ -107,3 +107,9 @@ class Asked:
             groups.setdefault(without_data(item.cell).key, {})[item] = None
         found = ([item for item in group if item.known] or group for group in groups.values())
         return Asked(self.sweep, tuple(item for group in found for item in group))
+
+
+def unanswered(asked: Iterable[AskedCell], answered: Iterable[Cell]) -> list[AskedCell]:
+    """Pick the cells that were asked for and have no result of any kind, each once. answered: the results' cells."""
+    held = {key for cell in answered for key in possible_keys(cell)}
+    return list({item.key: item for item in asked if item.key not in held}.values())

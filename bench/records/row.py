@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.records.memory import memory
 from bench.records.recipe import FIELDS
 from bench.records.result import GradientFlow, Provenance, Result
 
@@ -49,7 +50,7 @@ def row(result: Result) -> dict[str, Any]:
         "tokens_seen": result.tokens_seen,
         "steps_per_second": result.steps_per_second,
         "peak_memory_mb": result.peak_memory_mb,
-        "memory_horizon": result.memory_horizon,
+        "memory_horizon": memory(result).steps,
         "data": f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None,
         "key": cell.key,
         "task_version": cell.versions.task,
@@ -81,7 +82,9 @@ def _made(made: Provenance) -> dict[str, Any]:
 
 def _flow(flow: GradientFlow) -> dict[str, Any]:
     """Summary of a snapshot: of the input, the quantity that every model has."""
-    profile = flow.profiles["input"]
+    profile = flow.profiles.get("input")
+    if profile is None:
+        return {"credit_alignment": flow.credit_alignment}
     return {
         "gradient_ratio": profile.ratio,
         "gradient_rate": profile.rate,

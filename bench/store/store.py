@@ -18,11 +18,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.records import foreign
 from bench.records.asked import Asked, UnreadableError, without_data
 from bench.records.cell import Cell
 from bench.records.reading import READING_SCHEMA, Reading
@@ -279,6 +281,9 @@ class Store:
         import pandas
 
         rows = [row(result) for result in self._results()]
+        if self.corrupt:
+            names = foreign.line(", ".join(path.name for path in self.corrupt))
+            warnings.warn(f"left out, because the record is corrupt: {names}", stacklevel=3)
         return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from bench import catalog
 from bench.probes.undisturbed import seed_everything
+from bench.records import foreign
 from bench.records.cell import Cell, Entry
 from bench.records.errors import BenchError
 from bench.records.job import Job, Source
@@ -48,13 +49,14 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     if not (inspect.isclass(model_class) and issubclass(model_class, SequenceModel)):
         raise ValueError(f"{model_entry.name} must be a subclass of models.base.SequenceModel")
     seed_everything(generator(cell.seed, "initialisation").initial_seed())
-    model: SequenceModel = model_class(
-        task.spec,
-        learning_rate=recipe.learning_rate,
-        clip=recipe.largest_norm,
-        **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
-        **model_card.values(model_entry.options),
-    )
+    with _sized(model_entry.name, recipe):
+        model: SequenceModel = model_class(
+            task.spec,
+            learning_rate=recipe.learning_rate,
+            clip=recipe.largest_norm,
+            **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
+            **model_card.values(model_entry.options),
+        )
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         with torch.no_grad():
             model(task.training_batch(0))  # the first pass says what sizes they have
@@ -63,6 +65,22 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     model.optimisation = optimisation(recipe)
     _try(recipe, task, model)
     return task, model
+
+
+@contextmanager
+def _sized(name: str, recipe: Recipe) -> Iterator[None]:
+    """Say which model cannot be built without values, as the search for its width does, and how to do without it."""
+    try:
+        yield
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        said = foreign.line(foreign.message(error))
+        if recipe.hidden or "meta" not in said.lower():
+            raise
+        raise ValueError(
+            f"{name}: no width for {recipe.parameters} parameters can be found, because the search builds the model "
+            f"without values, on the meta device, and its constructor needs some ({type(error).__name__}: {said}). "
+            f"Give the width with --hidden"
+        ) from error
 
 
 def optimisation(recipe: Recipe) -> Optimisation:
@@ -141,7 +159,7 @@ def check(jobs: list[Job]) -> list[str]:
         try:
             build(job.cell, job.source)
         except (BenchError, ValueError, TypeError, OSError) as error:
-            messages[str(error)] = None
+            messages[foreign.message(error)] = None
         except Exception:  # a fault of the model's own code becomes its cell's row, with where it happened
             continue
     return list(messages)

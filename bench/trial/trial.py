@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from bench.mirror import tracking
 from bench.records.cell import Cell, Recipe
 from bench.records.job import Finished, Job, Surroundings
+from bench.records.memory import effective_context
 from bench.records.reading import Question
 from bench.records.result import Result, Size
 from bench.trial import asking, checkpoint, contract
@@ -25,7 +26,7 @@ from bench.trial.stopwatch import Stopwatch
 from bench.trial.testing import lightning, scored, tested
 from bench.trial.weights import packed
 from models.base import SequenceModel, count_parameters
-from tasks.base import Task, effective_context
+from tasks.base import Task
 
 
 def observer(surroundings: Surroundings) -> tracking.Observer | None:
@@ -133,7 +134,8 @@ def _answers(task: Task, model: SequenceModel, recorder: Recorder, extra: Extras
     context_use = extra.field("context_use", lambda: tuple(task.context_use(model) or ()))
     horizon = extra.field("memory_horizon", lambda: task.memory_horizon(score.score))
     if context_use:
-        horizon = effective_context(context_use, task.context_tolerance)
+        tolerance = task.context_tolerance
+        horizon = extra.field("memory_horizon", lambda: effective_context(score, context_use, tolerance).steps)
     return {"score": score, "sample": sample, "context_use": context_use, "memory_horizon": horizon}
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from bench.store import Store
 from reports import table
 from reports.view import View
-from reports.view.command import asked_order
+from reports.view.command import asked_cells, asked_order
 
 HERE = Path(__file__).parent
 FIGURES = (
@@ -31,7 +31,7 @@ def main(path: str) -> None:
     """The overview table as a picture, and the chosen figures."""
     store = Store(path)
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    table.print_text(View.of(store.results(), asked_order(store)), "overview", console)
+    table.print_text(View.of(store.results(), asked_order(store), (), asked_cells(store)), "overview", console)
     console.save_svg(str(HERE / "table.svg"), title="python -m reports.table results --by overview")
     for name in FIGURES:
         shutil.copy(Path(path) / "report" / "figures" / f"{name}.svg", HERE)

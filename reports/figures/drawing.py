@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from statistics import median
 from typing import Any, TypeAlias
 
 import altair as alt
 
+from reports.summary.statistics import middle
 from reports.view import Topic
 from reports.view.looks import Look
 
@@ -115,7 +115,7 @@ def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) ->
 
     A tick at the powers of ten, or at 1, 2, 5, 10 … where the values span less than two powers.
     """
-    positive = [value for value in values if value > 0] or [1.0]
+    positive = [value for value in values if 1e-300 < value < 1e300] or [1.0]  # with room on either side
     low, high = min(positive), max(positive)
     room = max(1.35, (high / low) ** 0.1)
     low, high = low / room, high * room
@@ -192,8 +192,8 @@ def shown(topics: Iterable[Topic]) -> list[str]:
 def seed_rows(label: str, length: int, values: Sequence[float]) -> list[Row]:
     """Make the rows of several seeds at one length: their median and, where n > 1, every value."""
     base = {"model": label, "length": length, "n": len(values)}
-    middle = [base | {"kind": "middle", "value": median(values)}] if values else []
-    return [*middle, *(base | {"kind": "seed", "value": value} for value in values if len(values) > 1)]
+    typical = [base | {"kind": "middle", "value": middle(values)}] if values else []
+    return [*typical, *(base | {"kind": "seed", "value": value} for value in values if len(values) > 1)]
 
 
 def count_line(counts: Iterable[int]) -> str:

@@ -16,8 +16,8 @@ Quantity = Literal["score", "skill"]
 SKILL = (-0.25, 1.15)  # what the axis of skill shows; beyond it, a triangle at the edge
 INTERVALS = {
     "test sampling": "n = 1 seed: its value, and as a bar the interval of test sampling",
-    "range": "2 to 4 seeds: their median, every value as a dot, their range as a bar",
-    "t": "5 seeds or more: their mean, every value as a dot, the 95 % t interval as a bar",
+    "range": "2 to 4 seeds, or seeds of two kinds: their median, every value as a dot, their range as a bar",
+    "t": "5 seeds or more, of one kind: their mean, every value as a dot, the 95 % t interval as a bar",
 }
 
 AT_STOP = "A cell that solves its task stops there: compare those by steps to solve, not by score."
@@ -48,6 +48,9 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     fixed = _references(topic, logarithmic)
     values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]
     y = drawing.log_axis(values) if logarithmic else _linear_axis(values)
+    if logarithmic:  # an interval that reaches down to 0 ends at the edge
+        edge = y["scale"]["domain"][0]
+        marks = [row | {"low": max(row["low"], edge)} if "low" in row else row for row in marks]
     name, better = score.metric.replace("_", " "), "higher is better" if score.higher_is_better else "lower is better"
     unit = f" ({score.unit})" if score.unit and score.unit not in name else ""
     return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, f"{name}{unit}, {better}"))
@@ -69,7 +72,7 @@ def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
             scores = group.scores[0]
             for name in ("value", "low", "high"):
                 if row.get(name) is not None:
-                    row[name] = (row[name] - scores.chance) / (scores.best - scores.chance)
+                    row[name] = scores.skill_of(row[name])
             marks.append(row)
     marks += [row | {"kind": "beyond", "mark": "▼" if row["value"] < low else "▲"} for row in marks
               if row["kind"] == "middle" and not low <= row["value"] <= high]  # fmt: skip

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import altair as alt
 
+from bench.records.memory import memory
 from bench.records.result import Result
 from reports.figures import drawing
 from reports.figures.drawing import Looks, Row, Sheet, Spec
 from reports.figures.lengths import point_layers
+from reports.summary.memory import worse_with_more
 from reports.view import Topic
 
 LEAST = 0.5  # steps; where a horizon of 0 is drawn on the log axis
@@ -18,7 +20,7 @@ RECALL = "recall_"  # Score.extras of copying: the share of right answers per re
 
 def topics_with_horizon(topics: Sequence[Topic]) -> list[Topic]:
     """Pick the topics whose score tells how many steps a model remembers."""
-    return [topic for topic in topics if any(r.memory_horizon is not None for r in topic.seeds)]
+    return [topic for topic in topics if any(memory(result).steps is not None for result in topic.seeds)]
 
 
 def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
@@ -29,7 +31,8 @@ def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
     for topic in topics:
         rows: list[Row] = []
         for label, group in topic.drawn:
-            values = [r.memory_horizon for r in group.seeds if r.memory_horizon is not None]
+            said = [memory(result).steps for result in group.seeds] if group.memory.steps is not None else []
+            values = [steps for steps in said if steps is not None]
             counts.add(len(values))
             rows += map(_on_axis, drawing.seed_rows(label, group.identity.length, values))
         diagonal = [{"length": n, "value": n, "reference": "remembers all T steps"} for n in topic.lengths]
@@ -41,7 +44,9 @@ def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
     lines = [
         "Last steps that the best predictor of the same score would need to see. Dashed: all T of them. "
         f"{drawing.count_line(counts)}.",
-        "Tasks on text: the least context with which the same weights score within .01 nats or .01 F1 of the whole.",
+        "Tasks on text: the least context with which the same weights score within .01 nats or .01 F1 of their best; "
+        "none at chance.",
+        *filter(None, [worse_with_more(pair for topic in topics for pair in topic.drawn)]),
         f"A triangle: below {LEAST:g} steps.",
     ]
     return sheet.finish(drawing.grid(panels, across, spacing=22), "Memory horizon against length", lines)
@@ -121,6 +126,7 @@ def effective_context(topic: Topic, models: Looks) -> Spec:
     lines = [
         "Trained weights, the same scored positions, inputs cut to the last c tokens.",
         "Where a line turns flat, more context is not used.",
+        *filter(None, [worse_with_more(topic.drawn)]),
         f"Score: {topic.heading.measure}. {_n(topic)}",
     ]  # fmt: skip
     return sheet.finish(drawing.grid(panels, 3), f"{topic.title}: context use", lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
-from statistics import median
 from typing import Any
 
 import altair as alt
@@ -143,7 +142,7 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
                 "step": start + 1,
                 "to": min(start + size, len(norms)),
                 "low": log10(min(values)),
-                "middle": log10(median(values)),
+                "middle": log10(statistics.middle(values)),
                 "high": log10(max(values)),
                 "clipped": sum(clip is not None and value > clip for value in values),
             })  # fmt: skip

@@ -11,8 +11,9 @@ from bench.records.result import Result
 from bench.records.row import row
 from reports.page import series as page_series
 from reports.page.series import Lists, short
-from reports.summary.group import Group, seconds_per_step, word_of
-from reports.summary.grouping import compare
+from reports.summary.group import Group, seconds_per_step
+from reports.summary.grouping import ALPHA, compare, compared_by
+from reports.summary.outcomes import word_of
 from reports.text import words
 from reports.view import Topic
 
@@ -77,7 +78,9 @@ def group(group: Group, lists: Lists) -> dict[str, Any]:
         "score_text": words.number(group.score),
         "spread": words.spread(group).replace("\n", " · "),
         "interval": [short(interval.low), short(interval.high), interval.kind] if interval else None,
+        "interval_skill": [short(skill) for skill in group.interval_skill],
         "values": [short(value) for value in group.values],
+        "skills": [short(score.skill) for score in group.scores],
         "skill": short(group.skill),
         "equals_chance": group.equals_chance,
         "solved": group.solved,
@@ -91,7 +94,7 @@ def group(group: Group, lists: Lists) -> dict[str, Any]:
         "on_edge": group.on_edge,
         "body": group.parameters_body,
         "cost": _costs(group),
-        "horizon": short(group.typical(lambda result: result.memory_horizon)),
+        "horizon": short(group.memory.steps),
         "summaries": page_series.summaries(group.seeds),
         "heat": page_series.heat(group.seeds, lists),
         "reach": next((r.gradient_flow[0].reach for r in group.seeds if r.gradient_flow), None),
@@ -119,14 +122,15 @@ def _costs(group: Group) -> dict[str, Any]:
 def tests(topic: Topic) -> list[list[Any]]:
     """Compare all pairs of groups of one topic and length that hold four answers or more each.
 
-    (place, place, p, what is compared) of each.
+    (place, place, p, what is compared, whether the groups differ) of each.
     """
     rows: list[list[Any]] = []
     for second, theirs in enumerate(topic.members):
         for ours in topic.members[:second]:
             if ours.length == theirs.length and min(ours.group.n, theirs.group.n) >= 4:
-                what = "steps to solve" if ours.group.solved or theirs.group.solved else "score"
-                rows.append([ours.place, theirs.place, short(compare(ours.group, theirs.group), 3), what])
+                p = compare(ours.group, theirs.group)
+                what = compared_by(ours.group, theirs.group)
+                rows.append([ours.place, theirs.place, short(p, 3), what, p < ALPHA])
     return rows
 
 

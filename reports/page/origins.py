@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from bench.records.asked import Asked, AskedCell, possible_keys
+from bench.records.asked import Asked, AskedCell, unanswered
 from bench.records.recipe import as_text
-from bench.records.result import ANSWERS, Result
+from bench.records.result import ANSWERS, LEARNING, SHORT, Result
 from bench.records.sweep import Sweep
 from reports.summary import Group
 
@@ -33,8 +33,7 @@ def _says_none(name: str, sweep: dict[str, Any]) -> bool:
 
 def missing(asked: Iterable[AskedCell], results: Iterable[Result]) -> list[str]:
     """Labels of the cells that some sweep asked for and that have no result of any kind."""
-    held = {key for result in results for key in possible_keys(result.cell)}
-    return list({item.key: item.cell.label for item in asked if item.key not in held}.values())
+    return [item.cell.label for item in unanswered(asked, (result.cell for result in results))]
 
 
 def provenance(results: Sequence[Result], sweeps: Sequence[Asked]) -> dict[str, Any]:
@@ -81,10 +80,10 @@ def warnings(
         *_mixed(results),
         _of_groups("one seed", "no spread over seeds can be given: another seed may tell another story", groups,
                    lambda g: len(g.seeds) == 1),
-        _of_groups("equals the trivial baseline", "skill below 0.05, or the interval holds chance: nothing was learned "
-                   "that the trivial baseline does not know", groups, lambda g: g.equals_chance),
-        _of_groups("limited by the budget", "at chance after fewer than 1,000 steps: says nothing about the model's "
-                   "limits", groups, lambda g: g.outcome == "budget-limited"),
+        _of_groups("equals the trivial baseline", f"skill below {LEARNING:g}, or the interval holds chance: nothing "
+                   "was learned that the trivial baseline does not know", groups, lambda g: g.equals_chance),
+        _of_groups("limited by the budget", f"at chance after fewer than {SHORT:,} steps: says nothing about the "
+                   "model's limits", groups, lambda g: g.outcome == "budget-limited"),
         _of_groups("rate at the grid's edge", "the chosen learning rate is the smallest or largest that was tried: a "
                    "better one may lie outside", groups, lambda g: g.on_edge),
         _listed("said by the models", "of their size", sorted({note for r in results for note in r.notes})),

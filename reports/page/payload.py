@@ -8,7 +8,9 @@ from typing import Any
 from bench.records.asked import Asked
 from reports.page import cells, origins
 from reports.page.series import SCALE, Lists, short
-from reports.summary.grouping import solved_length, steps_exponent
+from reports.summary.grouping import steps_exponent
+from reports.summary.memory import worse_with_more
+from reports.text import words
 from reports.text.notes import references
 from reports.view import Topic, View
 
@@ -71,13 +73,15 @@ def _topic(topic: Topic) -> dict[str, Any]:
         "logarithmic": score is not None and not score.higher_is_better and score.best == 0,
         "lengths": topic.lengths,
         "references": list(references(topic)),
+        "harmed": worse_with_more(topic.drawn),
         "groups": [member.place for member in topic.members],
         "lines": [
             {
                 "label": line.label,
                 "groups": [member.place for member in line.members],
                 "exponent": short(steps_exponent(line.groups), 3),
-                "solved_length": solved_length(line.groups),
+                "solved_length": line.solved.length if line.solved else None,
+                "solved_text": words.solved_length(line.solved).replace("\n", " "),
             }
             for line in topic.lines
         ],

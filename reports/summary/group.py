@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, median
+from statistics import fmean, median, median_high, median_low
 from typing import Literal, NamedTuple
 
+from bench.records.memory import Memory, memory
 from bench.records.recipe import Scalar
-from bench.records.result import ANSWERS, LEARNING, Result, Score
+from bench.records.result import ANSWERS, Result, Score, below_learning
 from reports.summary import statistics
+from reports.summary.clusters import apart
+from reports.summary.outcomes import AT_CHANCE, outcome_of
 
 Kind = Literal["test sampling", "range", "t"]
 ENOUGH_FOR_T = 5  # seeds from which a mean and its t interval may be given
@@ -44,15 +46,6 @@ def validation_or_worst(result: Result, higher_is_better: bool) -> float:
     if result.status != "ok" or result.score is None or result.score.validation_score is None:
         return math.inf
     return -result.score.validation_score if higher_is_better else result.score.validation_score
-
-
-def equals_chance(result: Result) -> bool:
-    """Tell whether a score merely equals chance: skill < .05, or the test-sampling interval holds chance."""
-    if result.score is None:
-        return False
-    interval = statistics.ratio_interval(result.score.blocks)
-    holds = interval is not None and interval[0] <= result.score.chance <= interval[1]
-    return result.score.skill < LEARNING or holds
 
 
 @dataclass(frozen=True)
@@ -138,6 +131,11 @@ class Group:
         """Whether some seeds solved the task and some did not: a mean would describe neither."""
         return bool(self.solved) and self.solved != self.n
 
+    @cached_property
+    def split(self) -> bool:
+        """Whether the seeds fall into two kinds, by solving or by their values: no mean describes them."""
+        return self.mixed or apart(self.scores)
+
     @property
     def solve_interval(self) -> tuple[float, float] | None:
         """Wilson interval of the solve rate, where seeds disagree."""
@@ -146,33 +144,40 @@ class Group:
     @property
     def averaged(self) -> bool:
         """Whether n allows a mean: five seeds, of one kind, all with a value."""
-        return len(self.values) >= ENOUGH_FOR_T and len(self.values) == len(self.seeds) and not self.mixed
+        return len(self.values) >= ENOUGH_FOR_T and len(self.values) == len(self.seeds) and not self.split
 
     @cached_property
     def score(self) -> float | None:
         """The mean where n allows one, else the median of the seeds with diverged ones as the worst.
 
-        None without a value, or where the median seed diverged.
+        Of an even number of seeds that fall into two kinds, the worse of the two in the middle: between them lies a
+        value that no seed comes near. None without a value, or where the median seed diverged.
         """
         if not self.values:
             return None
         if self.averaged:
             return fmean(self.values)
-        worst = -math.inf if self.scores[0].higher_is_better else math.inf
-        middle = median([*self.values, *[worst] * self.diverged])
+        higher = self.scores[0].higher_is_better
+        middle_of = (median_low if higher else median_high) if self.split else median
+        middle = middle_of([*self.values, *[-math.inf if higher else math.inf] * self.diverged])
         return middle if math.isfinite(middle) else None
 
     @cached_property
     def interval(self) -> Interval | None:
         """What may stand beside the score: at n = 1 the test-sampling interval, at 2–4 (or with diverged, failed or
-        disagreeing seeds) the range of the values, from 5 the t interval of the mean."""
-        if self.averaged:
-            return Interval(*statistics.t_interval(self.values), "t")
+        seeds of two kinds) the range of the values, from 5 the t interval of the mean. Within the score's bounds.
+
+        Equal values are a range at any n: they prove no certainty.
+        """
+        if self.averaged and len(set(self.values)) > 1:
+            bounds = statistics.t_interval(self.values)
+            if all(map(math.isfinite, bounds)):
+                return Interval(*self.scores[0].within(*bounds), "t")
         if len(self.values) > 1:
             return Interval(min(self.values), max(self.values), "range")
         if len(self.seeds) == 1 and self.scores:
-            bounds = statistics.ratio_interval(self.scores[0].blocks)
-            return Interval(*bounds, "test sampling") if bounds else None
+            found = self.scores[0].interval
+            return Interval(*found, "test sampling") if found else None
         return None
 
     @property
@@ -180,27 +185,39 @@ class Group:
         """0 = the trivial baseline, 1 = perfect or the best floor; of the group's score."""
         if self.score is None:
             return None
-        shared = self.scores[0]
-        return (self.score - shared.chance) / (shared.best - shared.chance)
-
-    @cached_property
-    def equals_chance(self) -> bool:
-        """Whether the score merely equals the trivial baseline, for more than half of the values or for their mean."""
-        if self.skill is None:
-            return False
-        interval, chance = self.interval, self.scores[0].chance
-        holds = interval is not None and interval.kind == "t" and interval.low <= chance <= interval.high
-        alike = sum(equals_chance(result) for result in self.seeds)
-        return self.skill < LEARNING or holds or alike > len(self.values) / 2
+        return self.scores[0].skill_of(self.score)
 
     @property
+    def interval_skill(self) -> tuple[float, ...]:
+        """The bounds of the interval as skill, in the order of the score; empty without an interval."""
+        interval = self.interval
+        return tuple(map(self.scores[0].skill_of, interval[:2])) if interval else ()
+
+    @property
+    def equals_chance(self) -> bool:
+        """Whether the score merely equals the trivial baseline: the outcome says so."""
+        return self.outcome in AT_CHANCE
+
+    @cached_property
     def outcome(self) -> str:
-        """One word: the commonest of the seeds' outcomes and statuses, a tie going to the worse; `k/n solved` where
-        seeds disagree on that."""
-        if self.mixed:
-            return f"{self.solved}/{self.n} solved"
-        words = Counter(word_of(result) for result in self.seeds)
-        return max(words, key=lambda word: (words[word], _WORSE.index(word) if word in _WORSE else len(_WORSE)))
+        """One word or rate: see `outcome_of`."""
+        rate = f"{self.solved}/{self.n}" if self.mixed else None
+        return outcome_of(self.seeds, rate, self._mean_at_chance() if self.averaged else None)
+
+    def _mean_at_chance(self) -> bool:
+        """Whether the mean merely equals the trivial baseline: skill below .05, or the interval holds chance."""
+        interval, chance = self.interval, self.scores[0].chance
+        holds = interval is not None and interval.kind == "t" and interval.low <= chance <= interval.high
+        return holds or self.skill is None or below_learning(self.skill)
+
+    @property
+    def memory(self) -> Memory:
+        """Median of the last positions that the seeds use, None where half of the seeds or more tell of none; whether
+        more context makes the score of most seeds worse."""
+        told = [said for said in map(memory, self.answered) if said.steps is not None]
+        if 2 * len(told) <= self.n:
+            return Memory(None)
+        return Memory(statistics.typical(said.steps for said in told), 2 * sum(said.worse for said in told) > self.n)
 
     @property
     def solved_at_step(self) -> float | None:
@@ -248,9 +265,6 @@ class Group:
         return self.typical(seconds_to_solve)
 
 
-_WORSE = ("solved", "learning", "at chance", "budget-limited", "untrained", "diverged")  # then failures
-
-
 def seconds_per_step(result: Result) -> float | None:
     """Find the seconds of training that a cell took for one step; None where its speed is not known."""
     return 1 / result.steps_per_second if result.steps_per_second else None
@@ -260,10 +274,3 @@ def seconds_to_solve(result: Result) -> float:
     """Find the seconds of training until a cell solved; infinity where it did not, or where its speed is not known."""
     step, speed = result.solved_at_step, result.steps_per_second
     return step / speed if step and speed else math.inf
-
-
-def word_of(result: Result) -> str:
-    """Name a cell's outcome, its status where it has none, or `untrained` (gradients at initialisation only)."""
-    if result.status != "ok":
-        return result.status.replace("_", " ")
-    return result.outcome or "untrained"

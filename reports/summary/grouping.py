@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from bench.records.cell import Cell
+from bench.records.recipe import Scalar
 from bench.records.result import ANSWERS, Result
 from reports.summary import statistics
 from reports.summary.group import Group, Identity
@@ -20,12 +23,17 @@ def identity(result: Result) -> Identity:
         task=cell.task,
         model=cell.model,
         length=cell.length,
-        data=f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None,
+        data=data_of(cell),
         device=made.device if made else None,
         torch=".".join(made.libraries.get("torch", "unknown").split(".")[:2]) if made else None,
         versions=(cell.versions.task, cell.versions.model),
-        recipe=tuple(sorted(item for item in cell.recipe.values.items() if item[0] != "learning_rate")),
+        recipe=recipe_of(cell),
     )
+
+
+def data_of(cell: Cell) -> str | None:
+    """Name the text that a cell reads, as `name sha256`; None for a synthetic task."""
+    return f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None
 
 
 def groups(results: Iterable[Result]) -> list[Group]:
@@ -60,19 +68,48 @@ def alone_of(result: Result) -> Group:
 # -- over lengths: groups of one model in one setting, shortest length first -------------------------------------------
 
 
-def solved_length(line: Sequence[Group]) -> int | None:
-    """Find T*: the largest length such that it and every shorter one is solved by more than half of the seeds.
+class Reach(NamedTuple):
+    """How far a model solves a task. length: T*, 0 where the shortest length asked for is not solved; shortest: that
+    length; complete: False where cells that are missing could make it longer."""
 
-    A failed seed did not solve. 0 where the shortest length is not solved; None for a task that cannot be solved.
+    length: int
+    shortest: int
+    complete: bool
+
+
+def solved_length(line: Sequence[Group], absent: Sequence[Cell] = ()) -> Reach | None:
+    """Find T*: the largest length that more than half of the seeds solve, as they do every shorter one asked for.
+
+    A failed seed did not solve, nor did a cell that is missing. absent: the cells that were asked for and have no
+    result. None for a task that cannot be solved, and without a length.
     """
-    if all(group.solved is None for group in line):
+    at = {group.identity.length: group for group in line}
+    lengths = sorted(at.keys() | {cell.length for cell in absent})
+    if all(group.solved is None for group in line) or not lengths:
         return None
     longest = 0
-    for group in line:
-        if not _by_majority(group):
-            break
-        longest = group.identity.length
-    return longest
+    for length in lengths:
+        group = at.get(length)
+        missing = [cell for cell in absent if cell.length == length and _of_recipe(cell, group)]
+        solved, seeds = (group.solved or 0, len(group.seeds)) if group else (0, 0)
+        rate = group.learning_rate if group else None
+        beside = sum(cell.recipe.learning_rate == rate for cell in missing)
+        if not 2 * solved > seeds + beside:
+            # Another rate, or more seeds at this one, may solve the length once the cells are there.
+            open_ = beside < len(missing) or 2 * (solved + beside) > seeds + beside
+            return Reach(longest, lengths[0], complete=not open_)
+        longest = length
+    return Reach(longest, lengths[0], complete=True)
+
+
+def _of_recipe(cell: Cell, group: Group | None) -> bool:
+    """Whether a missing cell would join a group; where there is no group, any cell of the line opens one."""
+    return group is None or recipe_of(cell) == group.identity.recipe
+
+
+def recipe_of(cell: Cell) -> tuple[tuple[str, Scalar], ...]:
+    """Read the recipe of a cell as a group holds it: without the learning rate."""
+    return tuple(sorted(item for item in cell.recipe.values.items() if item[0] != "learning_rate"))
 
 
 def steps_exponent(line: Sequence[Group]) -> float | None:
@@ -98,6 +135,14 @@ def _by_majority(group: Group) -> bool:
 # -- comparisons -------------------------------------------------------------------------------------------------------
 
 
+ALPHA = 0.05  # p below which two groups are said to differ
+
+
+def compared_by(first: Group, second: Group) -> str:
+    """Name what `compare` compares: steps to solve where any seed solved, else scores."""
+    return "steps to solve" if first.solved or second.solved else "score"
+
+
 def compare(first: Group, second: Group) -> float:
     """Test that two groups of seeds differ; the exact two-sided p.
 
@@ -110,7 +155,7 @@ def compare(first: Group, second: Group) -> float:
     ours, theirs = first.identity, second.identity
     if (ours.task, ours.length, ours.data) != (theirs.task, theirs.length, theirs.data):
         raise ValueError(f"cannot compare {ours.task} T={ours.length} with {theirs.task} T={theirs.length}")
-    by_steps = bool(first.solved or second.solved)
+    by_steps = compared_by(first, second) == "steps to solve"
 
     def place(result: Result) -> float:
         if by_steps:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from reports.summary.group import Group
-from reports.summary.grouping import alone_of, solved_length, steps_exponent
+from reports.summary.grouping import alone_of, steps_exponent
 from reports.text import words
 from reports.text.notes import references
 from reports.view import Topic, View
@@ -97,7 +97,7 @@ def overview(topic: Topic, lengths: Sequence[int], short: bool = False) -> Table
             cells.append("\n".join(words.number(member.group.score) for member in stack))
             cells.append("\n".join(words.EQUALS_CHANCE if member.group.equals_chance else "" for member in stack))
             cells.append("\n".join(_verdict(member.group, member.difference, short) for member in stack))
-    far = {line.label: _far(solved_length(line.groups), line.members[0].length) for line in topic.lines}
+    far = {line.label: words.solved_length(line.solved) for line in topic.lines}
     if any(far.values()):
         columns.append(Column("T*"))
         for label, cells in rows.items():
@@ -116,11 +116,6 @@ def _verdict(group: Group, difference: str, short: bool) -> str:
     if not short and word == "solved":
         word = f"solved at {words.solved_at(group)}"
     return f"{word} ({difference})" if difference else word
-
-
-def _far(length: int | None, shortest: int) -> str:
-    """T*; empty where it does not apply."""
-    return "" if length is None else str(length) if length else f"<{shortest}"
 
 
 def _exponents(topic: Topic) -> tuple[str, ...]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bench.records.result import SHORT
+from bench.records.result import LEARNING, SHORT
 from reports.summary import Group
-from reports.text.words import EQUALS_CHANCE, ON_EDGE, number, rate, whole
+from reports.summary.memory import worse_with_more
+from reports.text.words import EQUALS_CHANCE, ON_EDGE, cut, number, rate, whole
 from reports.view import Topic
 
 
 def references(topic: Topic) -> tuple[str, ...]:
-    """Write the data that a topic was measured on, and the reference scores that stand beside chance."""
+    """Write the data that a topic was measured on, the reference scores that stand beside chance, and where more
+    context makes a model worse."""
     texts = []
     for name, least, largest in topic.references:
         low, high = number(least), number(largest)
         texts.append(f"{name} {low}" if low == high else f"{name} {low}–{high}")
     lines = [f"data: {', '.join(topic.data)}"] if topic.data else []
-    return (*lines, f"reference scores: {', '.join(texts)}") if texts else tuple(lines)
+    lines += [f"reference scores: {', '.join(texts)}"] if texts else []
+    return (*lines, *filter(None, [worse_with_more(topic.drawn)]))
 
 
 def notes(groups: Sequence[Group], kinds: Sequence[str]) -> list[str]:
@@ -58,23 +61,30 @@ def _choice(groups: Sequence[Group]) -> str:
 
 def _legend(groups: Sequence[Group], kind: str) -> list[str]:
     """The marks and words that occur in the groups' tables, explained."""
-    intervals = {group.interval.kind for group in groups if group.interval and not group.mixed}
+    intervals = {group.interval.kind for group in groups if group.interval and not group.split}
     words = {group.outcome for group in groups}
     solvable = any(group.solved is not None for group in groups)
     mixed, marked = any(group.mixed for group in groups), any(group.equals_chance for group in groups)
+    clustered = any(group.split and not group.mixed for group in groups)
     detailed = kind != "overview"
     lines = (
-        (marked, f"{EQUALS_CHANCE} : merely equals the trivial baseline (skill below 0.05, or interval holds chance)"),
+        (marked,
+         f"{EQUALS_CHANCE} : merely equals the trivial baseline (skill below {LEARNING:g}, or interval holds chance)"),
         (detailed, "chance: the trivial baseline · skill: 0 = chance, 1 = perfect, or the best reference score"),
         (detailed and "test sampling" in intervals,
          "± at n = 1: 95 % interval over the test set; seeds may differ more"),
         (detailed and "range" in intervals,
          "a–b: range of the seeds' values beside their median; no interval at this n"),
         (detailed and "t" in intervals, "± at n ≥ 5: 95 % t interval of the mean over seeds"),
+        (detailed and any(map(cut, groups)), "[a, b]: such an interval, cut at the least or largest score"),
+        (clustered, "several values: seeds fall into two clusters (every value, their median; no interval of a mean)"),
+        (any(word.endswith(" learning") for word in words),
+         "k/n learning: the other seeds merely equal the trivial baseline"),
         (mixed, "k/n solved: seeds disagree (every value, their median, 95 % Wilson interval of the rate)"),
         (solvable, "solved: training stopped there, so compare steps (median), not scores; >n: not within n steps"),
         ("budget-limited" in words, f"budget-limited (short): at chance after fewer than {SHORT:,} steps"),
-        (not detailed and solvable, "T*: longest length shown that most seeds solved, as they did all shorter ones"),
+        (not detailed and solvable,
+         "T*: longest length that most seeds solved, as they did all shorter ones asked for; missing is not solved"),
         (detailed, "body: parameters without embedding, head and positions · s: seconds per cell (median)"),
     )  # fmt: skip
     return [line for shown, line in lines if shown]

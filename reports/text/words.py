@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 
+from bench.records import foreign
 from bench.records.result import Result
 from reports.summary import Group
+from reports.summary.grouping import Reach
 
 NOTHING = "—"
 EQUALS_CHANCE = "="
 ON_EDGE = "*"
+LARGE = 1e9  # from here on numbers are written with an exponent
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
-    """Write three significant digits: 2.81, 0.169, 0.0041, 4.1e-4; or with this many decimals."""
+    """Write three significant digits: 2.81, 0.169, 0.0041, 4.1e-4, 1.0e300; or with this many decimals."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    if value and abs(value) < 1e-3:
-        if decimals is not None and abs(value) < 0.5 * 10.0**-decimals:
-            return f"{0:.{decimals}f}"
+    if value and abs(value) < 1e-3 and decimals is not None and abs(value) < 0.5 * 10.0**-decimals:
+        return f"{0:.{decimals}f}"
+    if value and not 1e-3 <= abs(value) < LARGE:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa}e{int(exponent)}"
     return f"{value:,.{decimals_of(value) if decimals is None else decimals}f}"
@@ -31,7 +34,7 @@ def decimals_of(value: float) -> int:
 
 def rate(value: float) -> str:
     """Write a learning rate: 3e-4, 0.01, 0.5."""
-    if value >= 0.01:
+    if value >= 0.01 or value < 1e-300:
         return f"{value:g}"
     power = math.floor(math.log10(value) + 1e-9)
     return f"{value / 10.0**power:.3g}e{power}"
@@ -44,22 +47,34 @@ def whole(value: float | None) -> str:
 
 def skill(value: float | None) -> str:
     """Write a skill with two decimals; never -0.00."""
-    return NOTHING if value is None else f"{round(value, 2) + 0.0:.2f}"
+    if value is None or not math.isfinite(value) or abs(value) >= LARGE:
+        return number(value)
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def spread(group: Group, per_line: int = 5) -> str:
-    """Write what n allows beside the score: ± half an interval, a range, or every value where seeds disagree; then the
-    number of seeds without a value."""
+    """Write what n allows beside the score: ± half an interval (or [low, high] where a bound of the score cuts it), a
+    range, or every value where the seeds are of two kinds; then the number of seeds without a value."""
     interval, parts = group.interval, []
-    if group.mixed:
+    if group.split:
         texts = [number(value) for value in sorted(group.values)]
         parts += [" ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
     elif interval is not None and interval.kind == "range":
-        parts.append(f"{number(interval.low)}–{number(interval.high)}")
+        parts.append(f"{number(interval.low)}–{number(interval.high)}" if interval.low < interval.high else "all equal")
+    elif interval is not None and cut(group):
+        parts.append(f"[{number(interval.low)}, {number(interval.high)}]")
     elif interval is not None:
         parts.append(half_width(interval.low, interval.high))
     parts += [f"{count} {word}" for count, word in ((group.diverged, "diverged"), (group.failed, "failed")) if count]
     return "\n".join(parts) if len(group.seeds) > 1 or group.values else ""
+
+
+def cut(group: Group) -> bool:
+    """Tell whether a bound of the score cuts the interval, so that ± would not describe it."""
+    interval, score = group.interval, group.score
+    if interval is None or score is None or interval.kind == "range":
+        return False
+    return abs(interval.high - score - (score - interval.low)) > 1e-6 * (interval.high - interval.low)
 
 
 def half_width(low: float, high: float) -> str:
@@ -67,8 +82,8 @@ def half_width(low: float, high: float) -> str:
     half = (high - low) / 2
     if half == 0:
         return "±0"
-    if half < 1e-3:
-        return f"±{half:.0e}".replace("e-0", "e-")
+    if not 1e-3 <= half < LARGE:
+        return f"±{half:.0e}".replace("e-0", "e-").replace("e+", "e")
     return f"±{half:.{max(0, 1 - math.floor(math.log10(half)))}f}"
 
 
@@ -81,6 +96,14 @@ def solved_at(group: Group) -> str:
     if step is None:
         return ""
     return whole(step) if math.isfinite(step) else f">{whole(group.step_budget)}"
+
+
+def solved_length(far: Reach | None) -> str:
+    """Write T*: `100`, or `<10` where the shortest length asked for is not solved; with `incomplete` below where cells
+    are missing on which it depends. Empty where it does not apply."""
+    if far is None:
+        return ""
+    return (str(far.length) if far.length else f"<{far.shortest}") + ("" if far.complete else "\nincomplete")
 
 
 SHORT_WORDS = {
@@ -98,8 +121,7 @@ def outcome(group: Group, short: bool) -> str:
 
 
 def first_line(result: Result) -> str:
-    """Read the first line of an error without what a terminal takes for a command; a diverged cell's last step."""
+    """Read the first line of an error; a diverged cell's last step."""
     if result.status == "diverged" and not result.error:
         return f"not finite at step {result.steps:,} of {result.cell.recipe.steps:,}"
-    lines = (result.error or "").strip().splitlines() or ["no message"]
-    return "".join(letter if letter.isprintable() else " " for letter in lines[0])
+    return foreign.first_line(result.error or "") or "no message"

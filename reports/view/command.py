@@ -10,9 +10,12 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+from bench.records import foreign
+from bench.records.asked import AskedCell
 from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
+from reports.view import delivery
 from reports.view.view import Order, View, name_of
 
 
@@ -49,13 +52,13 @@ class Choice:
         stored = store.results()
         order = asked_order(store)
         for line in corrupt(store):
-            print(line, file=sys.stderr)
+            print(foreign.block(line), file=sys.stderr)
         results = select(stored, names(self.tasks), names(self.models), numbers(self.lengths))
         if not results:
             why = "no stored result has these tasks, models and lengths together"
             empty = "it holds no results yet. Run `python -m bench.run` first."
             raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
-        return View.of(results, order, stored)
+        return View.of(results, order, stored, asked_cells(store))
 
 
 ALL = Choice()
@@ -67,6 +70,11 @@ def asked_order(store: Store) -> Order:
     asked.sort(key=lambda sweep: -len(sweep["tasks"]) * len(sweep["models"]))
     tasks, models = ([name_of(entry) for sweep in asked for entry in sweep[kind]] for kind in ("tasks", "models"))
     return Order(tuple(tasks), tuple(models))
+
+
+def asked_cells(store: Store) -> list[AskedCell]:
+    """Read the cells that the store's sweeps asked for, whether they have run or not."""
+    return [item for recorded in store.sweeps() for item in recorded.cells]
 
 
 def select(
@@ -163,12 +171,12 @@ def deliver(content: str, output: Path | None) -> None:
 
 
 def save(path: Path, content: str) -> None:
-    """Write a text file.
+    """Write a text file, whole or not at all.
 
     Raises:
         UsageError: it cannot be written.
     """
     try:
-        path.write_text(content, "utf-8")
+        delivery.write(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None

@@ -8,11 +8,12 @@ from functools import cached_property
 
 from bench.records.result import Result, Score
 from reports.summary import Group
+from reports.summary.grouping import Reach
 
 
 def slug(text: str) -> str:
-    """Write `adding · clip 0.5` as part of a file name: letters, digits, dots and single dashes."""
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:80] or "task"
+    """Write `adding · clip 0.5` as part of a file name: letters, digits, dots and single dashes, 80 bytes at most."""
+    return re.sub(r"[^\w.]+", "-", text).strip("-.").encode()[:80].decode(errors="ignore") or "task"
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,12 @@ class Line:
     """One model over its lengths, shortest first.
 
     Where a length was run with several budgets, the one with the most steps (then the largest batch) stands for it.
+    solved: T* of the model in the whole store, whatever part of it is shown; None where it does not apply.
     """
 
     label: str
     members: tuple[Member, ...]
+    solved: Reach | None = None
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from bench.records.asked import AskedCell, unanswered
+from bench.records.cell import Versions
 from bench.records.result import Result
 from reports.summary import Group, groups
+from reports.summary.grouping import Reach, data_of, recipe_of, solved_length
 from reports.view.looks import Look, looks
 from reports.view.topic import Heading, Line, Member, Topic, slug
 
@@ -56,14 +59,23 @@ class View:
     order: Order
 
     @classmethod
-    def of(cls, results: Collection[Result], order: Order = Order(), everything: Collection[Result] = ()) -> View:
+    def of(
+        cls,
+        results: Collection[Result],
+        order: Order = Order(),
+        everything: Collection[Result] = (),
+        asked: Iterable[AskedCell] = (),
+    ) -> View:
         """Work out the view of some results.
 
-        everything: all results of the store where `results` are only some, so that a model keeps its look in every
-        view.
+        everything: all results of the store where `results` are only some, so that a model keeps its look and its T*
+        in every view. asked: the cells that the store's sweeps asked for.
         """
-        topics = _topics(results, order)
-        others = _topics(everything, order) if len(everything) > len(results) else ()
+        made = groups(results)
+        whole = groups(everything) if len(everything) > len(results) else made
+        reaches = _reaches(whole, unanswered(asked, (result.cell for group in whole for result in group.results)))
+        topics = _topics(made, order, reaches)
+        others = () if whole is made else _topics(whole, order, reaches)
         return cls(topics, looks(label for topic in (*topics, *others) for label in topic.labels), order)
 
     @cached_property
@@ -102,9 +114,56 @@ def _setting(group: Group) -> _Setting:
     return _Setting(key.task, key.data, key.device, key.torch, key.versions[0], recipe)
 
 
-def _topics(results: Iterable[Result], order: Order) -> tuple[Topic, ...]:
+class _Model(NamedTuple):
+    """Whose line over length: a model and its version, in a setting."""
+
+    setting: _Setting
+    model: str
+    version: int
+
+
+def _model(group: Group) -> _Model:
+    return _Model(_setting(group), group.identity.model, group.identity.versions[1])
+
+
+Reaches = Mapping[_Model, Reach | None]
+
+
+def _reaches(every: Iterable[Group], absent: Sequence[AskedCell]) -> Reaches:
+    """T* of every line. absent: the cells that have no result; each is missing in every line that it would join."""
+    lines: dict[_Model, list[Group]] = {}
+    for group in every:
+        lines.setdefault(_model(group), []).append(group)
+    return {
+        line: solved_length(
+            [within[length] for within in [standing(members)] for length in sorted(within)],
+            [item.cell for item in absent if _joins(item, line)],
+        )
+        for line, members in lines.items()
+    }
+
+
+def _joins(item: AskedCell, line: _Model) -> bool:
+    """Whether an absent cell belongs to a line, wherever it would run; a corpus that was not found may be any."""
+    cell, setting = item.cell, line.setting
+    recipe = tuple(entry for entry in recipe_of(cell) if entry[0] not in BY_LENGTH)
+    return (
+        (cell.task, cell.model, cell.versions)
+        == (setting.task, line.model, Versions(task=setting.task_version, model=line.version))
+        and recipe == setting.recipe
+        and (not item.known or data_of(cell) == setting.data)
+    )
+
+
+def standing(members: Iterable[Group]) -> dict[int, Group]:
+    """Pick the group that stands for each length: the one with the most steps, then the largest batch."""
+    ranked = sorted(members, key=lambda group: (group.step_budget, group.batch_size))
+    return {group.identity.length: group for group in ranked}
+
+
+def _topics(every: Iterable[Group], order: Order, reaches: Reaches) -> tuple[Topic, ...]:
     by_setting: dict[_Setting, list[Group]] = {}
-    for group in groups(results):
+    for group in every:
         by_setting.setdefault(_setting(group), []).append(group)
     topics: list[Topic] = []
     count = 0
@@ -114,7 +173,7 @@ def _topics(results: Iterable[Result], order: Order) -> tuple[Topic, ...]:
         score = next((group.reference for group in within if group.reference), None)
         heading = Heading(setting.task, score, _differs(setting, by_setting))
         name = _unused(slug(heading.title), [topic.name for topic in topics])
-        topics.append(Topic(name, heading, members, _lines(members, order)))
+        topics.append(Topic(name, heading, members, _lines(members, order, reaches)))
         count += len(members)
     return tuple(topics)
 
@@ -155,11 +214,14 @@ def _members(within: Sequence[Group], first: int) -> tuple[Member, ...]:
     return tuple(members)
 
 
-def _lines(members: Iterable[Member], order: Order) -> tuple[Line, ...]:
+def _lines(members: Iterable[Member], order: Order, reaches: Reaches) -> tuple[Line, ...]:
     by_label: dict[str, dict[int, Member]] = {}
     for member in sorted(members, key=lambda member: (member.group.step_budget, member.group.batch_size)):
         by_label.setdefault(member.label, {})[member.length] = member
-    lines = [Line(label, tuple(by[length] for length in sorted(by))) for label, by in by_label.items()]
+    lines = [
+        Line(label, tuple(by[length] for length in sorted(by)), reaches[_model(next(iter(by.values())).group)])
+        for label, by in by_label.items()
+    ]
     return tuple(sorted(lines, key=lambda line: (order.model(line.groups[0].identity.model), line.label)))
 
 

@@ -1,7 +1,6 @@
 """What a task is. `tasks.base.task` says how its parts fit together."""
 
 from tasks.base.batch import Batch, Block, Reads, Replacement, first_sequences, joined
-from tasks.base.context import effective_context
 from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
 from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_frequencies, log_odds
 from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
@@ -32,7 +31,6 @@ __all__ = [
     "Task",
     "Tokens",
     "choose",
-    "effective_context",
     "first_sequences",
     "generator",
     "joined",

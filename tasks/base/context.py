@@ -8,7 +8,7 @@ would be a million, more than most cells are trained and evaluated on together).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -58,9 +58,3 @@ def scores_by_context(
             points.append((context, float(metric.compute().score)))
     model.train(training)
     return points
-
-
-def effective_context(points: Sequence[tuple[int, float]], tolerance: float) -> int | None:
-    """The least context whose score lies within `tolerance` of that of the longest; points as `Task.context_use` gives
-    them, shortest first. None where there are none."""
-    return next((context for context, score in points if abs(score - points[-1][1]) <= tolerance), None)

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 import tasks
-from tasks.base import Batch, Evaluation, Features, Split, Task, effective_context, generator
+from bench.records import measure
+from bench.records.memory import least_context
+from tasks.base import Batch, Evaluation, Features, Split, Task, generator
 from tests.support.batches import same_batch
 
 NAMES = sorted(
@@ -293,7 +295,7 @@ def test_context_use_scores_the_same_answers_at_every_context(task: Task) -> Non
     assert len(set(model.read.values())) == 1, "the same answers at every context"
     assert min(model.read.values()) >= 900
     assert len({score for _, score in points}) == 1, "a model that uses nothing scores the same"
-    assert effective_context(points, task.context_tolerance) == 1
+    assert least_context(points, task.context_tolerance, task.spec.objective.higher_is_better) == (1, False)
 
 
 def test_lengths_below_the_minimum_are_refused(name: str) -> None:
@@ -309,3 +311,13 @@ def test_the_global_random_state_is_left_alone(name: str) -> None:
     for split in SPLITS:
         next(iter(cast("Iterable[Batch]", task.held_out(split))))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_unit_of_every_task_is_known_with_its_bounds_and_its_tolerance(task: Task) -> None:
+    unit = task.spec.objective.unit
+    low, high = measure.bounds(unit, task.best, task.spec.objective.higher_is_better)
+    assert unit in measure.RANGES
+    assert low <= min(task.chance, task.best)
+    assert max(task.chance, task.best) <= high
+    if task.tokens_per_step is not None:
+        assert measure.TOLERANCES[unit] == task.context_tolerance

@@ -19,6 +19,7 @@ from bench.engines.cluster.connection import connect, disconnect, fingerprint
 from bench.engines.cluster.corpora import Corpora, Parcel, Sender
 from bench.engines.local import ATTEMPTS, RETRIED, START_SECONDS, STARTS, TICK
 from bench.engines.placement import Queue, Slot, Waiting
+from bench.records import foreign
 from bench.records.job import Finished, Job, Surroundings
 
 
@@ -310,4 +311,5 @@ class ClusterEngine:
 
 
 def _first_line(error: object) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    said = foreign.message(error) if isinstance(error, BaseException) else str(error)
+    return foreign.first_line(said) or type(error).__name__

@@ -51,7 +51,7 @@ const CELL_ROWS = [
   ['test score', ({ cell }) => number(cell.score)], ['unit', (item) => item.group.metric ? metricOf(item.group) : NOTHING],
   ['spread', () => 'n = 1'], ['n (seeds)', () => '1'], ['chance', ({ group }) => number(group.chance)],
   ['skill (0 chance, 1 perfect)', ({ cell }) => number(cell.skill)], ['outcome', ({ cell }) => cell.outcome],
-  ['solved at (steps)', ({ cell, group }) => cell.solved_at_step ? whole(cell.solved_at_step) : group.solved === undefined ? NOTHING : `> ${whole(cell.step_budget)}`],
+  ['solved at (steps)', ({ cell, group }) => cell.solved_at_step ? whole(cell.solved_at_step) : group.solved === undefined || !['ok', 'diverged'].includes(cell.status) ? NOTHING : `> ${whole(cell.step_budget)}`],
   ['learning rate', ({ cell }) => rate(cell.learning_rate)], ['seconds per cell', ({ cell }) => number(cell.seconds)],
   ['peak memory (MiB)', ({ cell }) => number(cell.peak_memory_mb)], ['memory horizon (positions)', ({ cell }) => number(cell.memory_horizon)],
 ];
@@ -76,14 +76,14 @@ function scoreTable(items) {
 
 // -- the difference --------------------------------------------------------------------------------------------------
 
-const tested = new Map(data.tests.map(([first, second, p, what]) => [`${first} ${second}`, { p, what }]));
+const tested = new Map(data.tests.map(([first, second, p, what, differ]) => [`${first} ${second}`, { p, what, differ }]));
 
 function testOf(a, b) {
   if (a.kind !== 'group' || b.kind !== 'group') return 'single cells: a test needs groups of at least 4 seeds a side';
   if (a.group.n < 4 || b.group.n < 4) return `no test: needs at least 4 seeds a side, there are ${a.group.n} and ${b.group.n}`;
   const found = tested.get([a.index, b.index].sort((x, y) => x - y).join(' '));
   if (!found) return 'no test: not of one task, length and setting';
-  return `p = ${number(found.p)} (${found.what})${found.p < 0.05 ? ': differ' : ': no difference shown'}`;
+  return `p = ${number(found.p)} (${found.what})${found.differ ? ': differ' : ': no difference shown'}`;
 }
 
 function differences(items) {

@@ -2,8 +2,8 @@
 
 const INTERVALS = {
   'test sampling': 'One seed: its value; bar: 95 % interval of test sampling (seeds may differ more)',
-  range: '2–4 seeds: their median, every value as a dot; bar: their range',
-  t: '5 seeds or more: their mean, every value as a dot; bar: 95 % t interval',
+  range: '2–4 seeds, or seeds of two kinds: their median, every value as a dot; bar: their range',
+  t: '5 seeds or more, of one kind: their mean, every value as a dot; bar: 95 % t interval',
 };
 
 function linesOf(topic) {
@@ -59,14 +59,13 @@ function constants(topic, quantity) {
 
 function scorePanels(quantity) {
   return data.topics.filter((topic) => topic.metric).map((topic) => {
-    const asSkill = (group, y) => (y - group.chance) / (group.best - group.chance);
-    const shown = quantity === 'skill' ? asSkill : (group, y) => y;
+    const skill = quantity === 'skill';
     const groups = topic.groups.map((place) => data.groups[place]);
     const kinds = [...new Set(groups.filter((group) => group.interval).map((group) => group.interval[2]))];
     const { drawing } = overLengths(topic, {
-      value: (group) => group.score === undefined ? NaN : shown(group, group.score),
-      seeds: (group) => group.values && group.values.length > 1 ? group.values.map((y) => shown(group, y)) : [],
-      interval: (group) => group.interval && group.interval.slice(0, 2).map((y) => shown(group, y)),
+      value: (group) => { const value = skill ? group.skill : group.score; return value === undefined ? NaN : value; },
+      seeds: (group) => group.values && group.values.length > 1 ? (skill ? group.skills : group.values) : [],
+      interval: (group) => group.interval && (skill ? group.interval_skill : group.interval.slice(0, 2)),
       log: quantity === 'score' && topic.logarithmic, label: quantity === 'skill' ? 'skill' : metricOf(topic),
       references: constants(topic, quantity), absent: noValue,
     });
@@ -103,7 +102,7 @@ function memoryPanels() {
       references: [[topic.lengths.map((x) => [x, x]), 'all T', true, true]],
     });
     return figure(`${topic.title}: memory horizon`, drawing,
-      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5.`);
+      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5. ✕: none, as at chance.${topic.harmed ? ` Note: ${topic.harmed}.` : ''}`);
   });
   for (const topic of data.topics) {
     const length = Math.max(...topic.lengths);

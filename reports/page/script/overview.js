@@ -26,14 +26,14 @@ function square(group) {
     class: `square skill-${step} is-${kind}${unsolved ? ' is-unsolved' : ''}`, 'aria-label': said, title: said,
     href: `#cells=${asParameters({ topic: topic.name, model: group.model, length: group.length })}`,
   }, make('span', { class: 'sign', 'aria-hidden': 'true' }, sign),
-  make('b', {}, group.score_text, group.equals_chance && !['at-chance', 'budget-limited'].includes(kind) ? ' =' : ''), make('span', {}, text), details.map((detail) => make('small', {}, detail)),
+  make('b', {}, group.score_text, group.equals_chance && kind !== 'at-chance' ? ' =' : ''), make('span', {}, text), details.map((detail) => make('small', {}, detail)),
   make('small', {}, `n = ${group.n}`));
 }
 
 function topicMap(topic) {
   const groups = topic.groups.map((place) => data.groups[place]);
   const labels = [...new Set(groups.map((group) => group.label))];
-  const far = Object.fromEntries(topic.lines.map((line) => [line.label, line.solved_length]));
+  const far = Object.fromEntries(topic.lines.map((line) => [line.label, line.solved_text]));
   const solvable = topic.lines.some((line) => line.solved_length !== null);
   const rows = labels.map((label) => [
     { node: make('span', { class: 'model' }, swatch(label), label) },
@@ -41,7 +41,7 @@ function topicMap(topic) {
       const found = groups.filter((group) => group.label === label && group.length === length);
       return { class: 'heat', node: found.length ? make('div', {}, found.map(square)) : make('span', { class: 'empty' }, 'not run') };
     }),
-    ...(solvable ? [{ class: 'number', text: far[label] === 0 ? `< ${topic.lengths[0]}` : whole(far[label]) }] : []),
+    ...(solvable ? [{ class: 'number', text: far[label] || NOTHING }] : []),
   ]);
   const heads = ['model', ...topic.lengths.map((length) => `T = ${length.toLocaleString('en')}`), ...(solvable ? ['T*'] : [])];
   const box = table(heads, rows, `${topic.title}: models by lengths`);
@@ -59,7 +59,7 @@ function key() {
     make('p', {}, 'Colour: skill, 0 (chance) ', scaleBar, ' 1 (perfect, or the best reference score)'),
     make('p', {}, kinds.map(([kind, text]) => make('span', { class: `chip is-${kind}` }, text))),
     make('p', { class: 'quiet' }, 'Number: test score in the unit beside the task’s name; = beside it: merely equals chance. n: seeds with an answer. '
-      + 'T*: longest length that most seeds solved, as they did all shorter ones. Choose a square to see its cells.'));
+      + 'T*: longest length that most seeds solved, as they did all shorter ones asked for; a missing cell is not solved. Choose a square to see its cells.'));
 }
 
 function overview(section) {

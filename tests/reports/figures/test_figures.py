@@ -12,7 +12,9 @@ from reports.figures import drawing, figures
 from reports.figures.flow import against_distance
 from reports.figures.inside import runs
 from reports.figures.training import BINS, stretches
+from reports.summary import groups
 from reports.summary.profiles import Point, departures, over_seeds, pieces
+from reports.text import notes
 from reports.view import View
 from reports.view.looks import SPARE
 from tests.support.measured import make_flow, make_measured, make_profile
@@ -293,3 +295,28 @@ def test_a_missing_cell_leaves_an_empty_panel_that_says_so():
     made = drawn(results)
     for name in ("adding-gradient-norm", "adding-gradient-through-training"):
         assert "rnn, T = 100: no record" in json.dumps(made[name]["concat"]), name
+
+
+def test_memory_that_more_context_harms_is_the_best_context_and_the_caption_says_so():
+    points = ((20, 3.160), (50, 3.170), (100, 3.262))
+    harmed = make_result("char_lm", "transformer", 100, score=3.262, relative=0.001)
+    learned = make_result("char_lm", "gru", 100, score=2.9, relative=0.001)
+    chance = make_result("char_lm", "rnn", 100, score=4.85, relative=0.001)
+    results = [
+        harmed.model_copy(update={"context_use": points, "memory_horizon": 100}),
+        learned.model_copy(update={"context_use": ((20, 3.0), (100, 2.9)), "memory_horizon": 100}),
+        chance.model_copy(update={"context_use": ((20, 4.85), (100, 4.85)), "memory_horizon": 1}),
+    ]
+    spec = drawn(results)["memory-horizon"]
+    assert {row["model"]: row["value"] for row in rows(spec, kind="middle")} == {"transformer": 20, "gru": 100}
+    said = "more context makes the score worse: transformer at T = 100 (best with 20)"
+    assert said in json.dumps(spec)
+    assert said in json.dumps(drawn(results)["char_lm-context-use"])
+    assert said in notes.references(View.of(results).topics[0])
+
+
+def test_an_interval_that_reaches_down_to_zero_ends_at_the_edge_of_a_log_axis():
+    results = [make_result(seed=s, score=score) for s, score in enumerate((0.001, 0.01, 0.03, 0.06, 0.10))]
+    assert groups(results)[0].interval.low == 0
+    (bar,) = rows(drawn(results)["score"], kind="interval")
+    assert 0 < bar["low"] < bar["high"]

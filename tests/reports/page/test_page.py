@@ -186,7 +186,8 @@ def test_settings_and_headings_name_what_differs_between_recipes():
 def test_tests_are_those_of_the_summary_and_need_four_seeds_a_side(full, full_content):
     by_key = {group_key(group): group for group in groups(full)}
     assert full_content["tests"]
-    for first, second, p, what in full_content["tests"]:
+    for first, second, p, what, differ in full_content["tests"]:
+        assert differ == (p < 0.05)
         ours, theirs = (by_key[full_content["groups"][place]["key"]] for place in (first, second))
         assert min(ours.n, theirs.n) >= 4
         assert p == pytest.approx(compare(ours, theirs), rel=1e-2)

@@ -4,8 +4,8 @@ import pytest
 
 from bench.records.cell import DataIdentity
 from reports.summary import groups
-from reports.summary.group import equals_chance
 from reports.summary.grouping import compare, solved_length, steps_exponent
+from reports.summary.outcomes import AT_CHANCE, word_of
 from reports.view import View
 from tests.support.results import make_result
 
@@ -175,7 +175,7 @@ def test_where_most_seeds_diverged_there_is_no_score():
 )
 def test_equals_chance(score, relative, equal):
     result = make_result(score=score, relative=relative)
-    assert equals_chance(result) is equal
+    assert (word_of(result) in AT_CHANCE) is equal
     assert only_group([result]).equals_chance is equal
 
 
@@ -200,8 +200,9 @@ def test_outcome_words(result, word):
     assert only_group([result]).outcome == word
 
 
-def test_an_outcome_tie_goes_to_the_worse():
-    assert only_group(seeds_of([0.1, 0.166])).outcome == "at chance"
+def test_where_some_seeds_learn_and_some_do_not_it_is_counted_and_no_mark_says_chance():
+    group = only_group(seeds_of([0.1, 0.166]))
+    assert (group.outcome, group.equals_chance) == ("1/2 learning", False)
 
 
 def test_steps_apply_only_to_tasks_that_can_be_solved():
@@ -231,13 +232,14 @@ def line_of(solved_by_length, seeds=3, steps=1000):
     ],
 )
 def test_solved_length(solved, longest):
-    assert solved_length(line_of({length: (k, 200) for length, k in solved.items()})) == longest
+    found = solved_length(line_of({length: (k, 200) for length, k in solved.items()}))
+    assert found == (longest, 10, True)
 
 
 def test_half_the_seeds_are_no_majority_and_a_failed_seed_did_not_solve():
-    assert solved_length(line_of({10: (1, 200)}, seeds=2)) == 0
+    assert solved_length(line_of({10: (1, 200)}, seeds=2)) == (0, 10, True)
     half = [make_result(seed=0, score=0.005, solved_at=100), make_result(seed=1, status="crashed", score=None)]
-    assert solved_length(groups(half)) == 0
+    assert solved_length(groups(half)) == (0, 10, True)
 
 
 def test_solved_length_does_not_apply_to_text():

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.records.memory import least_context
 from models.oracle import Oracle
 from models.window import Window
-from tasks.base import Batch, effective_context, generator
+from tasks.base import Batch, generator
 from tasks.base.context import contexts, windows_of
 from tasks.char_lm import CharLM
 from tasks.entities.windows import Encoded, Windows
@@ -121,7 +122,7 @@ def test_a_character_model_that_looks_fifteen_back_uses_twenty(periodic: str, le
     assert scores[10] == pytest.approx(3)  # eight alike
     assert scores[20] < 3
     assert all(scores[c] == pytest.approx(scores[20]) for c in scores if c > 20)
-    assert effective_context(points, task.context_tolerance) == 20
+    assert least_context(points, task.context_tolerance, higher_is_better=False) == (20, False)
 
 
 def test_the_characters_scored_are_fixed_and_lie_over_the_whole_test_part(periodic: str) -> None:
@@ -156,6 +157,6 @@ def test_generated_entities_use_the_far_cue() -> None:
     assert scores[1] == scores[2] == 0
     assert scores[100] == 1
     assert scores[50] < 0.8  # the cue lies 48 tokens and the look-ahead of 3 back: 52 steps
-    assert effective_context(points, task.context_tolerance) == 100
+    assert least_context(points, task.context_tolerance, higher_is_better=True) == (100, False)
     near = task.context_use(Window(task.spec, k=7))
-    assert effective_context(near, task.context_tolerance) == 10
+    assert least_context(near, task.context_tolerance, higher_is_better=True).steps == 10

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import Dataset, Subset
 
 from tasks.adding import Adding
-from tasks.base import Block, effective_context, generator
+from tasks.base import Batch, Block, Split, generator
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.running_average import RunningAverage
@@ -85,16 +86,6 @@ def test_skill_and_solved_follow_the_direction() -> None:
     assert not up.solved(1.0)
 
 
-def test_effective_context_is_the_least_that_scores_as_the_longest() -> None:
-    points = [(1, 4.0), (2, 3.0), (5, 2.51), (10, 2.5), (20, 2.502), (50, 2.505)]
-    assert effective_context(points, 0.01) == 5
-    assert effective_context(points, 0.004) == 20
-    assert effective_context(points, 0) == 50
-    assert effective_context(points, 10) == 1
-    assert effective_context([(1, 0.3), (2, 0.5), (5, 0.3)], 0.01) == 1
-    assert effective_context([], 0.01) is None
-
-
 def test_what_a_task_need_not_say() -> None:
     batch = Adding(5).probe_batch(2)
     task = Copying(5)
@@ -137,3 +128,19 @@ def test_at_another_length_a_rule_of_the_length_is_carried_over() -> None:
 def test_at_a_length_that_does_not_exist() -> None:
     with pytest.raises(ValueError, match="NER: length must be at least 4, got 3"):
         NER(10, corpus="generated").at(3)
+
+
+class Unheld(Copying):
+    """A task whose test set is empty."""
+
+    version = 1
+
+    def held_out(self, split: Split) -> Dataset[Batch]:
+        return Subset(super().held_out(split), [0] if split == "validation" else [])
+
+
+def test_an_empty_test_set_is_refused_by_name() -> None:
+    task = Unheld(20)
+    assert len(list(task.val_dataloader())) > 0
+    with pytest.raises(ValueError, match="Unheld: the test set is empty"):
+        task.test_dataloader()
