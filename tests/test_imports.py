@@ -34,6 +34,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench", "bench.store"),
     ("bench.run", ANYTHING),  # composition roots
     ("reports.__main__", ANYTHING),
+    ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
     ("bench.doctor", f"{STORE} bench.catalog bench.cli.* bench.mirror.* tasks.corpora.*"),
     ("bench.*", f"{STORE} bench.cli.* bench.mirror.*"),  # the other commands
     # tasks and models never meet

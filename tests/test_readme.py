@@ -210,6 +210,7 @@ def test_every_option_line_plans(workspace: Path) -> None:
 def test_flags_exist(workspace: Path) -> None:
     known = PIP | RAY | SLURM
     for module in (
+        "bench.check",
         "bench.doctor",
         "bench.merge",
         "bench.publish",

@@ -23,10 +23,11 @@ from bench.probes.undisturbed import Kept, seed_everything, undisturbed
 from models.base import SequenceModel
 from tasks.base import Batch, Features, Inputs, Mixed, Reads, joined
 
-SEQUENCES = 3
-EACH = 32  # read steps of which each is looked at; beyond them a spread
-SPREAD = 8
-TOGETHER = 32_768  # positions in one pass, at most
+SEQUENCES = 5
+EACH = 32, 8  # read steps of which each is looked at, and about how many beyond them
+SHORT = 128  # steps: most is looked at in so many of longer sequences
+FEW = 8, 2  # instead of EACH, in training mode
+TOGETHER = 16_384  # positions in one pass, at most
 FINE, COARSE = 1e-9, 1e-4  # of the largest answer: what rounding leaves in float64, and in anything narrower
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -114,9 +115,10 @@ def _first(passes: Passes, batch: Batch, training: bool) -> str | None:
     model = passes.model
     for mode in ("evaluation", "training")[: 1 + training]:
         with _in_mode(passes, batch, mode == "training"):
-            reason = _mixed(passes, batch) or _told(passes, batch)
+            start, short = _window(passes, batch)
+            reason = _mixed(passes, short) or _told(passes, short)
             if not model.spec.look_ahead:
-                reason = reason or _ahead(passes, batch)
+                reason = reason or _ahead(passes, batch, short, start, few=mode == "training")
         if reason:
             return f"{type(model).__name__}: {reason} (in {mode} mode). A score would not mean what the task says"
     return None
@@ -128,7 +130,7 @@ def _mixed(passes: Passes, batch: Batch) -> str | None:
     own = passes.answers(batch)
     of = batch.reads.sequences
     if batch.lengths is None or len(own) == len(of):
-        for row in range(len(batch) if len(batch) > 1 else 0):
+        for row in range(len(batch)) if len(batch) > 1 else ():
             others = torch.arange(len(batch)) != row
             changed = passes.answers(_changed(batch, passes.model.spec.inputs, others, 0))
             if passes.differ(own[of == row], changed[of == row], batch):
@@ -165,32 +167,63 @@ def _told(passes: Passes, batch: Batch) -> str | None:
     return None
 
 
-def _ahead(passes: Passes, batch: Batch) -> str | None:
-    """Answers up to each step, where what follows the step is changed."""
+def _ahead(passes: Passes, batch: Batch, short: Batch, start: int, few: bool) -> str | None:
+    """Answers up to each step, where what follows the step is changed.
+
+    short: the batch's steps from `start` on, in which most are looked at; a model that reads ahead only in long
+    sequences is found by those that are looked at in whole ones. few: look at fewer.
+    """
     if batch.lengths is not None:
         return None  # an answer that is not aligned is read at the end
-    mask = batch.reads.mask
-    steps = [step for step in mask.any(0).nonzero().squeeze(1).tolist() if step + 1 < batch.steps]
-    if not steps:
-        return None
-    looked = steps[:EACH] + steps[EACH :: max(1, (len(steps) - EACH) // SPREAD)]
-    step_of = mask.nonzero()[:, 1]
-    size = min(len(looked), max(1, TOGETHER // mask.numel()))
-    everyone = torch.ones(len(batch), dtype=torch.bool)
-    usual = joined([batch] * size)
-    own = passes.answers(usual).split(len(step_of))
+    steps = [step for step in batch.reads.mask.any(0).nonzero().squeeze(1).tolist() if step + 1 < batch.steps]
+    each, spread = FEW if few else EACH
+    first, beyond = steps[:each], steps[each :: max(1, (len(steps) - each) // spread)]
+    inside = [step for step in first if start <= step < start + short.steps - 1] if short is not batch else []
+    outside = [step for step in first if step not in inside] + beyond
+    return _after_each(passes, short, inside, start) or _after_each(passes, batch, outside or inside[-1:], 0)
+
+
+def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> str | None:
+    """What `_ahead` finds at these steps, each looked at in one sequence. first: the number of the batch's first."""
+    size = max(1, TOGETHER // batch.steps)
+    rows = [batch.select(slice(number % len(batch), number % len(batch) + 1)) for number in range(len(looked))]
     for start in range(0, len(looked), size):
-        chosen = looked[start : start + size]
-        variants = [_changed(batch, passes.model.spec.inputs, everyone, step + 1) for step in chosen]
-        changed = passes.answers(joined(variants + [batch] * (size - len(chosen)))).split(len(step_of))
-        for step, before, after in zip(chosen, own, changed, strict=False):
-            seen = step_of <= step
-            if passes.differ(before[seen], after[seen], usual):
+        chosen, usual = looked[start : start + size], rows[start : start + size]
+        donors = [joined([row, rows[(start + number + 1) % len(rows)]]) for number, row in enumerate(usual, 1)]
+        changed = [
+            _changed(pair, passes.model.spec.inputs, torch.tensor([True, False]), step + 1 - first).select(slice(1))
+            for pair, step in zip(donors, chosen, strict=True)
+        ]
+        whole = joined(usual)
+        own, other = passes.answers(whole), passes.answers(joined(changed))
+        of, step_of = whole.reads.sequences, whole.reads.mask.nonzero()[:, 1]
+        for row, step in enumerate(chosen):
+            seen = (of == row) & (step_of <= step - first)
+            if passes.differ(own[seen], other[seen], whole):
                 return (
                     f"an answer read at step {step} or before depends on inputs after step {step}, and this task "
                     f"forbids reading ahead: compute each position from those up to it (a mask, padding on the left)"
                 )
     return None
+
+
+def _window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
+    """A short stretch of long sequences with reads in it, and its first step; the whole where sequences are not long,
+    where one has no read there, or where the model knows one length only."""
+    mask = batch.reads.mask
+    reads = mask.any(0).nonzero().squeeze(1)
+    if batch.steps < 2 * SHORT or batch.lengths is not None or not len(reads):
+        return 0, batch
+    start = min(int(reads[0]), batch.steps - SHORT)
+    inside = slice(start, start + SHORT)
+    step_of = mask.nonzero()[:, 1]
+    kept = batch.targets[((step_of >= inside.start) & (step_of < inside.stop)).to(batch.targets.device)]
+    short = Batch(batch.inputs[:, inside], kept, Reads(mask[:, inside]))
+    try:
+        fits = bool(short.reads.counts.all()) and len(passes.answers(short)) == len(kept)
+    except Exception:  # in whatever way it says so
+        fits = False
+    return (start, short) if fits else (0, batch)
 
 
 # -- other inputs, and the mode ---------------------------------------------------------------------------------------

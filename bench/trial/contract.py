@@ -6,7 +6,7 @@ A breach raises `InvalidError`, whose text says what was expected and what was g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 import torch
 from torch import Tensor
@@ -120,7 +120,10 @@ def _first(batches: Iterable[Batch]) -> list[Batch]:
 
 
 def held_out(task: Task, split: Split) -> Iterable[Batch]:
-    """The batches of a held-out set, as an evaluation meets them."""
+    """The batches of a held-out set, as an evaluation meets them; none where the set is empty."""
+    batches = task.held_out(split)
+    if isinstance(batches, Sized) and not len(batches):
+        return []
     return task.val_dataloader() if split == "validation" else task.test_dataloader()
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from bench.records import foreign
 from bench.records.result import Result
 
 Value = TypeVar("Value")
@@ -24,7 +25,7 @@ class Extras:
         try:
             return make()
         except Exception as error:  # whatever a class of one's own does here, the score stands
-            self.notes.append(f"no {what.replace('_', ' ')}: {type(error).__name__}: {error}"[:SHOWN])
+            self.notes.append(f"no {what.replace('_', ' ')}: {type(error).__name__}: {foreign.message(error)}"[:SHOWN])
             return otherwise
 
     def field(self, name: str, make: Callable[[], Any]) -> Any:

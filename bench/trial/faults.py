@@ -40,7 +40,7 @@ def status_of(error: Exception) -> Status:
 def described(error: Exception) -> str:
     """Return what went wrong, first; then where, innermost call last. No local values: they may hold secrets."""
     if isinstance(error, InvalidError):
-        return f"{error}\n"
+        return f"{foreign.message(error)}\n"
     frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
     where = [f"  {Path(frame.filename).name}:{frame.lineno} in {frame.function}\n" for frame in frames[-8:]]
     return "".join([f"{type(error).__name__}: {foreign.message(error)}\n", *where])

@@ -67,7 +67,7 @@ def by_value(self: Any, h: Tensor, layer: Any) -> Tensor:
 
 
 def by_length(self: Any, h: Tensor, layer: Any) -> Tensor:
-    return h[(h[..., 0] > 0).sum(1).argsort(descending=True)]
+    return h[(h[..., 0] > h[:, :1, 0]).sum(1).argsort(descending=True)]
 
 
 def remembers(self: Any, h: Tensor, layer: Any) -> Tensor:
