@@ -44,6 +44,16 @@ def loop(decay: Tensor, drive: Tensor, initial: Tensor | None) -> Tensor:
     return states
 
 
+def loop_back(decay: Tensor, grad: Tensor) -> Tensor:
+    """The scan of its gradient step by step, from the last to the first: g_t = grad_t + decay_{t+1} ⊙ g_{t+1}."""
+    total = grad.clone(memory_format=torch.contiguous_format)
+    each = total.unbind(0)[::-1]
+    decays = [decay] * len(each) if decay.dim() == 1 else list(decay.unbind(0))[::-1]
+    for (after, now), a in zip(pairwise(each), decays[:-1], strict=True):
+        now.addcmul_(a, after)
+    return total
+
+
 def doubling(decay: Tensor, drive: Tensor, initial: Tensor | None) -> Tensor:
     """The scan in ⌈log₂ T⌉ passes: after each, h_t sums twice as many of the last steps."""
     states = drive.clone(memory_format=torch.contiguous_format)
@@ -63,6 +73,12 @@ def doubling(decay: Tensor, drive: Tensor, initial: Tensor | None) -> Tensor:
     return states
 
 
+def doubling_back(decay: Tensor, grad: Tensor) -> Tensor:
+    """The scan of its gradient in ⌈log₂ T⌉ passes; the decay of the step after, of which the last step has none."""
+    later = decay if decay.dim() == 1 else torch.cat([decay[1:], torch.zeros_like(decay[:1])]).flip(0)
+    return doubling(later, grad.flip(0), None).flip(0)
+
+
 class _Scan(torch.autograd.Function):
     """`scan`, and its gradient as a scan in reverse."""
 
@@ -77,17 +93,30 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         decay, states, initial = ctx.saved_tensors
         conjugate = decay.conj().resolve_conj()
-        # g runs backwards with the decay of the step after; the last step has none.
-        later = conjugate if decay.dim() == 1 else torch.cat([conjugate[1:], torch.zeros_like(conjugate[:1])]).flip(0)
-        total = _form(grad)(later, grad.flip(0), None).flip(0)
-        first = torch.zeros_like(states[:1]) if initial is None else initial[None]
-        of_decay = total * torch.cat([first, states[:-1]]).conj()
+        total = _back(grad)(conjugate, grad)
+        before = states[:-1].conj()
         if decay.dim() == 1:
-            of_decay = of_decay.sum((0, 1))
-        of_initial = None if initial is None else (conjugate if decay.dim() == 1 else conjugate[0]) * total[0]
+            of_decay = (total[1:] * before).sum((0, 1))
+        else:
+            of_decay = torch.empty_like(decay)
+            torch.mul(total[1:], before, out=of_decay[1:])
+            of_decay[0] = 0
+        of_initial = None
+        if initial is not None:
+            of_initial = (conjugate if decay.dim() == 1 else conjugate[0]) * total[0]
+            first = total[0] * initial.conj()
+            if decay.dim() == 1:
+                of_decay += first.sum(0)
+            else:
+                of_decay[0] = first
         return of_decay, total, of_initial
 
 
 def _form(values: Tensor) -> Any:
     """The form that is quickest where `values` lie."""
     return loop if values.device.type == "cpu" else doubling
+
+
+def _back(values: Tensor) -> Any:
+    """That of its gradient."""
+    return loop_back if values.device.type == "cpu" else doubling_back

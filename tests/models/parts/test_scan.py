@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.parts import scan as module
-from models.parts.scan import doubling, loop, scan
+from models.parts.scan import doubling, doubling_back, loop, loop_back, scan
 
 
 def draws(time: int, kind: torch.dtype = torch.float64, constant: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,6 +48,7 @@ def test_every_form_is_the_recurrence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_form", lambda values: form)
+    monkeypatch.setattr(module, "_back", lambda values: loop_back if form is loop else doubling_back)
     decay, drive, initial = (each.requires_grad_() for each in draws(time, kind, constant))
     inputs = [decay, drive, initial] if begun else [decay, drive]
     weight = torch.randn(time, 2, 3, dtype=kind, generator=torch.Generator().manual_seed(1))
