@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +22,7 @@ class Blocked(SequenceModel, ABC):
     to it (`second_width`); with a given hidden size it is 2d.
 
     Raises:
-        ValueError: no block, or no hidden size for the budget.
+        ValueError: no block, a hidden size that is no multiple, or none for the budget.
     """
 
     body: Blocks
@@ -32,6 +33,12 @@ class Blocked(SequenceModel, ABC):
         super().__init__(spec, **common)
         if blocks < 1:
             raise ValueError(f"option blocks: expected at least 1, got {blocks}")
+        requested = common.get("hidden") or 0
+        if requested % multiple:
+            raise ValueError(
+                f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden {requested}. "
+                f"Give --hidden {multiple * math.ceil(requested / multiple)}, or leave it out."
+            )
         self.assemble_two(
             lambda hidden, second: Blocks(memory, self.width, hidden, second, blocks),
             lambda body: body.features,
