@@ -36,8 +36,8 @@ class Blocked(SequenceModel, ABC):
         requested = common.get("hidden") or 0
         if requested % multiple:
             raise ValueError(
-                f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden {requested}. "
-                f"Give --hidden {multiple * math.ceil(requested / multiple)}, or leave it out."
+                f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden "
+                f"{requested}. Give --hidden {multiple * math.ceil(requested / multiple)}, or leave it out."
             )
         self.assemble_two(
             lambda hidden, second: Blocks(memory, self.width, hidden, second, blocks),
