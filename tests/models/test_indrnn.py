@@ -87,7 +87,8 @@ def test_an_optimisation_step_ends_within_the_bound() -> None:
 
 def test_the_last_block_starts_where_units_remember(spec: Spec) -> None:
     model = IndRNN(spec, hidden=64, steps=100)
-    first, last = (block.memory.recurrent.detach() for block in model.body.each)  # type: ignore[union-attr]
+    memories: list[Any] = [block.memory for block in model.body.each]
+    first, last = (unit.recurrent.detach() for unit in memories)
     assert float(first.min()) < 0.2
     assert float(last.min()) >= 2 ** (-1 / 100)
     assert float(last.max()) <= 2 ** (1 / 100)
