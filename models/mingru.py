@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from models.parts.blocked import Blocked
 from models.parts.blocks import Linear, linear, positive
+from models.parts.kernels.minimal import minimal
+from models.parts.layer import State
 from tasks.base import Spec
 
 
@@ -55,6 +57,13 @@ class Gated(Linear):
         z, v = self.inputs(y).chunk(2, dim=-1)
         keep, added = torch.sigmoid(-z), positive(v)
         return keep, torch.addcmul(added, keep, added, value=-1)
+
+    def run(self, x: Tensor, state: State | None = None, start: int = 0) -> tuple[Tensor, State]:
+        if x.device.type != "cpu":
+            return super().run(x, state, start)
+        before = None if state is None else state[0]
+        states = minimal(x.transpose(0, 1), self.inputs.weight, self.inputs.bias, before)
+        return states.transpose(0, 1), (states[-1],)
 
     def output(self, y: Tensor, states: Tensor) -> Tensor:
         projected: Tensor = self.readout(states)

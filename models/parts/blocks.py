@@ -94,15 +94,32 @@ class Blocks(nn.Module, Recurrence):
         return [block.memory.zero_state(x) for block in self.each]
 
     def run(self, x: Tensor, state: States | None = None, start: int = 0) -> tuple[Tensor, States]:
+        u, states, after = self._parts(x, state, start)
+        return torch.cat([u, states], dim=-1).transpose(0, 1), after
+
+    def at_once(self, x: Tensor, span: slice | None) -> Tensor:
+        u, states, _ = self._parts(x, None, 0)
+        read = slice(None) if span is None else span
+        return torch.cat([u[read], states[read]], dim=-1).transpose(0, 1)
+
+    def _parts(self, x: Tensor, state: States | None, start: int) -> tuple[Tensor, Tensor, States]:
+        """The stream before the last block and the states of its memory, time first, and the state of every block."""
         after: States = []
-        u = self.entry(x.transpose(0, 1))  # time first, as a scan reads it
+        u = self._entered(x.transpose(0, 1))  # time first, as a scan reads it
         for depth, block in enumerate(self.each):
             y = block.norm_memory(u)
-            states, last = block.memory.run(y.transpose(0, 1), None if state is None else state[depth], start)
+            outputs, last = block.memory.run(y.transpose(0, 1), None if state is None else state[depth], start)
+            states = outputs.transpose(0, 1)
             after.append(last)
             if depth < len(self.blocks) - 1:
-                u = block.after(u, y, states.transpose(0, 1))
-        return torch.cat([u, states.transpose(0, 1)], dim=-1).transpose(0, 1), after
+                u = block.after(u, y, states)
+        return u, states, after
+
+    def _entered(self, x: Tensor) -> Tensor:
+        """The entry's map. The copy of the weight makes torch take its gradient in the other order: for 80,000 rows of
+        2 inputs in 3 ms, not 20."""
+        entered = torch.addmm(self.entry.bias, x.flatten(0, 1), self.entry.weight.t().contiguous())
+        return entered.unflatten(0, x.shape[:2])
 
     def step(self, x_t: Tensor, state: States, t: int) -> States:
         after: States = []

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from models.base import count_parameters
 from models.mingru import Gated, MinGRU
+from models.parts.kernels.minimal import ROWS, minimal
+from models.parts.scan import scan
 from tasks.base import Reads, Spec
 from tests.support.written_out import affine, decay_of_gradients, features
 
@@ -41,6 +43,23 @@ def test_step_by_step_equals_the_fast_path(
     model = build(MinGRU, spec, hidden=7)
     reads = Reads(everywhere(3, 9))
     assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, reads), lambda z: model.states(z, reads)[0])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_all_steps_at_once_equal_the_scan_with_every_gradient(begun: bool, inputs: Any) -> None:
+    """More rows than are taken together, from any state."""
+    made, y = gated(0.0), inputs(ROWS // 3 + 50, 3, 5).requires_grad_()
+    with torch.no_grad():
+        made.inputs.weight.copy_(inputs(10, 5, seed=2))
+    before = inputs(3, 5, seed=1).requires_grad_() if begun else None
+    wanted = [y, made.inputs.weight, made.inputs.bias, *([] if before is None else [before])]
+    ways = (
+        minimal(y, made.inputs.weight, made.inputs.bias, before),
+        scan(*made.coefficients(y), before),
+    )
+    found = [[states, *torch.autograd.grad((states * inputs(*states.shape, seed=3)).sum(), wanted)] for states in ways]
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
 
 
 def gated(update_bias: float) -> Gated:

@@ -90,7 +90,8 @@ def step(name: str, length: int, device: str, hidden: int | None) -> Callable[[]
 
     entry, _, options = name.partition(":")
     card = catalog.card("model", entry)
-    values = card.values([tuple(option.split("=", 1)) for option in options.split(",") if option])
+    pairs = (option.partition("=") for option in options.split(",") if option)
+    values = card.values((key, value) for key, _, value in pairs)
     task = Adding(length, batch_size=BATCH)
     torch.manual_seed(0)
     model: Any = card.load()(task.spec, hidden=hidden, **values).to(device)
