@@ -18,9 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.records import foreign
+from bench.records.entry import IN_A_FILE
 from bench.records.errors import BenchError
 
 Kind = Literal["task", "model", "optimiser", "schedule", "penalty"]
+OURS = ("tasks", "models", "reports")
 PACKAGES: dict[str, str] = {"task": "tasks", "model": "models"}
 # The functions that a recipe may name: the tables, name -> function, that hold them.
 OPTIMISATION = "models.base.optimisation"
@@ -108,10 +111,18 @@ class Card:
     tokens_per_step: int | None = None
     fallback: str | None = None
     documented_learning_rate: float = 1e-2
+    positional: frozenset[str] = frozenset()
 
     def load(self) -> Any:
-        """Import the class itself (this is where torch is loaded)."""
-        return getattr(importlib.import_module(self.module), self.class_name)
+        """Import the class itself (this is where torch is loaded).
+
+        Raises:
+            CatalogError: importing its module ends the process.
+        """
+        try:
+            return getattr(importlib.import_module(self.module), self.class_name)
+        except SystemExit as error:
+            raise CatalogError(_exits(self.module, error)) from None
 
     def values(self, options: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         """Options as typed values; those equal to their default are dropped.
@@ -121,6 +132,11 @@ class Card:
         """
         values: dict[str, Any] = {}
         for key, raw in options:
+            if key in self.positional:
+                raise CatalogError(
+                    f"{self.kind} {self.name}: {key!r} can be no option, because {self.class_name}.__init__ takes it "
+                    f"by position. Write it after a `*`, annotated and with a default: (self, …, *, {key}: int = 3, …)"
+                )
             if key not in self.options:
                 raise CatalogError(_unknown(f"option of {self.kind} {self.name}", key, self.options))
             if key in values:
@@ -151,7 +167,8 @@ def card(kind: Kind, name: str) -> Card:
         if len(matches) > 1:
             raise CatalogError(f"{kind} {name!r} is ambiguous: it may be {' or '.join(sorted(matches))}")
         if not matches:
-            raise CatalogError(_unknown(kind, name, files))
+            comma = "" if _near(name, files) else f" {IN_A_FILE}."
+            raise CatalogError(f"{_unknown(kind, name, files)}{comma}")
         name = matches[0]
     return _read(kind, name, files[name], f"{PACKAGES[kind]}.{name}", None)
 
@@ -192,32 +209,59 @@ def _functions(kind: Kind) -> dict[str, Card]:
 
 
 def _folder(package: str) -> Path:
-    """Where a package of this suite lies; importing it would load torch."""
+    """Where a package of this suite lies; importing it would load torch.
+
+    Raises:
+        CatalogError: Python finds another package of this name first.
+    """
+    ours = Path(__file__).resolve().parents[1] / package
     spec = importlib.util.find_spec(package)
     assert spec is not None
-    assert spec.submodule_search_locations
-    return Path(next(iter(spec.submodule_search_locations)))
+    found = Path(next(iter(spec.submodule_search_locations or [str(spec.origin)])))
+    if package in OURS and found.resolve() != ours:
+        raise CatalogError(
+            f"{found} stands in for the package {package!r} of this suite ({ours}), because Python looks there first. "
+            f"Rename it, or run from another folder. A class of your own in it is then named by its import path, as in "
+            f"--models my_{package}.module:Class"
+        )
+    return found
+
+
+def unshadowed() -> None:
+    """Make sure that the packages of this suite are this suite's.
+
+    Raises:
+        CatalogError: a folder or file of one's own stands in for one of them.
+    """
+    for package in OURS:
+        _folder(package)
 
 
 def _files(kind: Kind) -> dict[str, Path]:
-    spec = importlib.util.find_spec(PACKAGES[kind])
-    folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else ()
-    files = [path for folder in folders for path in sorted(Path(folder).glob("*.py"))]
-    return {path.stem: path for path in files if path.stem != "__init__"}
+    return {path.stem: path for path in sorted(_folder(PACKAGES[kind]).glob("*.py")) if path.stem != "__init__"}
 
 
 def _source(module: str) -> Path:
     reason = ""
     try:
         spec = importlib.util.find_spec(module)
+    except SystemExit as error:
+        raise CatalogError(_exits(module.rpartition(".")[0], error)) from None
     except Exception as error:  # finding `a.b` imports `a`, which may raise anything
-        spec, reason = None, f" ({type(error).__name__}: {error})"
+        spec, reason = None, f" ({type(error).__name__}: {foreign.message(error)})"
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise CatalogError(
             f"no module {module!r} with Python source can be found{reason}: run from the folder that holds it, or "
             f"install its package"
         )
     return Path(spec.origin)
+
+
+def _exits(module: str, error: SystemExit) -> str:
+    return (
+        f"importing {module} ends the process (SystemExit: {foreign.line(repr(error.code))}). Does it parse the "
+        f"command line on import? Put that below `if __name__ == '__main__':`"
+    )
 
 
 @cache
@@ -242,7 +286,7 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
     else:
         raise CatalogError(_unknown(f"class in {module}", class_name, classes))
     fields = {key: value for key, value in _literals(node).items() if key in STATED}
-    return Card(kind, name, module, node.name, _options_of_class(node), **fields)
+    return Card(kind, name, module, node.name, _options_of_class(node), positional=_positional(node), **fields)
 
 
 def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
@@ -281,9 +325,21 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
 
 def _options_of_class(node: ast.ClassDef) -> dict[str, Option]:
     """Keyword-only arguments of the class's own `__init__` that have a default."""
-    functions = (statement for statement in node.body if isinstance(statement, ast.FunctionDef))
-    constructor = next((function for function in functions if function.name == "__init__"), None)
+    constructor = _constructor(node)
     return {} if constructor is None else _options(constructor)
+
+
+def _positional(node: ast.ClassDef) -> frozenset[str]:
+    """Further arguments that the class's own `__init__` takes by position, after itself and what a task or a model is
+    made of."""
+    constructor = _constructor(node)
+    taken = [] if constructor is None else [*constructor.args.posonlyargs, *constructor.args.args]
+    return frozenset(argument.arg for argument in taken[2:])
+
+
+def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
+    functions = (statement for statement in node.body if isinstance(statement, ast.FunctionDef))
+    return next((function for function in functions if function.name == "__init__"), None)
 
 
 def _options(function: ast.FunctionDef) -> dict[str, Option]:
@@ -367,7 +423,11 @@ def _shown(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
+def _near(got: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
+
+
 def _unknown(what: str, got: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
+    near = _near(got, known)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"unknown {what}: {got!r}. {hint}Available: {', '.join(sorted(known)) or 'none'}."

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console as Terminal
 
 from bench import catalog
 from bench.cli import command
+from bench.cli.terminal import Terminal
 from bench.mirror import login
 from bench.store import Store
 from bench.store.store import KINDS

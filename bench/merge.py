@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import App, Parameter
 
 from bench.cli import command
+from bench.records import foreign
 from bench.records.asked import Asked
 from bench.records.cell import canonical_json
 from bench.records.result import Result
@@ -179,9 +180,8 @@ def run(
         raise MergeError("expected one store or more, got none: python -m bench.merge A B --into C")
     merged, new = merge([Store(path) for path in stores], into)
     failures = sum(often for _, often in merged.failures.values())
-    sys.stdout.write(
-        f"{into}: {len(merged.answers)} answers ({new} new), {failures} failures, {len(merged.sweeps)} sweeps\n"
-    )
+    counts = f"{len(merged.answers)} answers ({new} new), {failures} failures, {len(merged.sweeps)} sweeps"
+    print(foreign.block(f"{into}: {counts}"))
     return 0
 
 

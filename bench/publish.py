@@ -18,6 +18,7 @@ from cyclopts import App, Parameter
 from bench.cli import command
 from bench.mirror import tracking
 from bench.mirror.login import Wish, described, mirroring, resolve
+from bench.records import foreign
 from bench.records.asked import possible_keys
 from bench.records.cell import Cell
 from bench.records.errors import BenchError
@@ -86,7 +87,7 @@ def _runs(plan: Mirroring) -> Iterator[Any]:
         return
     except Exception as error:
         raise PublishError(
-            f"W&B does not say what project {plan.project} holds: {error}. Try --wandb offline."
+            f"W&B does not say what project {plan.project} holds: {foreign.message(error)}. Try --wandb offline."
         ) from None
 
 
@@ -123,13 +124,11 @@ def run(
         raise PublishError("WANDB_MODE=disabled: nothing is published. Unset it, or take --wandb online or offline.")
     _check_writable(folder / "wandb")
     outcome = publish(opened, plan)
-    print(f"{outcome.sent} results sent, {outcome.there} were there. {described(plan, folder)}")
-    for path in opened.corrupt:
-        print(f"corrupt record left out: {path}", file=sys.stderr)
-    for path in opened.foreign:
-        print(f"sweep of another version left out, its runs name none: {path}", file=sys.stderr)
-    for note in outcome.notes:
-        print(note, file=sys.stderr)
+    print(foreign.block(f"{outcome.sent} results sent, {outcome.there} were there. {described(plan, folder)}"))
+    left_out = [f"corrupt record left out: {path}" for path in opened.corrupt]
+    left_out += [f"sweep of another version left out, its runs name none: {path}" for path in opened.foreign]
+    for note in (*left_out, *outcome.notes):
+        print(foreign.block(note), file=sys.stderr)
     return EXIT_FAILED if outcome.notes else 0
 
 
@@ -164,9 +163,9 @@ def _save_workspace(store: Path | None, project: str | None, entity: str | None)
     except ImportError as error:
         raise PublishError(f"--workspace needs one package more ({error}): pip install '.[workspace]'") from None
     try:
-        print(save(entity, project, tasks))
+        print(foreign.block(save(entity, project, tasks)))
     except Exception as error:
-        raise PublishError(f"W&B did not save the workspace of {entity}/{project}: {error}") from None
+        raise PublishError(f"W&B did not save the workspace of {entity}/{project}: {foreign.message(error)}") from None
     return 0
 
 

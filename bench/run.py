@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from bench import catalog
 from bench.cli import command
 from bench.cli.flags import flagged
 from bench.cli.settings import Settings, as_toml, configured, from_toml
@@ -45,6 +46,7 @@ def run(
     """Measure what is missing of a sweep, store it, and show the table. The same command again resumes."""
     flags = {name: value for name, value in given.items() if value is not None}
     sweep, settings = configured((from_toml(config) if config else {}) | flags)
+    catalog.unshadowed()
     if print_config:
         print(as_toml(sweep, settings), end="")
         return 0

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console as Terminal
 
 from bench.cli import command
+from bench.cli.terminal import Terminal
+from bench.records import foreign
 from bench.records.asked import AskedCell, possible_keys
 from bench.records.cell import Cell
 from bench.records.estimate import Estimate, duration
@@ -96,7 +97,7 @@ def status(
     for runner in at_work:
         say(f"running: process {runner.process} on {runner.host}, {runner.workers} workers, cells: {runner.leases}")
     for result in whole.failures[:SHOWN]:
-        say(f"failed: {result.cell.label}  {result.status}  {(result.error or '').partition(chr(10))[0]}")
+        say(f"failed: {result.cell.label}  {result.status}  {foreign.first_line(result.error or '')}")
     if len(whole.failures) > SHOWN:
         say(f"failed: and {len(whole.failures) - SHOWN} more")
     if whole.failures:

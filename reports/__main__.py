@@ -9,6 +9,7 @@ from pathlib import Path
 from cyclopts import App
 
 from bench.cli import command
+from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
 from reports import gradients, table
@@ -37,7 +38,7 @@ def report(store: Path, /, *, choice: Choice = ALL, output: Path | None = None) 
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         for path in _written(source, view, folder):
-            print(path, flush=True)
+            print(foreign.block(str(path)), flush=True)
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}. Give a writable folder with --output.") from None
 

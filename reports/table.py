@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.cli import command
+from bench.records import foreign
 from bench.store import Store
 from reports.text import csv, formats, layout
 from reports.text.layout import Table
@@ -133,7 +134,7 @@ def table(
     try:
         view = choice.of(Store(store))
     except NothingError as nothing:
-        print(nothing, file=sys.stderr)
+        print(foreign.message(nothing), file=sys.stderr)
         view = View.of(())
     if format == "text" and output is None:
         print_text(view, by, formats.terminal())

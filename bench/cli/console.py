@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from rich.console import Console as Terminal
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.terminal import Terminal
+from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.estimate import Estimate, duration
 from bench.records.result import Result
@@ -49,7 +50,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """One line of information."""
-        self.terminal.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.terminal.print(foreign.block(text), highlight=False, markup=False, soft_wrap=True)
 
     def working(self, worker: int, cell: Cell | None, step: int, steps: int) -> None:
         """What a worker does now."""
@@ -122,8 +123,8 @@ def _said_of(result: Result) -> Text:
     """What became of a cell: score, outcome, seconds."""
     text = Text(overflow="ellipsis", no_wrap=True)
     if result.score is None:
-        first = (result.error or "").splitlines()
-        return text.append(result.status, style="red").append(f"  {first[0]}" if first else "")
+        first = foreign.first_line(result.error or "")
+        return text.append(result.status, style="red").append(f"  {first}" if first else "")
     text.append(f"{result.score.score:.4g} {result.score.unit}", style="bold")
     text.append(f" (chance {result.score.chance:.3g})  ", style="dim")
     outcome = result.outcome or ""

@@ -17,6 +17,8 @@ from bench.records.frozen import Frozen
 from bench.records.recipe import as_text
 from bench.records.sweep import Sweep
 
+MOST_PARTS = 10_000  # of a sweep, for --shard
+
 
 class Settings(Frozen):
     """How and where a sweep runs; no part of what is measured. A field's description is the help of its flag."""
@@ -58,7 +60,16 @@ class Settings(Frozen):
         index, _, count = value.partition("/")
         if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
             raise ValueError(f"expected I/N with I from 1 to N, as in 2/8, got {value!r}")
+        if int(count) > MOST_PARTS:
+            raise ValueError(f"expected at most {MOST_PARTS:,} parts, got {value!r}")
         return f"{int(index)}/{int(count)}"
+
+    @field_validator("store", "data")
+    @classmethod
+    def _folder(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or "\0" in value):
+            raise ValueError(f"expected the path of a folder, got {value!r}")
+        return value
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -86,8 +97,12 @@ def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
         UsageError: an unknown name, or a value that does not fit.
     """
     fields = {*Sweep.model_fields, *Settings.model_fields}
-    for name in values:
+    for name, value in values.items():
         if name not in fields:
+            if isinstance(value, dict):
+                raise UsageError(
+                    f"the configuration has a table [{name}]: expected its keys at the top, without tables."
+                )
             near = difflib.get_close_matches(name, fields, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(fields))}."
             raise UsageError(f"unknown key {name!r} in the configuration.{hint}")
@@ -117,11 +132,14 @@ def from_toml(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, or is not TOML.
     """
     try:
-        with open(path, "rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}. Correct --config.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the configuration {path} is not valid TOML: byte {error.start} is not UTF-8") from None
+    except RecursionError:
+        raise UsageError(f"the configuration {path} is nested too deeply: expected keys with plain values") from None
+    except ValueError as error:
         raise UsageError(f"the configuration {path} is not valid TOML: {error}") from None
     return {name.replace("-", "_"): value for name, value in content.items()}
 

@@ -7,8 +7,7 @@ from typing import Protocol, Self
 
 from bench.records.cell import Cell
 from bench.records.errors import BenchError
-from bench.records.job import Job
-from bench.records.result import Finished
+from bench.records.job import Finished, Job
 
 Report = Callable[[int, Cell | None, int, int], None]
 

@@ -15,8 +15,8 @@ from multiprocessing.connection import wait
 from bench.engines.base import EngineError, Report
 from bench.engines.placement import Queue, Slot, slots
 from bench.engines.worker import ALLOCATOR, Worker
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result, Status
+from bench.records.job import Finished, Job, Surroundings
+from bench.records.result import Status
 
 __all__ = ["ALLOCATOR", "EngineError", "LocalEngine"]
 
@@ -133,7 +133,7 @@ class LocalEngine:
                 self._vacate(slot)
             (worker,) = (worker for worker in self._processes if worker.slot == slot)
             worker.start(waiting.item, waiting.attempt, alone=waiting.alone)
-            self.report(worker.index, worker.cell, 0, waiting.item[0].recipe.steps)
+            self.report(worker.index, worker.cell, 0, waiting.item.steps)
 
     def _vacate(self, slot: Slot) -> None:
         """Give back the GPU memory that idle processes of a slot's GPU keep."""
@@ -169,11 +169,11 @@ class LocalEngine:
     def _settle(self, worker: Worker, finished: Finished, queue: Queue[Job]) -> Iterator[Finished]:
         """The end of one attempt: the cell's outcome, or another attempt."""
         job, attempt = worker.job, worker.attempt
-        worker.done(finished.result.status)
+        worker.done(finished.record.status)
         self.report(worker.index, None, 0, 0)
-        if job and finished.result.status in self.retried and attempt < ATTEMPTS:
+        if job and finished.record.status in self.retried and attempt < ATTEMPTS:
             if not self._stopping:  # else the cell stays missing, and has all its attempts when the sweep resumes
-                alone = bool(self.devices) and finished.result.status == "out_of_memory"
+                alone = bool(self.devices) and finished.record.status == "out_of_memory"
                 queue.again(job, attempt + 1, alone=alone)
         else:
             yield finished
@@ -185,10 +185,10 @@ class LocalEngine:
 
     def _lost(self, worker: Worker, status: Status, error: str) -> Finished:
         """The outcome of the cell this worker was measuring, and a new process in its place."""
-        assert worker.cell is not None
-        result = Result(cell=worker.cell, status=status, error=f"{error}, attempt {worker.attempt} of {ATTEMPTS}")
+        assert worker.job is not None
+        finished = worker.job.failed(status, f"{error}, attempt {worker.attempt} of {ATTEMPTS}")
         worker.replace()
-        return Finished(result)
+        return finished
 
     def _start_again(self, worker: Worker, queue: Queue[Job]) -> None:
         """A worker that died before it could begin: start it anew, or give it up."""

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bench.engines.placement import Slot
+from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.job import Job, Surroundings
 from bench.records.result import Status
@@ -98,7 +99,7 @@ class Worker:
     @property
     def cell(self) -> Cell | None:
         """The cell it is measuring."""
-        return self.job[0] if self.job else None
+        return self.job.cell if self.job else None
 
     def start(self, job: Job, attempt: int, *, alone: bool = False) -> None:
         """Hand it a cell. alone: it has its GPU to itself."""
@@ -224,7 +225,7 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
 
         from bench.trial import build, trial
     except Exception as error:
-        pipe.send(("unable", f"{type(error).__name__}: {error}"))
+        pipe.send(("unable", f"{type(error).__name__}: {foreign.message(error)}"))
         return
     torch.set_num_threads(surroundings.threads)
     observer = trial.observer(surroundings)
@@ -241,7 +242,7 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
         if kind == "check":
             pipe.send(("checked", build.check(content)))
         else:
-            pipe.send(("began", content[0].recipe.steps))
+            pipe.send(("began", content.steps))
             finished = trial.run(content, surroundings, _Reporter(pipe), observer)
             for line in [*finished.said, *(observer.notes() if observer else [])]:
                 pipe.send(("note", line))

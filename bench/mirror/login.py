@@ -83,8 +83,10 @@ def mirroring(
 
 
 def described(plan: Mirroring, store: Path | str) -> str:
-    """One line for people: where the mirror is, and what to do with it."""
-    if plan.mode == "online":
+    """One line for people: where the mirror is, and what to do with it. What was asked for does not tell: a mirror
+    whose server cannot be reached goes on offline."""
+    if plan.mode == "online" and not any((Path(store) / "wandb").glob("offline-run-*")):
         return f"Mirrored to W&B, project {plan.project}."
-    upload = f"`wandb login`, then `wandb sync {store}/wandb/offline-run-*`"
-    return f"Mirrored for W&B in {store}/wandb. To upload it: {upload}."
+    login = "" if plan.mode == "online" else "`wandb login`, then "
+    where = "Mirrored for W&B in" if plan.mode == "offline" else "Not all runs are at W&B, some are in"
+    return f"{where} {store}/wandb. To upload it: {login}`wandb sync {store}/wandb/offline-run-*`."

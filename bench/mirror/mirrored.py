@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.records import foreign
 from bench.records.cell import Cell, Entry
 from bench.records.result import GradientFlow, Result
 from bench.records.row import row
@@ -59,8 +60,8 @@ def config(cell: Cell, sweep: str, attempt: int) -> Row:
     """What a cell is, flat, so that W&B can filter and group by it. sweep: hash of what asked for it."""
     recipe = cell.recipe.values
     return {
-        "task": cell.task,
-        "model": cell.model,
+        "task": foreign.line(cell.task),
+        "model": foreign.line(cell.model),
         "length": cell.length,
         "seed": cell.seed,
         **{"recipe_version" if name == "version" else name: value for name, value in recipe.items()},
@@ -85,14 +86,15 @@ def origin(result: Result) -> Row:
 
 def metric(kind: str, task: str, what: str) -> str:
     """The name of a metric. Without dots: W&B takes what follows one for a key inside a table."""
-    return f"{kind}/{re.sub(r'[^A-Za-z0-9_+=-]', '_', task)}/{what.replace('.', '/')}"
+    return f"{kind}/{re.sub(r'[^A-Za-z0-9_+=-]', '_', task)}/{foreign.line(what).replace('.', '/')}"
 
 
 def _limited(text: str, letters: int) -> str:
     """`text`, cut where W&B would refuse it; what was cut off still tells two of them apart."""
-    if len(text) <= letters:
-        return text
-    return f"{text[: letters - 9]}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    safe = foreign.line(text)
+    if len(safe) <= letters:
+        return safe
+    return f"{safe[: letters - 9]}~{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------
@@ -138,7 +140,7 @@ def result_row(result: Result) -> Row:
 
 def summary(result: Result) -> Row:
     """The result as one flat row, named like the columns of a store's data frame. What does not apply is left out."""
-    return _known(row(result))
+    return _known(foreign.throughout(row(result)))
 
 
 def _known(values: Row) -> Row:

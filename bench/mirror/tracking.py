@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 
 from bench.mirror import mirrored
 from bench.mirror.mirrored import Numbers, Row
+from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.job import Mirroring
 from bench.records.result import ANSWERS, GradientFlow, Result
@@ -289,4 +290,4 @@ def replay(mirror: Mirror, result: Result) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
+    return foreign.first_line(foreign.message(error), 200)

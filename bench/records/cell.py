@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from bench.records import foreign
 from bench.records.entry import Entry, Value, written
-from bench.records.frozen import Frozen, Natural, Positive, Rate
+from bench.records.frozen import Frozen, Line, Natural, Positive, Rate
 from bench.records.recipe import Recipe
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 class DataIdentity(Frozen):
     """Which data a cell reads: a name for eyes, the content's sha256 for identity."""
 
-    name: str
+    name: Line
     sha256: str
 
 
@@ -71,7 +72,8 @@ class Cell(Frozen):
     @property
     def label(self) -> str:
         """For eyes: `copying / lstm / T100 / seed 0 / rate 0.01`."""
-        return f"{self.task} / {self.model} / T{self.length} / seed {self.seed} / rate {self.recipe.learning_rate:g}"
+        rate = f"{self.recipe.learning_rate:g}"
+        return foreign.line(f"{self.task} / {self.model} / T{self.length} / seed {self.seed} / rate {rate}")
 
 
 def canonical_json(content: Any) -> str:

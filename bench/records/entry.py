@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+IN_A_FILE = (
+    "A value with a comma or a colon goes into a file for --config, "
+    'as in tasks = [{name = "char_lm", corpus = "/a,b.txt"}]'
+)
 Value = bool | int | float | str | None | tuple[int, ...]
 
 
@@ -16,7 +20,8 @@ class Entry:
 
     @classmethod
     def parse(cls, text: str) -> Entry:
-        """Read `name:key=value:…`. A second part without `=` belongs to the name (an import path's class).
+        """Read `name:key=value:…`. A second part without `=` belongs to the name (an import path's class). A colon in a
+        value is written `%3A`.
 
         Raises:
             ValueError: an empty name, or an option without `=`.
@@ -28,8 +33,8 @@ class Entry:
         for part in parts:
             key, equals, value = part.partition("=")
             if not (key and equals):
-                raise ValueError(f"cannot read option {part!r} in {text!r}: write name:option=value")
-            options.append((key.strip(), value))
+                raise ValueError(f"cannot read option {part!r} in {text!r}: write name:option=value. {IN_A_FILE}")
+            options.append((key.strip(), value.replace("%3A", ":").replace("%253A", "%3A")))
         if not name.strip(":"):
             raise ValueError(f"an empty name in {text!r}: write name or name:option=value")
         return cls(name, tuple(options))
@@ -49,4 +54,4 @@ def written(value: Value) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "+".join(map(str, value))
-    return "none" if value is None else str(value)
+    return "none" if value is None else str(value).replace("%3A", "%253A").replace(":", "%3A")

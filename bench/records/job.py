@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from bench.records.cell import Cell
+from bench.records.reading import Question, Reading
+from bench.records.result import Result, Status
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,55 @@ class Source:
     folder: Path | None
 
 
-Job = tuple[Cell, Source | None]
+@dataclass(frozen=True)
+class Stored:
+    """What a question is asked of: the cell, and its final weights as they are stored (safetensors)."""
+
+    cell: Cell
+    weights: bytes
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The record of what was measured or asked and, where training ended, the final weights (safetensors). said: lines
+    for people about how it ran."""
+
+    record: Result | Reading
+    weights: bytes | None = None
+    said: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> Result:
+        """The record of a cell."""
+        assert isinstance(self.record, Result), "a question has a reading"
+        return self.record
+
+
+class Job(NamedTuple):
+    """What an engine is handed: a cell to be measured, or a question to a stored model. source: where its data lie."""
+
+    work: Cell | Question
+    source: Source | None = None
+    stored: Stored | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that is measured, or whose model is asked."""
+        if isinstance(self.work, Cell):
+            return self.work
+        assert self.stored is not None, "a question is asked of something stored"
+        return self.stored.cell
+
+    @property
+    def steps(self) -> int:
+        """The optimisation steps that are to be taken."""
+        return self.work.recipe.steps if isinstance(self.work, Cell) else 0
+
+    def failed(self, status: Status, error: str, **known: Any) -> Finished:
+        """The outcome that says why there is no other."""
+        if isinstance(self.work, Cell):
+            return Finished(Result(cell=self.work, status=status, error=error, **known))
+        return Finished(Reading(question=self.work, status=status, error=error, **known))
 
 
 @dataclass(frozen=True)

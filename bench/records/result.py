@@ -1,25 +1,41 @@
 """The self-describing record of one cell. `docs/results-format.md` is its specification.
 
 A record holds all a report needs, so that no report ever asks a task or a model. Strict JSON both ways: unknown keys,
-NaN and infinities are errors; what does not apply is null.
+NaN and infinities are errors; what does not apply is null. Text is made safe and short on its way in and out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from bench.records.cell import Cell, Frozen
+from bench.records.cell import Cell
+from bench.records.frozen import Block, Frozen, Line, Whole
 
 SCHEMA = 2
 
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "error", "unavailable", "invalid"]
 ANSWERS: frozenset[Status] = frozenset({"ok", "diverged"})
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Power = Annotated[float, Field(allow_inf_nan=False, ge=-1000, le=1000)]  # of ten, in which all numbers lie
+Norm = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+Measure = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]  # squares of it are finite too
 LEARNING = 0.05  # skill from which a cell counts as learning
 SHORT = 1000  # steps below which a cell at chance is called budget-limited
+
+
+Part = TypeVar("Part", bound=Frozen)
+
+
+def _beside(part: Part, name: str, along: Sequence[Any], *lists: Sequence[Any]) -> Part:
+    """The part of a record, whose lists run beside each other."""
+    for values in lists:
+        if len(values) != len(along):
+            raise ValueError(f"expected lists as long as {name}, {len(along)}, got one of {len(values)}")
+    return part
 
 
 class Score(Frozen):
@@ -31,19 +47,25 @@ class Score(Frozen):
     extras: further figures.
     """
 
-    score: Finite
-    metric: str
-    unit: str
+    score: Measure
+    metric: Line
+    unit: Line
     higher_is_better: bool
-    chance: Finite
-    best: Finite
-    solved_threshold: Finite | None
-    validation_score: Finite | None
-    test_n: int
-    counted: str
-    blocks: tuple[tuple[Finite, Finite], ...]
-    floors: dict[str, Finite]
-    extras: dict[str, Finite]
+    chance: Measure
+    best: Measure
+    solved_threshold: Measure | None
+    validation_score: Measure | None
+    test_n: Whole
+    counted: Line
+    blocks: tuple[tuple[Measure, Measure], ...]
+    floors: dict[Line, Measure]
+    extras: dict[Line, Measure]
+
+    @model_validator(mode="after")
+    def _tells_skill(self) -> Self:
+        if self.best == self.chance or not math.isfinite(self.skill):
+            raise ValueError(f"chance {self.chance!r} equals the best score {self.best!r}, so no skill can be told")
+        return self
 
     @property
     def skill(self) -> float:
@@ -58,12 +80,16 @@ class Curves(Frozen):
     of steps at which clipping acted. parameter_norms: per parameter, the gradient norm at each of parameter_steps.
     """
 
-    validation: tuple[tuple[int, Finite | None], ...] = ()
+    validation: tuple[tuple[Whole, Finite | None], ...] = ()
     train_loss: tuple[Finite | None, ...] = ()
-    gradient_norm: tuple[Finite | None, ...] = ()
-    clipped: int = 0
-    parameter_steps: tuple[int, ...] = ()
-    parameter_norms: dict[str, tuple[Finite | None, ...]] = Field(default_factory=dict)
+    gradient_norm: tuple[Norm | None, ...] = ()
+    clipped: Whole = 0
+    parameter_steps: tuple[Whole, ...] = ()
+    parameter_norms: dict[Line, tuple[Norm | None, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Self:
+        return _beside(self, "parameter_steps", self.parameter_steps, *self.parameter_norms.values())
 
 
 class GradientProfile(Frozen):
@@ -74,14 +100,14 @@ class GradientProfile(Frozen):
     undetermined.
     """
 
-    log10_median: tuple[Finite | None, ...]
-    log10_mean: tuple[Finite | None, ...]
-    zeros: int
-    nonfinite: int
+    log10_median: tuple[Power | None, ...]
+    log10_mean: tuple[Power | None, ...]
+    zeros: Whole
+    nonfinite: Whole
     ratio: Finite | None
     rate: Finite | None
     half_life: Finite | None
-    verdict: str
+    verdict: Line
 
 
 class GradientFlow(Frozen):
@@ -90,44 +116,58 @@ class GradientFlow(Frozen):
     steps of the task's longest true dependency, over which the verdicts are taken. credit: the task's true credit
     beside `distances`, mean over the probed sequences, its largest value 1; empty where the task states none."""
 
-    step: int
-    distances: tuple[int, ...]
-    profiles: dict[str, GradientProfile]
+    step: Whole
+    distances: tuple[Whole, ...]
+    profiles: dict[Line, GradientProfile]
     loss_weight: Finite | None
     credit_alignment: Finite | None
-    reach: int | None = None
+    reach: Whole | None = None
     credit: tuple[Finite, ...] = ()
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Self:
+        profiles = self.profiles.values()
+        lists = [values for profile in profiles for values in (profile.log10_median, profile.log10_mean)]
+        return _beside(self, "distances", self.distances, *lists, *([self.credit] if self.credit else []))
 
 
 class Jacobian(Frozen):
     """Of a recurrent model at one training step. steps: of a sequence, where singular values were taken; lyapunov: the
     finite-time spectrum, nats per step, largest first."""
 
-    step: int
-    steps: tuple[int, ...]
+    step: Whole
+    steps: tuple[Whole, ...]
     lowest: tuple[Finite | None, ...]
     median: tuple[Finite | None, ...]
     highest: tuple[Finite | None, ...]
     lyapunov: tuple[Finite | None, ...]
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Self:
+        return _beside(self, "steps", self.steps, self.lowest, self.median, self.highest)
 
 
 class Picture(Frozen):
     """An inside view of the trained model on one sequence: rows by name, each over the same `steps` of the sequence, in
     percent (0 … 100). Gates: one row per unit; attention: one row per answered step."""
 
-    name: str
-    steps: tuple[int, ...]
-    rows: tuple[tuple[int, ...], ...]
+    name: Line
+    steps: tuple[Whole, ...]
+    rows: tuple[tuple[Whole, ...], ...]
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Self:
+        return _beside(self, "steps", self.steps, *self.rows)
 
 
 class Size(Frozen):
     """parameters: all trained numbers; parameters_body: without embedding, head and positions; state_bytes: carried
     from step to step per sequence after `length` steps, null where the model does not state it."""
 
-    parameters: int
-    parameters_body: int
-    hidden: int
-    state_bytes: int | None
+    parameters: Whole
+    parameters_body: Whole
+    hidden: Whole
+    state_bytes: Whole | None
 
 
 class Seconds(Frozen):
@@ -146,13 +186,13 @@ class Seconds(Frozen):
 class Provenance(Frozen):
     """Where the numbers come from; no part of a cell's identity."""
 
-    started: str
-    device: str
-    platform: str
-    python: str
-    libraries: dict[str, str]
-    threads: int
-    git_commit: str | None
+    started: Line
+    device: Line
+    platform: Line
+    python: Line
+    libraries: dict[Line, Line]
+    threads: Whole
+    git_commit: Line | None
     git_dirty: bool | None
 
 
@@ -162,24 +202,24 @@ class Result(Frozen):
     schema_number: int = SCHEMA
     cell: Cell
     status: Status
-    attempt: int = 1
-    error: str | None = None
+    attempt: Whole = 1
+    error: Block | None = None
     score: Score | None = None
-    solved_at_step: int | None = None
-    steps: int = 0
-    tokens_seen: int = 0
+    solved_at_step: Whole | None = None
+    steps: Whole = 0
+    tokens_seen: Whole = 0
     curves: Curves = Curves()
     gradient_flow: tuple[GradientFlow, ...] = ()
     jacobians: tuple[Jacobian, ...] = ()
     pictures: tuple[Picture, ...] = ()
     memory_horizon: Finite | None = None
-    context_use: tuple[tuple[int, Finite], ...] = ()
+    context_use: tuple[tuple[Whole, Finite], ...] = ()
     size: Size | None = None
     seconds: Seconds | None = None
     steps_per_second: Finite | None = None
     peak_memory_mb: Finite | None = None
-    sample: str | None = None
-    notes: tuple[str, ...] = ()
+    sample: Block | None = None
+    notes: tuple[Block, ...] = ()
     provenance: Provenance | None = None
     weights_sha256: str | None = None
 
@@ -195,12 +235,3 @@ class Result(Frozen):
             return "learning"
         trained = self.size is None or self.size.parameters > 0
         return "budget-limited" if trained and self.steps < SHORT else "at chance"
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A result and, where training ended, the final weights (safetensors). said: lines for people about how it ran."""
-
-    result: Result
-    weights: bytes | None = None
-    said: tuple[str, ...] = ()

@@ -81,7 +81,9 @@ def _made(made: Provenance) -> dict[str, Any]:
 
 def _flow(flow: GradientFlow) -> dict[str, Any]:
     """Summary of a snapshot: of the input, the quantity that every model has."""
-    profile = flow.profiles["input"]
+    profile = flow.profiles.get("input")
+    if profile is None:
+        return {"credit_alignment": flow.credit_alignment}
     return {
         "gradient_ratio": profile.ratio,
         "gradient_rate": profile.rate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -12,8 +13,9 @@ from pydantic import (
     model_validator,
 )
 
+from bench.records import foreign
 from bench.records.cell import canonical_json
-from bench.records.entry import Entry, Value
+from bench.records.entry import IN_A_FILE, Entry, Value
 from bench.records.frozen import Frozen, Natural, Positive, Rate
 from bench.records.recipe import Clip, Recipe, Training, as_clip
 
@@ -28,8 +30,21 @@ def _entries(value: Any) -> Any:
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     if isinstance(value, list | tuple):
-        return tuple(_entry(item) for item in value)
+        return tuple(_writable(_entry(item)) for item in value)
+    if isinstance(value, dict):
+        raise ValueError(f"expected a list of names or of tables, got a table. {IN_A_FILE}")
     return value
+
+
+def _writable(entry: Entry) -> Entry:
+    """The entry, if a record can hold it and a name can be what it names."""
+    shown = foreign.line(entry.text)
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in entry.text):
+        raise ValueError(f"{shown!r} holds a control character, or a byte that is not UTF-8. Rename what it names")
+    module, colon, _ = entry.name.partition(":")
+    if "/" in module or "\\" in module or ("." in module and not colon):
+        raise ValueError(f"{shown!r} is no name: write name, name:option=value or package.module:Class. {IN_A_FILE}")
+    return entry
 
 
 def _entry(item: Any) -> Entry:

@@ -40,13 +40,13 @@ class Ledger:
         """Enter cells; return those that are not stored."""
         missing = []
         for job in jobs:
-            key = job[0].key
+            key = job.cell.key
             if key in self._keys:  # two paths to one text, say
                 continue
             self._keys[key] = None
             if self.store.has(key) or key in self._failed:
                 self.stored += 1
-                self.skipped(job[0])
+                self.skipped(job.cell)
             else:
                 missing.append(job)
         return missing
@@ -64,15 +64,15 @@ class Ledger:
         """Return those jobs that no other runner settled."""
         waiting = []
         for job in jobs:
-            if self._settled(job[0].key):
-                self.skipped(job[0])
+            if self._settled(job.cell.key):
+                self.skipped(job.cell)
             else:
                 waiting.append(job)
         return waiting
 
     def take(self, job: Job, leases: Leases) -> bool:
         """Whether this runner is to measure a cell: it holds the lease, and no other runner settled the cell."""
-        key = job[0].key
+        key = job.cell.key
         if self._settled(key) or not leases.take(key):
             return False
         self.store.refresh()

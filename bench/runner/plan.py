@@ -49,12 +49,12 @@ class Planned:
     def with_data(self, resolved: Resolved | None) -> Job:
         """The cell, complete, and where its data lie."""
         if resolved is None:
-            return self.cell, None
+            return Job(self.cell)
         entry = self.cell.task
         if Path(resolved.source.corpus).is_absolute():  # a user's own file is known by its content, not by its place
             options = dict(self.options) | {"corpus": resolved.data.sha256[:12]}
             entry = Entry(self.task, tuple(options.items())).text
-        return self.cell.model_copy(update={"task": entry, "data": resolved.data}), resolved.source
+        return Job(self.cell.model_copy(update={"task": entry, "data": resolved.data}), resolved.source)
 
 
 def plan(sweep: Sweep) -> list[Planned]:

@@ -83,7 +83,7 @@ def execute(
         return ledger.missing(found.values())
 
     def order(jobs: list[Job]) -> list[Job]:
-        return ordered(jobs, lambda job: console.estimate.seconds(job[0]), engine.workers)
+        return ordered(jobs, lambda job: console.estimate.seconds(job.cell), engine.workers)
 
     jobs, interrupted = ledger.missing(corpora.here().values()), list[int]()
     while not jobs and corpora.waiting:
@@ -92,7 +92,7 @@ def execute(
     if jobs:
         with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
             _check(jobs, engine)
-            cells = [job[0] for job in jobs] + [item.cell for item in corpora.waiting]
+            cells = [job.cell for job in jobs] + [item.cell for item in corpora.waiting]
             console.start(cells, ledger.stored, engine.workers)
             left = pending(order(jobs), lambda: order(arrived()), corpora, ledger, leases, console.note)
             _measure(left, store, engine, console, leases)
@@ -112,13 +112,13 @@ def _tidy(store: Store, console: Console) -> None:
 def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora) -> Asked:
     """Return what was asked, with the corpora that are found by now."""
     jobs = ((item, corpora.job(item)) for item in planned)
-    return Asked.of(sweep, (AskedCell(job[0]) if job else AskedCell(item.cell, known=False) for item, job in jobs))
+    return Asked.of(sweep, (AskedCell(job.cell) if job else AskedCell(item.cell, known=False) for item, job in jobs))
 
 
 def _check(jobs: list[Job], engine: Engine) -> None:
     """Build, before anything is trained, each task's longest job with each model, and each task's shortest job."""
-    shortest = {job[0].task: job for job in reversed(jobs)}
-    longest = {(job[0].task, job[0].model): job for job in jobs}
+    shortest = {job.cell.task: job for job in reversed(jobs)}
+    longest = {(job.cell.task, job.cell.model): job for job in jobs}
     faults = engine.check([*shortest.values(), *longest.values()])
     if faults:
         raise catalog.CatalogError("\n".join(faults))

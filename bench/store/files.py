@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ OLD = 86_400.0  # seconds after which it is one, even of a writer on another hos
 # What systems answer where a call is not known to the file system at all, as against one that failed.
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
 NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF})
+NO_FILE = frozenset({errno.ELOOP, errno.ENXIO})
 NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF})
 
 
@@ -76,8 +78,21 @@ class Files:
         path.unlink()
 
     def read(self, path: Path) -> bytes:
-        """All of a file."""
-        return path.read_bytes()
+        """All of a file. What is none (a pipe, a device, a folder, a socket, a loop of links) reads as empty: its end
+        may never come."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno in NO_FILE:
+                return b""
+            raise
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return b""
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
 
     def touch(self, path: Path) -> None:
         """Make a file, which must exist, as new as the file system's clock says."""
@@ -85,7 +100,7 @@ class Files:
 
     def modified(self, path: Path) -> float:
         """When a file was last written or touched, by the file system's clock. It is opened, as in `refresh`."""
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             return os.fstat(descriptor).st_mtime
         finally:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bench.store.files import Files
-from bench.store.sealed import CorruptRecordError, StoreError
+from bench.store.sealed import CorruptRecordError, StoreError, UnreadableRecordError
 
 Record = TypeVar("Record")
+DAMAGE = (CorruptRecordError, UnreadableRecordError)
 
 
 class Folder(Generic[Record]):
@@ -43,17 +44,17 @@ class Folder(Generic[Record]):
         """Return the record of this name; None where there is none that is whole."""
         try:
             return self._read(self.file(name))
-        except (FileNotFoundError, CorruptRecordError):
+        except (FileNotFoundError, *DAMAGE):
             return None
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield the records by name. Corrupt ones are skipped and listed."""
+        """Yield the records by name. What cannot be read is skipped and listed: it never hides the others."""
         for path in sorted(self.path.glob("[!.]*.json")):
             try:
                 yield self._read(path)
             except FileNotFoundError:
                 continue  # another runner moved it aside meanwhile
-            except CorruptRecordError:
+            except DAMAGE:
                 if path not in self._corrupt:
                     self._corrupt.append(path)
 
@@ -83,7 +84,7 @@ class Folder(Generic[Record]):
             self._read(path)
         except FileNotFoundError:
             return False
-        except CorruptRecordError:
+        except DAMAGE:
             return True
         return False
 

@@ -22,10 +22,11 @@ import secrets
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from bench.records import foreign
 from bench.store.files import HOST, Files, alive
 from bench.store.store import Store
 
@@ -172,6 +173,21 @@ def _lives(name: str | None, running: Path, files: Files, now: float) -> bool:
         return False
 
 
+def _runner(content: Any, leases: int) -> Runner:
+    """The runner that a file describes.
+
+    Raises:
+        ValueError, TypeError: it describes none.
+    """
+    runner = Runner(**content, leases=leases)
+    words, numbers = (runner.sweep, runner.host), (runner.process, runner.workers)
+    if not all(isinstance(word, str) for word in words) or not all(type(number) is int for number in numbers):
+        raise TypeError("no runner")
+    if not (0 < runner.workers < 10**6 and 0 < runner.process < 2**53):
+        raise ValueError("no runner")
+    return replace(runner, host=foreign.line(runner.host))
+
+
 def runners(store: Path) -> list[Runner]:
     """The runners at work on a store. Nothing is written, so other hosts' ages are taken by this one's clock."""
     files = Files()
@@ -180,7 +196,7 @@ def runners(store: Path) -> list[Runner]:
     for path in sorted((store / "running").glob("[!.]*.json")):
         try:
             if _lives(path.stem, path.parent, files, time.time()):
-                found.append(Runner(**json.loads(files.read(path)), leases=held[path.stem]))
-        except (OSError, ValueError, TypeError):
+                found.append(_runner(json.loads(files.read(path)), held[path.stem]))
+        except (OSError, ValueError, TypeError, RecursionError):
             continue  # gone, or of another version
     return found

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import ValidationError
 
+from bench.records import foreign
 from bench.records.cell import canonical_json
 from bench.records.errors import BenchError
 from bench.records.result import SCHEMA, Result
@@ -44,6 +45,10 @@ Record = TypeVar("Record", bound=Sealed)
 
 class StoreError(BenchError):
     """A store that cannot be used: what, why, how to fix."""
+
+
+class UnreadableRecordError(StoreError):
+    """A record that is whole and does not hold what its schema says."""
 
 
 class CorruptRecordError(ValueError):
@@ -84,7 +89,8 @@ def decode_as(kind: type[Record], newest: int, line: bytes) -> Record:
 
     Raises:
         CorruptRecordError: the text does not match its checksum.
-        StoreError: the record is of a newer schema, or does not hold what its schema says.
+        UnreadableRecordError: the record does not hold what its schema says.
+        StoreError: the record is of a newer schema.
     """
     text = b"{" + unseal(line)
     try:
@@ -95,7 +101,10 @@ def decode_as(kind: type[Record], newest: int, line: bytes) -> Record:
     except ValidationError as error:
         schema = _schema(text)
         if not isinstance(schema, int) or schema <= newest:
-            raise StoreError(f"a record of schema {schema} cannot be read: {error.errors()[0]['msg']}") from None
+            said = foreign.line(error.errors(include_url=False, include_input=False)[0]["msg"])
+            raise UnreadableRecordError(
+                f"a record of schema {foreign.line(str(schema))} cannot be read: {said}"
+            ) from None
     raise StoreError(
         f"a record of schema {schema} was written by a newer version; this one reads up to {newest}. Upgrade."
     )

@@ -18,13 +18,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.records import foreign
 from bench.records.asked import Asked, UnreadableError, without_data
 from bench.records.cell import Cell
+from bench.records.reading import READING_SCHEMA, Reading
 from bench.records.result import ANSWERS, Result
 from bench.records.row import COLUMNS, row
 from bench.store.files import Files, leftovers
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "encode", "row"]
 
 # Other kinds of records, by folder: the record's type, and the newest schema number of it that this version reads.
-KINDS: dict[str, tuple[type[Kept], int]] = {}
+KINDS: dict[str, tuple[type[Kept], int]] = {"readings": (Reading, READING_SCHEMA)}
 FOLDERS = ("cells", "failures", "weights", "sweeps")
 # What to do about it, where the system's own word does not say.
 _REMEDIES = {
@@ -278,6 +281,9 @@ class Store:
         import pandas
 
         rows = [row(result) for result in self._results()]
+        if self.corrupt:
+            names = foreign.line(", ".join(path.name for path in self.corrupt))
+            warnings.warn(f"left out, because the record is corrupt: {names}", stacklevel=3)
         return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 

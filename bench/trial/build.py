@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bench import catalog
+from bench.records import foreign
 from bench.records.cell import Cell, Entry
 from bench.records.errors import BenchError
 from bench.records.job import Job, Source
@@ -46,18 +47,35 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     if not (inspect.isclass(model_class) and issubclass(model_class, SequenceModel)):
         raise ValueError(f"{model_entry.name} must be a subclass of models.base.SequenceModel")
     torch.manual_seed(generator(cell.seed, "initialisation").initial_seed())
-    model: SequenceModel = model_class(
-        task.spec,
-        learning_rate=recipe.learning_rate,
-        clip=recipe.largest_norm,
-        **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
-        **model_card.values(model_entry.options),
-    )
+    with _sized(model_entry.name, recipe):
+        model: SequenceModel = model_class(
+            task.spec,
+            learning_rate=recipe.learning_rate,
+            clip=recipe.largest_norm,
+            **({"hidden": recipe.hidden} if recipe.hidden else {"parameters": recipe.parameters}),
+            **model_card.values(model_entry.options),
+        )
     if recipe.bptt is not None:
         truncate(model, recipe.bptt)
     model.optimisation = optimisation(recipe)
     _try(recipe, task, model)
     return task, model
+
+
+@contextmanager
+def _sized(name: str, recipe: Recipe) -> Iterator[None]:
+    """Say which model cannot be built without values, as the search for its width does, and how to do without it."""
+    try:
+        yield
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        said = foreign.line(foreign.message(error))
+        if recipe.hidden or "meta" not in said.lower():
+            raise
+        raise ValueError(
+            f"{name}: no width for {recipe.parameters} parameters can be found, because the search builds the model "
+            f"without values, on the meta device, and its constructor needs some ({type(error).__name__}: {said}). "
+            f"Give the width with --hidden"
+        ) from error
 
 
 def optimisation(recipe: Recipe) -> Optimisation:
@@ -132,11 +150,11 @@ def truncate(model: SequenceModel, steps: int) -> None:
 def check(jobs: list[Job]) -> list[str]:
     """One message for every distinct fault that keeps a task or model from being built."""
     messages: dict[str, None] = {}
-    for cell, source in jobs:
+    for job in jobs:
         try:
-            build(cell, source)
+            build(job.cell, job.source)
         except (BenchError, ValueError, TypeError, OSError) as error:
-            messages[str(error)] = None
+            messages[foreign.message(error)] = None
         except Exception:  # a fault of the model's own code becomes its cell's row, with where it happened
             continue
     return list(messages)
@@ -144,8 +162,8 @@ def check(jobs: list[Job]) -> list[str]:
 
 def prepare(job: Job) -> tuple[Task, SequenceModel]:
     """The task and the model of a job, the task set to hand over the recipe's steps in blocks."""
-    task, model = build(*job)
-    recipe = job[0].recipe
+    task, model = build(job.cell, job.source)
+    recipe = job.cell.recipe
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)
     task.steps = recipe.steps
     task.train_lengths = recipe.train_lengths

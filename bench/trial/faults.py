@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from bench.records import foreign
 from bench.records.result import Status
 
 # torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
@@ -22,7 +23,7 @@ OUT_OF_MEMORY = (
 
 def status_of(error: Exception) -> Status:
     """Return the status of a cell that raised `error`."""
-    refused = any(words in str(error) for words in OUT_OF_MEMORY)
+    refused = any(words in foreign.message(error) for words in OUT_OF_MEMORY)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:
         return "out_of_memory"
     if isinstance(error, OSError | ImportError | NotImplementedError):
@@ -34,4 +35,4 @@ def described(error: Exception) -> str:
     """Return what went wrong, first; then where, innermost call last. No local values: they may hold secrets."""
     frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
     where = [f"  {Path(frame.filename).name}:{frame.lineno} in {frame.function}\n" for frame in frames[-8:]]
-    return "".join([f"{type(error).__name__}: {error}\n", *where])
+    return "".join([f"{type(error).__name__}: {foreign.message(error)}\n", *where])

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib.metadata
 import logging
+import os
 import platform
 import resource
 import subprocess
@@ -63,17 +64,29 @@ def libraries() -> dict[str, str]:
 
 @functools.cache
 def _git() -> tuple[str | None, bool | None]:
-    """Commit of the suite's own checkout and whether it was changed; None where it is no checkout."""
+    """Commit of the suite's own checkout and whether it was changed; None where it is no checkout, also where it lies
+    inside another repository, whose commit says nothing of it."""
+    here = Path(__file__).resolve()
+    # Variables like GIT_DIR, which hooks set, would name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
     def git(*arguments: str) -> str:
-        folder = Path(__file__).parent
         return subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+            ["git", *arguments],
+            cwd=here.parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parents[2]:
+            return None, None
+        git("ls-files", "--error-unmatch", here.name)
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None, None
 
 

@@ -81,12 +81,13 @@ class Recorder(Callback):
         # what was seen survives whatever becomes of the GPU.
         outputs = move_data_to_device(outputs, "cpu")
         seen = self.seen
-        seen.losses += outputs["losses"].tolist()
-        seen.norms += outputs["gradient_norms"].tolist()
-        seen.clipped += int(outputs["clipped"].sum())
+        losses, norms, clipped = outputs["curves"]
+        seen.losses += losses.tolist()
+        seen.norms += norms.tolist()
+        seen.clipped += int(clipped.sum())
         seen.parameter_norms |= {step: norms.tolist() for step, norms in outputs["parameter_norms"].items()}
         seen.steps = trainer.global_step
-        if not bool(torch.isfinite(outputs["losses"]).all() & torch.isfinite(outputs["gradient_norms"]).all()):
+        if not bool(torch.isfinite(losses).all() & torch.isfinite(norms).all()):
             self.diverged = trainer.should_stop = True
         if self.observer is not None:
             seen.tell(self.observer, pl_module.parameter_names(), outputs["first_step"])

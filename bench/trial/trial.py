@@ -13,14 +13,16 @@ from lightning.pytorch.callbacks import Callback
 
 from bench.mirror import tracking
 from bench.records.cell import Cell, Recipe
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result, Score, Size
-from bench.trial import checkpoint
+from bench.records.job import Finished, Job, Surroundings
+from bench.records.reading import Question
+from bench.records.result import Result, Size
+from bench.trial import asking, checkpoint
 from bench.trial.build import prepare
 from bench.trial.faults import described, status_of
-from bench.trial.machine import full_precision, on_gpu, peak_memory_mb, provenance, quiet, reset_peak_memory
+from bench.trial.machine import on_gpu, peak_memory_mb, provenance, quiet, reset_peak_memory
 from bench.trial.recorder import Recorder
 from bench.trial.stopwatch import Stopwatch
+from bench.trial.testing import lightning, scored
 from models.base import SequenceModel, count_parameters
 from tasks.base import Task, effective_context
 
@@ -36,12 +38,14 @@ def run(
     report: Callable[[int, int], None] = lambda step, steps: None,
     observer: tracking.Observer | None = None,
 ) -> Finished:
-    """Measure one cell. Never raises for what the cell does: that becomes its status.
+    """Measure one cell, or ask a stored model. Never raises for what either does: that becomes a status.
 
     report: called after every block of optimisation steps with (step, steps). observer: hears what happens meanwhile.
     """
+    if isinstance(job.work, Question):
+        return asking.answer(job, surroundings)
     if observer is not None:
-        observer.begins(job[0])
+        observer.begins(job.cell)
     finished = _attempt(job, surroundings, report, observer)
     if observer is not None:
         observer.ends(finished.result)
@@ -55,7 +59,7 @@ def _attempt(
     observer: tracking.Observer | None,
 ) -> Finished:
     """Measure a cell, whatever it does: what it raises becomes its status."""
-    cell, watch = job[0], Stopwatch()
+    cell, watch = job.cell, Stopwatch()
     recorder: Recorder | None = None
     try:
         reset_peak_memory(on_gpu(surroundings.accelerator))
@@ -119,7 +123,7 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
 
 def _answers(task: Task, model: SequenceModel, recorder: Recorder) -> dict[str, Any]:
     """Return those fields of the record that a trained and tested model fills."""
-    score = _score(task, model, recorder.seen.validation[-1][1])
+    score = scored(task, model, recorder.seen.validation[-1][1])
     recorder.inspect(model)
     recorder.watch.enter("evaluation")
     sample, context_use = task.sample(model), task.context_use(model)
@@ -132,27 +136,6 @@ def _answers(task: Task, model: SequenceModel, recorder: Recorder) -> dict[str, 
         "context_use": tuple(context_use or ()),
         "memory_horizon": horizon,
     }
-
-
-def _score(task: Task, model: SequenceModel, validation_score: float) -> Score:
-    """Return the test score, after `Trainer.test` left its evaluation on the model."""
-    assert model.evaluation is not None
-    objective, evaluation = task.spec.objective, model.evaluation
-    return Score(
-        score=evaluation.score,
-        metric=objective.metric_name,
-        unit=objective.unit,
-        higher_is_better=objective.higher_is_better,
-        chance=task.chance,
-        best=task.best,
-        solved_threshold=task.solved_threshold,
-        validation_score=validation_score,
-        test_n=evaluation.n,
-        counted=objective.counted,
-        blocks=evaluation.blocks,
-        floors=task.floors,
-        extras=evaluation.extras,
-    )
 
 
 def _size(model: SequenceModel, length: int) -> Size:
@@ -181,25 +164,16 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
 
 
 def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Callback) -> Trainer:
-    """Lightning's loop for one cell: nothing on disk, no bar, no logger; what is to be kept, `recorder` keeps."""
-    gpu = on_gpu(accelerator)
-    full_precision(gpu)
-    with quiet():
-        return Trainer(
-            max_steps=recipe.steps,
-            min_epochs=0,  # a solved cell may stop in its first epoch, which is its only one
-            accelerator="cuda" if gpu else "cpu",
-            devices=1,
-            deterministic=True,
-            val_check_interval=recipe.evaluate_every // recorder.task.block,
-            check_val_every_n_epoch=None,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=[*callbacks, recorder],
-        )
+    """Lightning's loop for one cell; what is to be kept, `recorder` keeps."""
+    return lightning(
+        accelerator,
+        max_steps=recipe.steps,
+        min_epochs=0,  # a solved cell may stop in its first epoch, which is its only one
+        val_check_interval=recipe.evaluate_every // recorder.task.block,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        callbacks=[*callbacks, recorder],
+    )
 
 
 def _origin(recorder: Recorder, surroundings: Surroundings, *classes: type) -> dict[str, Any]:

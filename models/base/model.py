@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from models.base.embedding import Embedding
 from models.base.optimisation import Optimisation, Series
-from models.base.recurrence import Carried, Recurrence
+from models.base.recurrence import STRETCH, Carried, Recurrence
 from models.base.sizing import Budget
 from tasks.base import Batch, Block, Evaluation, Feed, Reads, Spec
 
@@ -192,17 +192,29 @@ class SequenceModel(LightningModule, ABC):
     def generate(self, batch: Batch, feed: Feed, longest: int) -> Tensor:
         """The model's own continuation: outputs (batch, longest, outputs), from the first step that the batch reads on.
 
-        After every answer `feed` makes the next input of it; the batch's own inputs are read up to the first answer.
+        After every answer `feed` makes the next input of it; the batch's own inputs are read up to the first answer. A
+        recurrence reads each input once; another model reads all of them again for every answer.
         """
         first = batch.reads.span.start
         inputs = batch.inputs[:, : first + 1]
+        carried: Carried | None = None
         answers: list[Tensor] = []
         for step in range(first + 1, first + longest + 1):
+            features, carried = self._continued(inputs, carried)
             so_far = Batch(inputs, batch.targets, _last_read(*inputs.shape[:2]), batch.lengths)
-            answers.append(self(so_far))
+            answers.append(self.decode(features, so_far))
             following = batch.inputs[:, step] if step < batch.steps else None
             inputs = torch.cat([inputs, feed(answers[-1], following)[:, None].to(inputs.dtype)], dim=1)
         return torch.stack(answers, dim=1)
+
+    def _continued(self, inputs: Tensor, carried: Carried | None) -> tuple[Tensor, Carried | None]:
+        """Features (batch, features) at the last step of the inputs so far, and what a recurrence carries on."""
+        if self.recurrence is None:
+            return self.encode(self.embedding(inputs), _last_read(*inputs.shape[:2])), None
+        if carried is None:  # what lies more than a stretch back is only passed through
+            carried = self.recurrence.after(self.embedding(inputs[:, : (inputs.size(1) - 1) // STRETCH * STRETCH]))
+        features, state = self.recurrence.run(self.embedding(inputs[:, carried.start :]), *carried)
+        return features[:, -1], Carried(state, inputs.size(1))
 
     @final
     def present(self, x: Tensor) -> Tensor | None:
@@ -213,11 +225,6 @@ class SequenceModel(LightningModule, ABC):
         if not self.embedding.tables:
             return x.new_ones(x.shape[:2], dtype=torch.bool)
         return (x != self.embedding.padding(x.device).to(x.dtype)).any(-1)
-
-    @final
-    def span(self, reads: Reads) -> slice:
-        """The shortest run of steps that holds every read position of the batch."""
-        return reads.span
 
     @final
     def pick(self, states: Tensor, reads: Reads) -> Tensor:
@@ -252,10 +259,11 @@ class SequenceModel(LightningModule, ABC):
             clipped.append(acted)
             losses.append(loss.detach())
             optimizer.step()
-        outputs = {"losses": torch.stack(losses), "gradient_norms": torch.stack(norms), "clipped": torch.stack(clipped)}
-        self.log("train_loss", outputs["losses"].mean(), batch_size=1)
-        self.log("gradient_norm", outputs["gradient_norms"].mean(), batch_size=1)
-        return {**outputs, "first_step": first, "parameter_norms": parameter_norms}
+        # One tensor, so that whoever fetches it from a GPU waits once: losses, norms, and where clipping acted.
+        curves = torch.stack([torch.stack(row).double() for row in (losses, norms, clipped)])
+        self.log("train_loss", curves[0].mean(), batch_size=1)
+        self.log("gradient_norm", curves[1].mean(), batch_size=1)
+        return {"curves": curves, "first_step": first, "parameter_norms": parameter_norms}
 
     def _backward(self, batch: Batch) -> Tensor:
         """Take the gradient of the loss, and of the penalty where there is one; returns the loss alone."""

@@ -115,7 +115,7 @@ def log_axis(values: Iterable[float], title: str | None = None, **extra: Any) ->
 
     A tick at the powers of ten, or at 1, 2, 5, 10 … where the values span less than two powers.
     """
-    positive = [value for value in values if value > 0] or [1.0]
+    positive = [value for value in values if 1e-300 < value < 1e300] or [1.0]  # with room on either side
     low, high = min(positive), max(positive)
     room = max(1.35, (high / low) ** 0.1)
     low, high = low / room, high * room

@@ -13,14 +13,16 @@ from pathlib import Path
 import vl_convert
 from altair.utils.schemapi import debug_mode
 
+from bench.records import foreign
 from reports.figures import effort, flow, inside, lengths, memory, training
 from reports.figures.drawing import Figure, Looks, Spec
 from reports.summary.profiles import quantities, trained
-from reports.view import Topic, View
+from reports.view import Topic, View, delivery
 
 __all__ = ["Figure", "figures", "write"]
 
 Plan = tuple[str, Callable[[], Spec]]
+LONGEST = 1000  # letters of a text in a figure
 PIXELS = 2  # of a PNG per unit of the figure: sharp on a dense screen and in print
 
 
@@ -73,20 +75,23 @@ def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
 
 
 def write(figure: Figure, folder: Path) -> list[Path]:
-    """Render a figure as SVG, PNG and Vega-Lite JSON; the files' paths.
+    """Render a figure as SVG, PNG and Vega-Lite JSON, each whole or not at all; the files' paths.
+
+    Its text is made safe: a control character ends the process inside the library that draws.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    picture = vl_convert.vegalite_to_svg(figure.spec, show_warnings=True)
+    spec = foreign.throughout(figure.spec, lambda text: foreign.block(text, LONGEST))
+    picture = vl_convert.vegalite_to_svg(spec, show_warnings=True)
     contents = {
         "svg": picture.encode(),
         "png": vl_convert.svg_to_png(picture, scale=PIXELS),
-        "vl.json": json.dumps(figure.spec, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(),
+        "vl.json": json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(),
     }
     paths = []
     for ending, content in contents.items():
         path = folder / f"{figure.name}.{ending}"
-        path.write_bytes(content)
+        delivery.write(path, content)
         paths.append(path)
     return paths

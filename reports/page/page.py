@@ -10,15 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from bench.records import foreign
 from bench.store import Store
 from reports.page.payload import payload
-from reports.view import View
+from reports.view import View, delivery
 
 SCRIPTS = (
     "text.js", "elements.js", "draw.js", "marks.js", "overview.js", "curves.js", "gradients.js", "choice.js",
@@ -37,17 +36,10 @@ def write(view: View, store: Store, path: Path) -> None:
         OSError: `path` cannot be written.
     """
     sweeps = store.sweeps()  # read first: it adds to what is corrupt
-    text = page(payload(store.path.resolve().name, view, sweeps, [broken.name for broken in store.corrupt]))
+    content = payload(store.path.resolve().name, view, sweeps, [broken.name for broken in store.corrupt])
+    text = page(foreign.throughout(content))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", encoding="utf-8", delete=False) as file:
-        try:
-            file.write(text)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    delivery.write(path, text)
 
 
 def page(content: dict[str, Any]) -> str:

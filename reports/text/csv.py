@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.records import foreign
 from bench.records.result import Result
 from bench.records.row import COLUMNS, row
 from reports.summary import Group
@@ -53,9 +54,9 @@ def _group_row(group: Group) -> dict[str, Any]:
 
 
 def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
-    """Write rows with these columns."""
+    """Write rows with these columns. Text that a spreadsheet would take for a formula begins with an apostrophe."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: foreign.spreadsheet(value) for name, value in row.items()} for row in rows)
     return text.getvalue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -14,11 +13,19 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bench.cli.terminal import Terminal
+from bench.records import foreign
 from reports.text.layout import Table
 
 STYLES = {"solved": "green", "learning": "cyan", "at chance": "dim", "chance": "dim", "diverged": "magenta"}
 WIDTH = 100  # of text that goes to a file or a pipe
 UNDECIDED = {"budget-limited": "yellow", "short": "yellow", "untrained": "dim"}
+
+
+def safe(table: Table) -> Table:
+    """Make every text of a table safe and short; a cell may hold several lines."""
+    rows = tuple(tuple(foreign.block(cell, foreign.LINE) for cell in row) for row in table.rows)
+    return replace(table, title=foreign.line(table.title), rows=rows, notes=tuple(map(foreign.line, table.notes)))
 
 
 # -- terminal ----------------------------------------------------------------------------------------------------------
@@ -77,20 +84,25 @@ def narrowed(table: Table, width: int) -> Table:
 
 def terminal() -> Console:
     """Open stdout: as wide as it is, or WIDTH where it is a file or a pipe."""
-    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=WIDTH)
 
 
 def plain(draw: Callable[[Console], None]) -> str:
     """Write what is drawn in a terminal as text for a file."""
     file = io.StringIO()
-    draw(Console(file=file, width=WIDTH, no_color=True))
+    draw(Terminal(file=file, width=WIDTH, no_color=True))
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
 def print_table(table: Table, console: Console) -> None:
     """Draw a table, as wide as it needs; where the terminal is narrower, error messages wrap."""
+    table = safe(table)
     gap = 2 if natural_width(table, 2) <= console.width else 1
-    drawn = RichTable(box=_BOX, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0), header_style="bold")
+    rules = _BOX if console.encoding.startswith("utf") else _ASCII
+    drawn = RichTable(
+        box=rules, safe_box=False, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0), header_style="bold"
+    )
     for column in table.columns:
         side: Literal["left", "right"] = "right" if column.align == "right" else "left"
         drawn.add_column(Text(column.name), justify=side, no_wrap=column.name != "error", overflow="fold")
@@ -112,6 +124,7 @@ def print_table(table: Table, console: Console) -> None:
 
 # A rule under the headings and a blank line between parts, nothing else.
 _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+_ASCII = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
 def _cell(text: str, is_outcome: bool) -> Text:
@@ -128,47 +141,32 @@ def _cell(text: str, is_outcome: bool) -> Text:
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """Write GitHub-flavoured tables, notes as a list."""
     parts = []
-    for table in tables:
+    for table in map(safe, tables):
         rows = [[column.name for column in table.columns]]
         rows += [[":-" if column.align == "left" else "-:" for column in table.columns]]
-        rows += [[_escaped(text, _MARKDOWN).replace("\n", "<br>") for text in row] for row in table.rows]
+        rows += [[foreign.markdown(text).replace("\n", "<br>") for text in row] for row in table.rows]
         lines = ["| " + " | ".join(row) + " |" for row in rows]
-        below = "".join(f"\n{_escaped(note, _MARKDOWN)}\n" for note in table.notes)
-        parts.append(f"### {_escaped(table.title, _MARKDOWN)}\n\n" + "\n".join(lines) + "\n" + below)
-    parts.append("".join(f"- {_escaped(note, _MARKDOWN)}\n" for note in notes))
+        below = "".join(f"\n{foreign.markdown(note)}\n" for note in table.notes)
+        parts.append(f"### {foreign.markdown(table.title)}\n\n" + "\n".join(lines) + "\n" + below)
+    parts.append("".join(f"- {foreign.markdown(foreign.line(note))}\n" for note in notes))
     return "\n".join(parts)
 
 
 def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """Write one floating table each (package booktabs), the notes below the last as a paragraph."""
+    tex = foreign.latex
     parts = ["% needs \\usepackage{booktabs}\n"]
-    for table in tables:
+    for table in map(safe, tables):
         shape = "".join("r" if column.align != "left" else "l" for column in table.columns)
-        lines = ["\\begin{table}", "\\centering\\small", f"\\caption{{{_tex(table.title)}}}"]
+        lines = ["\\begin{table}", "\\centering\\small", f"\\caption{{{tex(table.title)}}}"]
         lines += [f"\\begin{{tabular}}{{{shape}}}", "\\toprule", _tex_row([c.name for c in table.columns]), "\\midrule"]
         for index, row in enumerate(table.rows):
             lines += ["\\addlinespace"] * (index in table.gaps) + [_tex_row(row)]
-        lines += ["\\bottomrule", "\\end{tabular}", *(f"\\par {_tex(note)}" for note in table.notes), "\\end{table}"]
+        lines += ["\\bottomrule", "\\end{tabular}", *(f"\\par {tex(note)}" for note in table.notes), "\\end{table}"]
         parts.append("\n".join(lines) + "\n")
-    parts.append("\n".join(f"\\noindent {_tex(note)}\\par" for note in notes) + "\n")
+    parts.append("\n".join(f"\\noindent {tex(foreign.line(note))}\\par" for note in notes) + "\n")
     return "\n".join(parts)
 
 
-def _escaped(text: str, replacements: dict[str, str]) -> str:
-    return "".join(replacements.get(letter, letter) for letter in text)
-
-
-def _tex(text: str) -> str:
-    return _escaped(text, _LATEX)
-
-
 def _tex_row(cells: Sequence[str]) -> str:
-    return " & ".join(_tex(text.replace("\n", ", ")) for text in cells) + r" \\"
-
-
-_MARKDOWN = {letter: f"\\{letter}" for letter in "\\|*_`<>[]#"}
-_LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$", "–": "--", "—": "---", "·": r"$\cdot$", "×": r"$\times$", "∝": r"$\propto$",
-}  # fmt: skip
+    return " & ".join(foreign.latex(text.replace("\n", ", ")) for text in cells) + r" \\"

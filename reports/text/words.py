@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from bench.records import foreign
 from bench.records.result import Result
 from reports.summary import Group
 
@@ -31,7 +32,7 @@ def decimals_of(value: float) -> int:
 
 def rate(value: float) -> str:
     """Write a learning rate: 3e-4, 0.01, 0.5."""
-    if value >= 0.01:
+    if value >= 0.01 or value < 1e-300:
         return f"{value:g}"
     power = math.floor(math.log10(value) + 1e-9)
     return f"{value / 10.0**power:.3g}e{power}"
@@ -98,8 +99,7 @@ def outcome(group: Group, short: bool) -> str:
 
 
 def first_line(result: Result) -> str:
-    """Read the first line of an error without what a terminal takes for a command; a diverged cell's last step."""
+    """Read the first line of an error; a diverged cell's last step."""
     if result.status == "diverged" and not result.error:
         return f"not finite at step {result.steps:,} of {result.cell.recipe.steps:,}"
-    lines = (result.error or "").strip().splitlines() or ["no message"]
-    return "".join(letter if letter.isprintable() else " " for letter in lines[0])
+    return foreign.first_line(result.error or "") or "no message"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
+from reports.view import delivery
 from reports.view.view import Order, View, name_of
 
 
@@ -49,7 +51,7 @@ class Choice:
         stored = store.results()
         order = asked_order(store)
         for line in corrupt(store):
-            print(line, file=sys.stderr)
+            print(foreign.block(line), file=sys.stderr)
         results = select(stored, names(self.tasks), names(self.models), numbers(self.lengths))
         if not results:
             why = "no stored result has these tasks, models and lengths together"
@@ -163,12 +165,12 @@ def deliver(content: str, output: Path | None) -> None:
 
 
 def save(path: Path, content: str) -> None:
-    """Write a text file.
+    """Write a text file, whole or not at all.
 
     Raises:
         UsageError: it cannot be written.
     """
     try:
-        path.write_text(content, "utf-8")
+        delivery.write(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None

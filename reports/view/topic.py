@@ -11,8 +11,8 @@ from reports.summary import Group
 
 
 def slug(text: str) -> str:
-    """Write `adding · clip 0.5` as part of a file name: letters, digits, dots and single dashes."""
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:80] or "task"
+    """Write `adding · clip 0.5` as part of a file name: letters, digits, dots and single dashes, 80 bytes at most."""
+    return re.sub(r"[^\w.]+", "-", text).strip("-.").encode()[:80].decode(errors="ignore") or "task"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import itertools
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -172,10 +172,21 @@ class Task(LightningDataModule, metaclass=_Stating):
         return _loader(_Stream(self))
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return _loader(self.held_out("validation"))
+        return _loader(self._held("validation"))
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return _loader(self.held_out("test"))
+        return _loader(self._held("test"))
+
+    def _held(self, split: Split) -> Dataset[Batch]:
+        """The held-out batches of a split.
+
+        Raises:
+            ValueError: there are none; the score of another split would stand for theirs.
+        """
+        batches = self.held_out(split)
+        if isinstance(batches, Sized) and not len(batches):
+            raise ValueError(f"{type(self).__name__}: the {split} set is empty; held_out({split!r}) must give batches")
+        return batches
 
     def transfer_batch_to_device(
         self, batch: Batch | Block, device: torch.device, dataloader_idx: int

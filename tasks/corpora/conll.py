@@ -7,27 +7,34 @@ One token per line, its columns, and a blank line after each sentence. Corpora d
     wikigold   one article each, between `-DOCSTART-` lines, tags in IOB1
     any file   as wikigold where the file has `-DOCSTART-` lines; where it has none, one sentence each, as in wnut17
 
+The first column of any file is the token, or the second where the first one counts the tokens; the last is the tag.
 Tags may come as BIO, IOB1 or IOBES, and leave as BIO. A chunk never runs over a sentence's end.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from tasks.corpora.columns import TABS, Layout, Line, layout_of
+from tasks.corpora.decoding import CorpusFormatError, decoded
+
+__all__ = [
+    "READERS",
+    "SPLITS",
+    "CorpusFormatError",
+    "Document",
+    "read_conll",
+    "read_litbank",
+    "read_wnut17",
+    "to_bio",
+]
 
 SPLITS = ("training", "validation", "test")
-_TAG = re.compile(r"O|[BIES]-\S+")
 _SEPARATOR = "-DOCSTART-"
 
-Columns = Literal["tabs", "ends"]
 Sentence = list[tuple[str, str]]
-
-
-class CorpusFormatError(ValueError):
-    """A corpus file does not hold what its format says: file, line, what was found, what was expected."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def read_litbank(paths: Sequence[Path]) -> dict[str, list[Document]]:
         CorpusFormatError: a malformed line, or a split without documents.
     """
     documents = [
-        _joined(path.stem, [sentence for block in _blocks(path, "tabs") for sentence in block])
+        _joined(path.stem, [sentence for block in _blocks(path, TABS) for sentence in block])
         for path in sorted(paths, key=lambda path: path.name)
     ]
     return _by_index(documents, paths)
@@ -69,21 +76,21 @@ def read_wnut17(paths: Sequence[Path]) -> dict[str, list[Document]]:
             raise CorpusFormatError(
                 f"wnut17: expected one file whose name holds {mark!r}, got {[path.name for path in paths]}"
             )
-        splits[split] = _sentences(found[0], "tabs")
+        splits[split] = _sentences(found[0], TABS)
     return splits
 
 
 def read_conll(paths: Sequence[Path]) -> dict[str, list[Document]]:
-    """Documents of any files whose first column is the token and whose last is the tag, by split.
+    """Documents of any files whose last column is the tag, by split; see `tasks.corpora.columns`.
 
     Raises:
         CorpusFormatError: a malformed line, or fewer than ten documents (a split would be empty).
     """
     documents: list[Document] = []
     for path in sorted(paths, key=lambda path: path.name):
-        blocks = list(_blocks(path, "ends"))
+        blocks = list(_blocks(path, None))
         if len(blocks) == 1:
-            documents += _sentences(path, "ends")
+            documents += _sentences(path, None)
         else:
             parts = [_joined(f"{path.stem}:{number}", block) for number, block in enumerate(blocks)]
             documents += [part for part in parts if part.tokens]
@@ -130,8 +137,8 @@ def _by_index(documents: list[Document], paths: Sequence[Path]) -> dict[str, lis
     }
 
 
-def _sentences(path: Path, columns: Columns) -> list[Document]:
-    sentences = [sentence for block in _blocks(path, columns) for sentence in block]
+def _sentences(path: Path, layout: Layout | None) -> list[Document]:
+    sentences = [sentence for block in _blocks(path, layout) for sentence in block]
     return [_joined(f"{path.stem}:{number}", [sentence]) for number, sentence in enumerate(sentences)]
 
 
@@ -140,15 +147,26 @@ def _joined(name: str, sentences: list[Sentence]) -> Document:
     return Document(name, tuple(token for sentence in sentences for token, _ in sentence), tuple(tags))
 
 
-def _blocks(path: Path, columns: Columns) -> Iterator[list[Sentence]]:
-    """Sentences between document separators; one block where the file has none."""
-    sentences: list[Sentence] = []
-    sentence: Sentence = []
-    # Cut at line feeds only: str.splitlines would also cut inside tokens that hold exotic line separators.
-    for number, line in enumerate([*_text(path).split("\n"), ""], start=1):
-        separates = line.startswith(_SEPARATOR)
+def _blocks(path: Path, layout: Layout | None) -> Iterator[list[Sentence]]:
+    """Sentences between document separators; one block where the file has none. layout: None finds it in the file."""
+    blocks = [list(block) for block in _cut(decoded(path.read_bytes(), path))]
+    found = layout or layout_of([sentence for block in blocks for sentence in block], path)
+    for block in blocks:
+        yield [[found.pair(line, path) for line in sentence] for sentence in block]
+
+
+def _cut(text: str) -> Iterator[list[list[Line]]]:
+    """Lines, by sentence and by block."""
+    sentences: list[list[Line]] = []
+    sentence: list[Line] = []
+    # Cut at line feeds only: str.splitlines would also cut inside tokens that hold exotic line separators. Where there
+    # are none, carriage returns end the lines.
+    lines = text.split("\n" if "\n" in text else "\r")
+    for number, line in enumerate([*lines, ""], start=1):
+        line = line.lstrip("\ufeff")  # files were joined, each with its mark
+        separates = line.lstrip(" \t").startswith(_SEPARATOR)
         if line.strip() and not separates:
-            sentence.append(_columns(line.rstrip("\r"), columns, path, number))
+            sentence.append((number, line.rstrip("\r")))
             continue
         if sentence:
             sentences.append(sentence)
@@ -157,26 +175,3 @@ def _blocks(path: Path, columns: Columns) -> Iterator[list[Sentence]]:
             yield sentences
             sentences = []
     yield sentences
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorpusFormatError(f"{path.name}: expected UTF-8 text, got {error}") from error
-
-
-def _columns(line: str, columns: Columns, path: Path, number: int) -> tuple[str, str]:
-    """Token and tag of a line: columns 1 and 2 between tabs, or the first and last between any spaces."""
-    cells = line.split("\t") if columns == "tabs" else line.split()
-    if len(cells) < 2 or not cells[0].strip():
-        raise CorpusFormatError(
-            f"{path.name}, line {number}: expected a token and a tag, {'a tab' if columns == 'tabs' else 'spaces'} "
-            f"between them, got {line!r}"
-        )
-    token, tag = cells[0], cells[1] if columns == "tabs" else cells[-1]
-    if not _TAG.fullmatch(tag):
-        raise CorpusFormatError(
-            f"{path.name}, line {number}: expected the tag O or B-, I-, E- or S- and a type, got {tag!r} in {line!r}"
-        )
-    return token, tag

@@ -12,6 +12,10 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
+from urllib.request import getproxies
+
+from bench.records import foreign
 
 if TYPE_CHECKING:
     import requests
@@ -79,8 +83,10 @@ def _open(session: requests.Session, address: str) -> requests.Response:
         answer = answers.get(timeout=CONNECT_SECONDS)
     except queue.Empty:
         raise requests.ConnectTimeout(f"no answer within {CONNECT_SECONDS:g} s") from None
-    if isinstance(answer, Exception):
+    if isinstance(answer, OSError):
         raise answer
+    if isinstance(answer, Exception):  # a proxy's address that requests itself stumbles over
+        raise requests.ConnectionError(f"{type(answer).__name__}: {foreign.message(answer)}") from None
     try:
         answer.raise_for_status()
     except requests.HTTPError:
@@ -117,7 +123,21 @@ _BY_HAND = "Something on the way may alter downloads: put the file in place by h
 
 
 def _first_cause(error: BaseException) -> str:
-    """One line: the innermost reason, without the layers of libraries around it."""
+    """One line: the innermost reason, without the layers of libraries around it and without a proxy's password."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    return " ".join(str(error).split()) or type(error).__name__
+    said = foreign.line(foreign.message(error)) or type(error).__name__
+    for secret in _passwords():
+        said = said.replace(secret, "***")
+    return said
+
+
+def _passwords() -> list[str]:
+    """Names and passwords of the proxies that the environment names, as written and as meant, the longest first."""
+    found: set[str] = set()
+    for address in getproxies().values():
+        written = address.partition("://")[2] or address
+        before, at, _ = written.rpartition("@")
+        if at:
+            found |= {before, *before.split(":", 1)[1:]}
+    return sorted(filter(None, found | set(map(unquote, found))), key=len, reverse=True)

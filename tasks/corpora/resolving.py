@@ -18,6 +18,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.corpora.decoding import decoded
 from tasks.corpora.download import CorpusError, fetch
 from tasks.corpora.known import EMBEDDED, KNOWN, Known
 
@@ -98,13 +99,10 @@ def text(corpus: Corpus) -> str:
     _check(path, hashlib.sha256(content).hexdigest(), corpus.sha256)
     if known and known.member:
         content = _member(path, known.member, known.member_bytes)
-    try:
-        decoded = content.decode(known.encoding if known else "utf-8")
-    except UnicodeDecodeError as error:
-        raise CorpusError(f"{path} is not UTF-8 text (byte {error.start}): convert it to UTF-8") from None
-    if not decoded:
+    found = content.decode(known.encoding) if known and known.encoding != "utf-8" else decoded(content, path)
+    if not found:
         raise CorpusError(f"{path} is empty: give a file with text")
-    return decoded
+    return found
 
 
 def files(corpus: Corpus) -> list[Path]:
@@ -176,12 +174,20 @@ def _check(path: Path, got: str, expected: str) -> None:
 
 
 def _own_file(corpus: str, fallback: str, folder: Path | None) -> Corpus:
-    path = Path(corpus).expanduser().absolute()
-    if not path.is_file():
-        near = difflib.get_close_matches(corpus, [*KNOWN, *EMBEDDED], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise CorpusError(f"corpus {corpus!r}: there is no file {path}{hint} ({_names(fallback)})")
-    return Corpus(path.name, _digest(path), str(path), folder)
+    try:
+        path = Path(corpus).expanduser().absolute()
+        str(path).encode()
+        if path.is_file():
+            return Corpus(path.name, _digest(path), str(path), folder)
+    except UnicodeEncodeError:
+        raise CorpusError(
+            f"corpus {corpus!r}: the name of its file is not UTF-8, so no record can hold it. Rename it"
+        ) from None
+    except (OSError, RuntimeError) as error:  # no permission, a name that is too long, an unknown ~user
+        raise CorpusError(f"corpus {corpus!r} cannot be read: {error}") from None
+    near = difflib.get_close_matches(corpus, [*KNOWN, *EMBEDDED], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise CorpusError(f"corpus {corpus!r}: there is no file {path}{hint} ({_names(fallback)})")
 
 
 def _names(fallback: str) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from tasks.base import Batch, Predict, Split, generator, log_frequencies
-from tasks.corpora.conll import SPLITS, Document
+from tasks.corpora.conll import SPLITS, CorpusFormatError, Document
 from tasks.entities.gazetteer import Tagged, gazetteer_f1
 from tasks.entities.generated import CHANCE, TYPES, WORDS, generate, solve
 from tasks.entities.spans import begin, inside
@@ -121,8 +121,13 @@ class Loaded(NamedTuple):
 
 @lru_cache(maxsize=2)
 def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: tuple[Path, ...], sha256: str) -> Loaded:
-    """Read, encode and score a corpus: about a second, so once per process and content (`sha256`)."""
+    """Read, encode and score a corpus: about a second, so once per process and content (`sha256`).
+
+    Raises:
+        CorpusFormatError: a malformed file; a split without tokens, or without entities.
+    """
     documents = reader(paths)
+    _check(documents, paths)
     everything = [document for split in SPLITS for document in documents[split]]
     types = tuple(sorted({tag[2:] for document in everything for tag in document.tags if tag != "O"}))
     numbers = {"O": 0}
@@ -139,3 +144,20 @@ def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: t
         tagged.append(([[token.lower() for token in document.tokens] for document in documents[split]], tags))
     longest = max(everything, key=lambda document: len(document.tokens))
     return Loaded(splits, types, longest, gazetteer_f1(*tagged))
+
+
+def _check(documents: dict[str, list[Document]], paths: Sequence[Path]) -> None:
+    """Every split must hold entities: F1 over none is 0 whatever a model answers."""
+    named = f"{paths[0].name}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
+    tags = {split: [tag for document in documents[split] for tag in document.tags] for split in SPLITS}
+    if not any(tag != "O" for every in tags.values() for tag in every):
+        raise CorpusFormatError(f"{named}: every tag is O, so there is no entity to find. Is the last column the tag?")
+    for split, every in tags.items():
+        if not every:
+            raise CorpusFormatError(f"{named}: the {split} documents hold no token. Every split needs some")
+        if all(tag == "O" for tag in every):
+            raise CorpusFormatError(
+                f"{named}: the {split} documents hold no entity (all their {len(every)} tags are O), so no score can "
+                "be measured on them. Of ten documents in order, the ninth validates and the tenth tests: order or "
+                "divide them otherwise"
+            )

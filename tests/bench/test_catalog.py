@@ -406,3 +406,12 @@ def test_names_of_modules_that_have_moved_are_found_where_the_message_says() -> 
     base = importlib.import_module("tasks.base")
     offered = {"SquaredError", "RelativeSquaredError", "Recall", "log_odds", "SyntheticTask", "choose", "RatioMetric"}
     assert offered | {"ratio_of_sums", "per_sequence"} <= set(base.__all__)
+
+
+def test_a_folder_without_init_that_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an editable install finds packages: after every folder of the path, `models/` of one's own among them."""
+    spec = importlib.machinery.ModuleSpec("models", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path / "models")]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(CatalogError, match=r"models stands in for the package 'models' of this suite .* Rename it"):
+        catalog.card("model", "gru")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from bench.records.asked import Asked, AskedCell
-from bench.records.job import Surroundings
+from bench.records.job import Job, Surroundings
 from bench.records.result import SCHEMA
 from bench.records.row import COLUMNS, row
 from bench.records.sweep import Sweep
@@ -46,7 +46,7 @@ def main() -> None:
     cells = [planned.cell for planned in plan(ASKED)]
     store.record_sweep(Asked.of(ASKED, map(AskedCell, cells)))
     for cell in cells[:3]:
-        finished = trial.run((cell, None), Surroundings())
+        finished = trial.run(Job(cell), Surroundings())
         provenance = finished.result.provenance
         assert provenance is not None
         unknown = {"git_commit": None, "git_dirty": None}

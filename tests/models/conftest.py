@@ -15,7 +15,8 @@ from models.gru import GRU
 from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
-from tasks.base import Column, Features, Spec, Tokens, generator
+from tasks.base import Column, Features, Reads, Spec, Tokens, generator
+from tests.support.models import seeded
 from tests.support.objectives import SquaredError
 
 MODELS = {"rnn": RNN, "gru": GRU, "lstm": LSTM, "attention": Attention, "transformer": Transformer}
@@ -40,12 +41,6 @@ def tokens_spec() -> Spec:
 @pytest.fixture
 def features_ahead() -> Spec:
     return Spec(Features(3), 1, SquaredError(), look_ahead=True)
-
-
-def seeded(make: Callable[[], SequenceModel], seed: int = 0) -> SequenceModel:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return make()
 
 
 @pytest.fixture
@@ -73,8 +68,9 @@ def inputs() -> Callable[..., Tensor]:
 
 
 @pytest.fixture
-def everywhere() -> Callable[[int, int], Tensor]:
-    return lambda batch, time: torch.ones(batch, time, dtype=torch.bool)
+def everywhere() -> Callable[[int, int], Reads]:
+    """everywhere(batch, time): every position is read."""
+    return lambda batch, time: Reads(torch.ones(batch, time, dtype=torch.bool))
 
 
 @pytest.fixture

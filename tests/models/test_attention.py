@@ -29,12 +29,12 @@ def equations(model: Attention, states: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 def test_equals_its_equations(spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any) -> None:
     model = build(Attention, spec, hidden=6)
-    read = everywhere(3, 9)
+    reads = everywhere(3, 9)
 
     def written_out(z: Tensor) -> Tensor:
         return equations(model, model.body.encoder(z))[0].flatten(0, 1)
 
-    assert_same(model, inputs(3, 9, 2), written_out, lambda z: model.encode(z, Reads(read)))
+    assert_same(model, inputs(3, 9, 2), written_out, lambda z: model.encode(z, reads))
 
 
 def test_encoder_is_the_lstm(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
@@ -74,9 +74,9 @@ def test_weights_are_those_of_the_equations(span: tuple[int, int], spec: Spec, b
 
 def test_single_precision_equals_double(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
     model = build(Attention, spec)
-    x, read = inputs(2, 40, 2), everywhere(2, 40)
-    exact = model.encode(x, Reads(read))
-    torch.testing.assert_close(model.float().encode(x.float(), Reads(read)).double(), exact, atol=1e-5, rtol=0)
+    x, reads = inputs(2, 40, 2), everywhere(2, 40)
+    exact = model.encode(x, reads)
+    torch.testing.assert_close(model.float().encode(x.float(), reads).double(), exact, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

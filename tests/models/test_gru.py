@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.base import count_parameters
 from models.gru import GRU
-from tasks.base import Reads, Spec
+from tasks.base import Spec
 
 
 def equations(model: GRU, x: Tensor, reset: str) -> tuple[Tensor, dict[str, Tensor]]:
@@ -42,9 +42,9 @@ def test_equals_its_equations(
     reset: str, time: int, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(GRU, spec, hidden=7, reset=reset)
-    read = everywhere(3, time)
+    reads = everywhere(3, time)
     x = inputs(3, time, 2)
-    assert_same(model, x, lambda z: equations(model, z, reset)[0], lambda z: model.encode(z, Reads(read)))
+    assert_same(model, x, lambda z: equations(model, z, reset)[0], lambda z: model.encode(z, reads))
 
 
 @pytest.mark.parametrize("reset", ["after", "before"])
@@ -52,10 +52,8 @@ def test_unrolled_equals_the_fast_path(
     reset: str, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(GRU, spec, hidden=7, layers=2, reset=reset)
-    read = everywhere(3, 9)
-    assert_same(
-        model, inputs(3, 9, 2), lambda z: model.encode(z, Reads(read)), lambda z: model.states(z, Reads(read))[0]
-    )
+    reads = everywhere(3, 9)
+    assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, reads), lambda z: model.states(z, reads)[0])
 
 
 def test_reset_after_equals_torchs_kernel(spec: Spec, build: Any, inputs: Any, assert_same: Any) -> None:

@@ -38,9 +38,9 @@ def test_equals_its_equations(
     time: int, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(LSTM, spec, hidden=7)
-    read = everywhere(3, time)
+    reads = everywhere(3, time)
     x = inputs(3, time, 2)
-    assert_same(model, x, lambda z: equations(model, z)[0].flatten(0, 1), lambda z: model.encode(z, Reads(read)))
+    assert_same(model, x, lambda z: equations(model, z)[0].flatten(0, 1), lambda z: model.encode(z, reads))
 
 
 def test_gradients_of_both_states_are_total(spec: Spec, build: Any, inputs: Any) -> None:

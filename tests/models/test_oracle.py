@@ -14,7 +14,7 @@ from models.oracle import Oracle
 from models.parts.control import one_hot
 from models.window import Window
 from tasks.adding import Adding
-from tasks.base import Column, Evaluation, Features, Task, Tokens
+from tasks.base import Batch, Column, Evaluation, Features, Reads, Task, Tokens
 from tasks.char_lm import CharLM
 from tasks.copying import Copying
 from tasks.ner import NER
@@ -58,7 +58,7 @@ def test_it_is_the_window_that_sees_everything(name: str) -> None:
     task = TASKS[name]
     batch = task.training_batch(0)
     whole = Oracle(task.spec)(batch)
-    for k in (batch.read.size(1), 10_000):
+    for k in (batch.steps, 10_000):
         assert torch.allclose(Window(task.spec, k=k)(batch), whole, atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_it_has_nothing_to_train_whatever_is_asked_for(name: str) -> None:
         assert model.hidden == 0
         assert model.state_size(10) is None
         batch = TASKS[name].training_batch(0)
-        assert not model.pictures(model.embedding(batch.inputs), batch.read)
+        assert not model.pictures(model.embedding(batch.inputs), batch.reads)
 
 
 def test_its_vectors() -> None:
@@ -120,11 +120,12 @@ def test_it_looks_at_inputs_in_sight_only() -> None:
     for name in ("running_average", "copying, loss=all", "ner"):
         task = TASKS[name]
         batch = task.training_batch(0)
-        everywhere = torch.ones_like(batch.read)
+        everywhere = Reads(torch.ones_like(batch.reads.mask))
         model = Oracle(task.spec)
         changed = batch.inputs.clone()
         changed[:, 9:] = changed[:, 9:].flip(0)
         before, after = (
-            model(x, everywhere).unflatten(0, batch.reads.mask.shape)[:, :9] for x in (batch.inputs, changed)
+            model(Batch(x, batch.targets, everywhere)).unflatten(0, batch.reads.mask.shape)[:, :9]
+            for x in (batch.inputs, changed)
         )
         assert torch.equal(before, after)

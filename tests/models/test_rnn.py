@@ -31,11 +31,11 @@ def test_equals_its_equation(
 ) -> None:
     model = build(RNN, spec, hidden=7, activation=activation, recurrent_scale=0.7)
     x = inputs(3, time, 2)
-    read = everywhere(3, time)
+    reads = everywhere(3, time)
     if time == 1:  # one step has no recurrent product: its weights' gradient is rightly zero
-        torch.testing.assert_close(model.encode(x, Reads(read)), equations(model, x, activation), atol=1e-13, rtol=0)
+        torch.testing.assert_close(model.encode(x, reads), equations(model, x, activation), atol=1e-13, rtol=0)
     else:
-        assert_same(model, x, lambda z: equations(model, z, activation), lambda z: model.encode(z, Reads(read)))
+        assert_same(model, x, lambda z: equations(model, z, activation), lambda z: model.encode(z, reads))
 
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
@@ -43,10 +43,8 @@ def test_unrolled_equals_the_fast_path(
     activation: str, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(RNN, spec, hidden=7, layers=2, activation=activation, recurrent_scale=0.7)
-    read = everywhere(3, 9)
-    assert_same(
-        model, inputs(3, 9, 2), lambda z: model.encode(z, Reads(read)), lambda z: model.states(z, Reads(read))[0]
-    )
+    reads = everywhere(3, 9)
+    assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, reads), lambda z: model.states(z, reads)[0])
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

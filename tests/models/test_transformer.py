@@ -139,6 +139,6 @@ def test_options_must_be_positive(option: str, spec: Spec) -> None:
 
 def test_single_precision_equals_double(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
     model = build(Transformer, spec)
-    x, read = inputs(2, 40, 2), everywhere(2, 40)
-    exact = model.encode(x, Reads(read))
-    torch.testing.assert_close(model.float().encode(x.float(), Reads(read)).double(), exact, atol=2e-5, rtol=0)
+    x, reads = inputs(2, 40, 2), everywhere(2, 40)
+    exact = model.encode(x, reads)
+    torch.testing.assert_close(model.float().encode(x.float(), reads).double(), exact, atol=2e-5, rtol=0)

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from models.window import Window
 from tasks.adding import Adding
-from tasks.base import Task, generator
+from tasks.base import Batch, Task, generator
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.running_average import RunningAverage
+from tests.support.batches import a_batch
 
 SAMPLES = 20_000
 
@@ -23,7 +24,7 @@ def score(task: Task, k: int, sequences: int) -> tuple[float, float]:
     """Score of window:k=… on fresh sequences, and its standard error from the blocks."""
     batch = task.draw(generator(0, "window", k), sequences)  # type: ignore[attr-defined]
     metric = task.spec.objective.metric()
-    metric.update(Window(task.spec, k=k)(batch), batch.targets, batch.read)
+    metric.update(Window(task.spec, k=k)(batch), batch)
     evaluation = metric.compute()
     ratios = torch.tensor([numerator / denominator for numerator, denominator in evaluation.blocks])
     return evaluation.score, float(ratios.std()) / math.sqrt(len(ratios))
@@ -71,10 +72,10 @@ def test_running_average_has_the_horizon_k(k: int, alpha: float | None) -> None:
 def test_running_average_sums_the_window_by_hand() -> None:
     task = RunningAverage(4, alpha=0.5)
     x = torch.tensor([[1.0, 2.0, 3.0, 4.0]])[..., None]
-    read = torch.ones(1, 4, dtype=torch.bool)
+    batch = Batch(x, x[0], torch.ones(1, 4, dtype=torch.bool))
     scale = math.sqrt(0.75)
     for k, sums in ((1, [1, 2, 3, 4]), (2, [1, 2.5, 4, 5.5]), (3, [1, 2.5, 4.25, 6]), (4, [1, 2.5, 4.25, 6.125])):
-        assert Window(task.spec, k=k)(x, read).squeeze(1).tolist() == pytest.approx([scale * y for y in sums])
+        assert Window(task.spec, k=k)(batch).squeeze(1).tolist() == pytest.approx([scale * y for y in sums])
 
 
 @pytest.mark.parametrize("loss", ["recall", "all"])
@@ -92,9 +93,8 @@ def test_copying_needs_the_delay_and_eleven_steps(loss: Literal["recall", "all"]
             shares = recalls.softmax(-1)
             assert torch.allclose(shares[..., :8], torch.full((), 1 / 8))
             assert float(shares[..., 8:].max()) < 1e-8
-            assert float(task.spec.objective.loss(recalls.flatten(0, 1), wanted.flatten())) == pytest.approx(
-                math.log(8)
-            )
+            entropy = task.spec.objective.loss(recalls.flatten(0, 1), a_batch(wanted.flatten()))
+            assert float(entropy) == pytest.approx(math.log(8))
         frame = outputs.view(500, -1, 10)[:, :-10]
         assert bool((frame.argmax(-1) == 8).all())
 
@@ -105,7 +105,7 @@ def mention_tags(k: int, words: list[str], lookahead: int = 3) -> Tensor:
     ids = torch.tensor([[[WORD[word], 0, 0] for word in words]])
     read = torch.zeros(1, len(words), dtype=torch.bool)
     read[0, -1] = True
-    return Window(task.spec, k=k)(ids, read).softmax(-1)[0]
+    return Window(task.spec, k=k)(Batch(ids, ids[:, -1, 0], read)).softmax(-1)[0]
 
 
 WORD = {"<FAC>": 1, "<LOC>": 2, "<ORG>": 3, "<PER>": 4, "w00": 5, "w99": 104, "Name000": 105, "Name199": 304}

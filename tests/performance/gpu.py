@@ -117,7 +117,7 @@ def lengths(extent: Extent, device: str) -> None:
     """Seconds per step and peak memory, as a cell's record states them."""
     for length in extent.lengths:
         for model in extent.models:
-            result = measured((harness.cell(model, length, extent.length_steps), None), device)
+            result = measured(Job(harness.cell(model, length, extent.length_steps)), device)
             if result.steps_per_second is None or result.peak_memory_mb is None:
                 print(f"{model} {length}: {result.status}", flush=True)
                 continue
@@ -128,7 +128,7 @@ def lengths(extent: Extent, device: str) -> None:
 def agreement(extent: Extent, device: str) -> None:
     """How far test scores are from the CPU's after a few steps, relative."""
     for model in extent.models:
-        job = (harness.cell(model, *extent.compared), None)
+        job = Job(harness.cell(model, *extent.compared))
         scores = [result.score for result in (measured(job, device), measured(job, "cpu"))]
         assert scores[0] is not None
         assert scores[1] is not None
@@ -170,7 +170,7 @@ def cells(model: str, length: int, count: int, seeds: int) -> list[Job]:
 
     tasks, models = (Entry("adding"),), (Entry(model),)
     sweep = Sweep(tasks=tasks, models=models, lengths=(length,), seeds=tuple(range(seeds)), steps=count)
-    return [(planned.cell, None) for planned in plan(sweep)]
+    return [Job(planned.cell) for planned in plan(sweep)]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.records.cell import Cell
+from bench.records.job import Job
 from tests.performance.pairs import compare, parsed, python
 from tests.performance.report import Figure, as_a_worker, heading
 
@@ -98,7 +99,7 @@ def suite(model: str, length: int, steps: int, device: str = "cpu") -> float:
     from bench.trial.recorder import Recorder
 
     measured = cell(model, length, steps)
-    task, module = build.prepare((measured, None))
+    task, module = build.prepare(Job(measured))
     recorder = Recorder(measured.recipe, task)
     with machine.quiet():
         trial.trainer(measured.recipe, "cpu" if device == "cpu" else "gpu", recorder).fit(module, datamodule=task)

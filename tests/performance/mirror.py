@@ -71,12 +71,13 @@ def costs(folder: Path, arguments: argparse.Namespace) -> None:
 
 def training(model: str, observer: Any) -> float:
     """Seconds of one cell's training, drawing its data included."""
+    from bench.records.job import Job
     from bench.trial import build, machine, trial
     from bench.trial.recorder import Recorder
     from tests.performance.harness import cell
 
     measured = cell(model, LENGTH, STEPS)
-    task, module = build.prepare((measured, None))
+    task, module = build.prepare(Job(measured))
     recorder = Recorder(measured.recipe, task, observer=observer)
     with machine.quiet():
         loop = trial.trainer(measured.recipe, "cpu", recorder)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+from bench.records.job import Job
 from bench.records.result import Seconds
 from tests.performance.report import Figure, as_a_worker, heading
 
@@ -53,7 +54,7 @@ def measured(task: str, model: str, length: int) -> Seconds:
     from bench.trial.recorder import Recorder
 
     (planned,) = plan(Sweep(tasks=(Entry(task),), models=(Entry(model),), lengths=(length,)))
-    job = (planned.cell, None)
+    job = Job(planned.cell)
     built, module = build.prepare(job)
     built.solved_threshold = None
     recorder = Recorder(planned.cell.recipe, built)

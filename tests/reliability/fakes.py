@@ -15,8 +15,8 @@ from typing import Any
 from bench.cli.console import Console
 from bench.engines import worker
 from bench.engines.local import LocalEngine
-from bench.records.job import Checkpointing, Surroundings
-from bench.records.result import Finished, Result
+from bench.records.job import Checkpointing, Finished, Surroundings
+from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner import runner
 from bench.store import Store, files, leases
@@ -42,14 +42,14 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
         if kind == "check":
             pipe.send(("checked", []))
         else:
-            pipe.send(("began", content[0].recipe.steps))
+            pipe.send(("began", content.steps))
             if store is not None:
                 stored = (store / "cells" / f"{content[0].key}.json").exists()
                 log(store, "late" if stored else "began", content[0].key)
             time.sleep(CELL_SECONDS)
             weights = content[0].key.encode() * 100
             digest = hashlib.sha256(weights).hexdigest()
-            pipe.send(("finished", Finished(a_result(content[0], weights_sha256=digest), weights)))
+            pipe.send(("finished", Finished(a_result(content.cell, weights_sha256=digest), weights)))
 
 
 def log(store: Path, what: str, key: str) -> None:

@@ -111,7 +111,7 @@ def scene(arguments: argparse.Namespace, server: Server) -> dict[str, Any]:
 def measured(model: str, seed: int, arguments: argparse.Namespace, observer: Any) -> tuple[float, str]:
     """Seconds of one cell, and what became of it."""
     from bench.records.cell import Entry
-    from bench.records.job import Surroundings
+    from bench.records.job import Job, Surroundings
     from bench.records.sweep import Sweep
     from bench.runner.plan import plan
     from bench.trial import trial
@@ -125,7 +125,7 @@ def measured(model: str, seed: int, arguments: argparse.Namespace, observer: Any
         steps=arguments.steps,
     )
     begun = clock()
-    finished = trial.run((plan(sweep)[0].cell, None), Surroundings(), observer=observer)
+    finished = trial.run(Job(plan(sweep)[0].cell), Surroundings(), observer=observer)
     return clock() - begun, finished.result.status
 
 

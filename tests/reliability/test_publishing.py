@@ -99,7 +99,7 @@ def test_a_corrupt_record_is_moved_aside_said_aloud_and_run_again(tmp_path: Path
     kept = second.read_bytes()
     engine = FakeEngine()
     assert f"corrupt record {first.name} moved to {tmp_path / 'corrupt'}; its cell runs again" in execute(engine)
-    assert [cell.key for cell, _ in engine.ran] == [first.stem]
+    assert [job.cell.key for job in engine.ran] == [first.stem]
     assert second.read_bytes() == kept
     assert len(list(store.answers())) == 2
     assert len(list((tmp_path / "corrupt").iterdir())) == 1

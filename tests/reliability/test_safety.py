@@ -17,7 +17,7 @@ import safetensors.torch
 
 from bench.run import main
 from bench.store import Store, StoreError
-from bench.store.sealed import seal
+from bench.store.sealed import decode, seal
 from tests.reliability.runners import ROOT
 from tests.support.factories import a_cell, a_result
 
@@ -48,6 +48,8 @@ def faults(tree: ast.AST) -> Iterator[str]:
         keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
         if called in BUILTINS:
             yield f"calls {called}"
+        if called == "safetensors.torch.load":  # numbers and names, nothing that runs
+            continue
         if called.endswith(("torch.load", "load_from_checkpoint")) and keywords.get("weights_only") != "True":
             yield f"calls {called} without weights_only=True"
         if keywords.get("allow_pickle") == "True" or keywords.get("shell") == "True":
@@ -104,8 +106,10 @@ def test_a_forged_record_is_refused(tmp_path: Path, content: str) -> None:
     body = content.encode()[1:] + b"\n"
     line = b'{"checksum":"' + hashlib.sha256(body).hexdigest().encode() + b'",' + body
     (tmp_path / "cells" / "00.json").write_bytes(line)
+    assert store.results() == []
+    assert [path.name for path in store.corrupt] == ["00.json"]
     with pytest.raises(StoreError, match="cannot be read"):
-        store.results()
+        decode(line)
 
 
 def test_names_in_a_record_are_never_imported(tmp_path: Path) -> None:

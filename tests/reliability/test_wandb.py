@@ -69,12 +69,12 @@ def test_what_was_logged_before_a_kill_stays(tmp_path: Path) -> None:
         "from bench.trial import trial\n"
         "from bench.runner.plan import plan\n"
         "from bench.records.cell import Entry\n"
-        "from bench.records.job import Mirroring, Surroundings\n"
+        "from bench.records.job import Job, Mirroring, Surroundings\n"
         "from bench.records.sweep import Sweep\n"
         "model = Entry('tests.support.examples:Crawls')\n"
         "sweep = Sweep(tasks=(Entry('adding'),), models=(model,), lengths=(10,), steps=5000)\n"
         f"around = Surroundings(mirroring=Mirroring('offline', 'p', Path({str(tmp_path)!r})))\n"
-        "trial.run((plan(sweep)[0].cell, None), around, observer=trial.observer(around))\n"
+        "trial.run(Job(plan(sweep)[0].cell), around, observer=trial.observer(around))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], env=environment(tmp_path / "home"))
     try:

@@ -21,7 +21,7 @@ from bench.engines import worker
 from bench.engines.local import EngineError, LocalEngine
 from bench.records.cell import DataIdentity
 from bench.records.errors import UsageError
-from bench.records.job import Source, Surroundings
+from bench.records.job import Job, Source, Surroundings
 from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner import runner
@@ -144,7 +144,7 @@ def a_fake_engine(monkeypatch: pytest.MonkeyPatch, serve: Any, **options: Any) -
     ("serve", "reason"), [(fakes.cannot_import, "ImportError: libfast.so"), (fakes.dies_starting, "exit code 7")]
 )
 def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch, serve: Any, reason: str) -> None:
-    jobs = [(planned.cell, None) for planned in plan(fakes.sweep_of(3))]
+    jobs = [Job(planned.cell) for planned in plan(fakes.sweep_of(3))]
     said: list[str] = []
     with (
         a_fake_engine(monkeypatch, serve, say=said.append) as engine,
@@ -158,7 +158,7 @@ def test_workers_that_cannot_start_are_given_up(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_killed_worker_costs_one_attempt_of_one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 6: many kills, fake trials, real processes; the rest is in tests/bench/engines."""
-    jobs = [(planned.cell, None) for planned in plan(fakes.sweep_of(120))]
+    jobs = [Job(planned.cell) for planned in plan(fakes.sweep_of(120))]
     kills = 0
     with a_fake_engine(monkeypatch, fakes.serve, workers=3) as engine:
         outcomes = []
@@ -169,7 +169,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_cell(monkeypatch: pytest.Monke
                 os.kill(victim.process.pid or 0, signal.SIGKILL)
                 kills += 1
     assert kills == 6
-    assert sorted(result.cell.key for result in outcomes) == sorted(cell.key for cell, _ in jobs)
+    assert sorted(result.cell.key for result in outcomes) == sorted(job.cell.key for job in jobs)
     assert {result.status for result in outcomes} == {"ok"}
 
 

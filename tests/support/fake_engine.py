@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bench.engines.local import LocalEngine
 from bench.records.cell import Cell
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result
+from bench.records.job import Finished, Job, Surroundings
+from bench.records.result import Result
 from tests.support.factories import a_result
 
 
@@ -31,8 +31,8 @@ class FakeEngine(LocalEngine):
                 return
             if job is not None:
                 self.ran.append(job)
-                yield Finished(self.answer(job[0]), b"weights")
+                yield Finished(self.answer(job.cell), b"weights")
 
     @property
     def labels(self) -> list[str]:
-        return [cell.label.partition(" / seed")[0] for cell, _ in self.ran]
+        return [job.cell.label.partition(" / seed")[0] for job in self.ran]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result
+from bench.records.job import Finished, Job, Surroundings
+from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner.plan import plan
 from bench.trial import trial
@@ -22,7 +22,7 @@ def a_job(model: str = f"{EXAMPLES}:Mean", task: str = "adding", length: int = 6
     recipe = {name: fields.pop(name) for name in ("evaluate_every", "probes") if name in fields}
     sweep = Sweep(tasks=task, models=model, lengths=length, **fields)  # type: ignore[arg-type]
     cell = plan(sweep)[0].cell
-    return cell.model_copy(update={"recipe": cell.recipe.model_copy(update={"probes": 0} | recipe)}), None
+    return Job(cell.model_copy(update={"recipe": cell.recipe.model_copy(update={"probes": 0} | recipe)}))
 
 
 def run(job: Job) -> Finished:

@@ -31,7 +31,7 @@ def main(folder: Path) -> dict[str, Any]:
 
     from bench.engines.cluster.engine import ClusterEngine
     from bench.records.cell import Cell
-    from bench.records.job import Surroundings
+    from bench.records.job import Job, Surroundings
     from bench.records.sweep import Sweep
     from bench.runner.plan import plan
     from bench.store import Store
@@ -42,7 +42,7 @@ def main(folder: Path) -> dict[str, Any]:
     marks.mkdir()
     model = f"tests.support.engine_examples:Marks:marks={marks}:pause=60:company=2"
     sweep = Sweep(tasks="adding", models=model, lengths="6", seeds="0,1,2,3", steps=20, batch_size=4, hidden=4)  # type: ignore[arg-type]
-    jobs = [(planned.cell, None) for planned in plan(sweep)]
+    jobs = [Job(planned.cell) for planned in plan(sweep)]
     store = Store(folder / "results", create=True)
     events: dict[str, Any] = {"removed": 0, "published": [], "said": []}
 
@@ -61,7 +61,7 @@ def main(folder: Path) -> dict[str, Any]:
         for finished in engine.run(iter(jobs)):
             events["published"].append(store.publish(finished.result, finished.weights))
     events |= {"executions": engine.executions, "lost": engine.lost, "seconds": time.monotonic() - began}
-    events["asked"] = [job[0].key for job in jobs]
+    events["asked"] = [job.cell.key for job in jobs]
     cluster.shutdown()
     return events
 

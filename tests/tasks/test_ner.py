@@ -12,9 +12,11 @@ from torch.nn.functional import one_hot
 
 import tasks.ner
 from tasks.base import Batch, Evaluation, Tokens, generator
+from tasks.corpora.conll import CorpusFormatError, Document
 from tasks.corpora.resolving import Corpus
 from tasks.entities.generated import TYPES, WORDS
 from tasks.entities.spans import FAR
+from tasks.entities.texts import load
 from tasks.entities.vocabulary import COLUMNS, encoder
 from tasks.entities.windows import Encoded, Windows, hop
 from tasks.ner import NER
@@ -379,3 +381,33 @@ def test_other_corpora(data_folder: Path, corpus: str, types: int, spans: int) -
     batch = task.training_batch(0)
     assert len(batch.targets) == int(batch.reads.mask.sum())
     assert (batch.targets[:, 0] >= 0).all()
+
+
+NAMES = "Ann\tB-PER\nran\tO\n\n"
+NONE = "she\tO\nran\tO\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (NONE * 20, r"own\.txt: every tag is O.* Is the last column the tag\?"),
+        ((NAMES * 9 + NONE) * 2, r"own\.txt: the test documents hold no entity \(all their 4 tags are O\)"),
+        ((NAMES * 8 + NONE + NAMES) * 2, r"own\.txt: the validation documents hold no entity"),
+        ((NONE * 8 + NAMES * 2) * 2, r"own\.txt: the training documents hold no entity"),
+    ],
+)
+def test_a_corpus_without_anything_to_find_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        NER(4, corpus=str(path), lookahead=1)
+
+
+def test_a_split_without_a_token_is_refused() -> None:
+    documents = {
+        "training": [Document("a", ("Ann",), ("B-PER",))],
+        "validation": [Document("b", ("Ann",), ("B-PER",))],
+        "test": [],
+    }
+    with pytest.raises(CorpusFormatError, match=r"dev\.txt and 1 more: the test documents hold no token"):
+        load(lambda paths: documents, (Path("dev.txt"), Path("test.txt")), "0")

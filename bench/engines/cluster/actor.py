@@ -8,8 +8,7 @@ from bench.engines.base import EngineError
 from bench.engines.cluster.connection import fingerprint
 from bench.engines.cluster.corpora import Parcel, Receiver
 from bench.engines.local import LocalEngine
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result
+from bench.records.job import Finished, Job, Surroundings
 
 WATCH = "watch"  # the actors' concurrency group that answers while a cell runs
 
@@ -55,7 +54,7 @@ class Hand:
         try:
             received = self.corpora.received(job, parcel)
         except EngineError as error:
-            return Finished(Result(cell=job[0], status="unavailable", error=str(error)))
+            return job.failed("unavailable", str(error))
         (finished,) = self.engine.run([received], attempt=attempt)
         return finished
 

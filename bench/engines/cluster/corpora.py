@@ -87,19 +87,19 @@ class Receiver:
         if parcel is None:
             return job
         if not parcel.files:
-            return job[0], Source(parcel.corpus, None)
+            return job._replace(source=Source(parcel.corpus, None))
         folder = parcel.folder
         if folder not in self._at_hand and not self._whole(folder, parcel.files):
             try:
                 self._keep(folder, parcel)
             except OSError as error:
                 raise EngineError(
-                    f"a node cannot keep the corpus of {job[0].task} in {folder}: {error.strerror or error}. Make room "
-                    f"there, or set XDG_CACHE_HOME to a folder that can be written, before `ray start`."
+                    f"a node cannot keep the corpus of {job.cell.task} in {folder}: {error.strerror or error}. Make "
+                    f"room there, or set XDG_CACHE_HOME to a folder that can be written, before `ray start`."
                 ) from None
         self._at_hand.add(folder)
         corpus = str(folder / parcel.corpus) if parcel.corpus in parcel.files else parcel.corpus
-        return job[0], Source(corpus, folder)
+        return job._replace(source=Source(corpus, folder))
 
     def _whole(self, folder: Path, files: dict[str, str]) -> bool:
         try:

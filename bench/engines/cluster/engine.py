@@ -19,8 +19,8 @@ from bench.engines.cluster.connection import connect, disconnect, fingerprint
 from bench.engines.cluster.corpora import Corpora, Parcel, Sender
 from bench.engines.local import ATTEMPTS, RETRIED, START_SECONDS, STARTS, TICK
 from bench.engines.placement import Queue, Slot, Waiting
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished, Result
+from bench.records import foreign
+from bench.records.job import Finished, Job, Surroundings
 
 
 class _Held:
@@ -174,7 +174,7 @@ class ClusterEngine:
             return []  # an actor that is lost here would be lost in its cell, which becomes a row
 
     def _parcel(self, job: Job) -> Parcel | None:
-        return self._sender.parcel(job[1]) if self._sender else None
+        return self._sender.parcel(job.source) if self._sender else None
 
     def _hear_starts(self, deadline: float) -> None:
         if time.monotonic() > deadline:
@@ -229,7 +229,7 @@ class ClusterEngine:
             held.outcome = held.actor.run.remote(waiting.item, waiting.attempt, self._parcel(waiting.item))
             held.news = self._ask(held)
             self.executions += 1
-            self.report(held.index, waiting.item[0], 0, waiting.item[0].recipe.steps)
+            self.report(held.index, waiting.item.cell, 0, waiting.item.steps)
 
     def _vacate(self, slot: Slot, hands: Sequence[_Held]) -> None:
         for held in hands:
@@ -274,7 +274,7 @@ class ClusterEngine:
         except self._ray.exceptions.RayError:
             return  # its outcome will say so
         if steps:
-            self.report(held.index, held.waiting.item[0], step, steps)
+            self.report(held.index, held.waiting.item.cell, step, steps)
         held.news = self._ask(held)
 
     def _settle(self, held: _Held, queue: Queue[Job]) -> Iterator[Finished]:
@@ -296,7 +296,7 @@ class ClusterEngine:
             self._replace(held)
         else:
             self._failures = 0
-        status = finished.result.status
+        status = finished.record.status
         if status in RETRIED and waiting.attempt < ATTEMPTS:
             if not self._stopping:  # else the cell stays missing, and has all its attempts when the sweep resumes
                 on_gpu = held.slot is not None and held.slot.device is not None
@@ -307,8 +307,9 @@ class ClusterEngine:
     @staticmethod
     def _crashed(waiting: Waiting[Job], error: Exception) -> Finished:
         words = f"its worker or node was lost ({type(error).__name__}), attempt {waiting.attempt} of {ATTEMPTS}"
-        return Finished(Result(cell=waiting.item[0], status="crashed", error=words))
+        return waiting.item.failed("crashed", words)
 
 
 def _first_line(error: object) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    said = foreign.message(error) if isinstance(error, BaseException) else str(error)
+    return foreign.first_line(said) or type(error).__name__

@@ -16,8 +16,7 @@ import pytest
 from bench.engines import local
 from bench.engines.local import LocalEngine
 from bench.records.cell import Cell
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished
+from bench.records.job import Finished, Job, Surroundings
 from bench.trial import trial
 from tests.support.jobs import EXAMPLES, MEASURED, a_job
 
@@ -68,7 +67,7 @@ def but_for_time(finished: Finished) -> tuple[object, bytes | None]:
 @pytest.fixture(scope="module")
 def alone() -> dict[str, tuple[object, bytes | None]]:
     """The good cells, measured one after another in this process."""
-    return {job[0].key: but_for_time(trial.run(job, Surroundings())) for job in GOOD}
+    return {job.cell.key: but_for_time(trial.run(job, Surroundings())) for job in GOOD}
 
 
 def test_two_workers_measure_what_one_measures(
@@ -137,7 +136,7 @@ def test_a_cell_that_never_ends_is_stopped(engine: LocalEngine, monkeypatch: pyt
     asleep, slow = a_job(f"{EXAMPLES}:Sleeps"), a_job(f"{EXAMPLES}:Crawls", steps=100_000, evaluate_every=10)
     outcomes = by_key(list(engine.run([asleep, slow])))
     for job in (asleep, slow):
-        result = outcomes[job[0].key].result
+        result = outcomes[job.cell.key].result
         assert (result.status, result.error) == ("timeout", "stopped after 1.5 s (--timeout), attempt 1 of 1")
 
 
@@ -156,9 +155,11 @@ def test_stop_finishes_what_runs_and_begins_nothing(alone: dict[str, tuple[objec
             outcomes.append(finished)
             if len(outcomes) == 2:
                 engine.stop()
-        assert [finished.result.cell for finished in outcomes] == [job[0] for job in GOOD[:2]], "one worker keeps order"
+        assert [finished.result.cell for finished in outcomes] == [job.cell for job in GOOD[:2]], (
+            "one worker keeps order"
+        )
         assert taken == GOOD[:2]
-        assert [but_for_time(finished) for finished in outcomes] == [alone[job[0].key] for job in GOOD[:2]]
+        assert [but_for_time(finished) for finished in outcomes] == [alone[job.cell.key] for job in GOOD[:2]]
 
 
 def test_an_engine_that_is_not_needed_starts_nothing() -> None:

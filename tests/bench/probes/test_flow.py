@@ -18,7 +18,6 @@ from bench.probes import flow as gradients
 from bench.probes.credit import overlap
 from bench.probes.distances import by_distance, credited_distances, spread
 from bench.probes.flow import half_life, measure, theil_sen, verdict
-from bench.probes.probing import target_rows
 from models.attention import Attention
 from models.base import SequenceModel
 from models.gru import GRU
@@ -32,6 +31,7 @@ from tasks.base import Batch, Features, Objective, Reads, Spec, Task, generator
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.running_average import RunningAverage
+from tests.support.batches import a_batch
 
 MODELS: dict[str, Callable[[Spec], SequenceModel]] = {
     "rnn": lambda spec: RNN(spec, hidden=3),
@@ -160,11 +160,10 @@ def test_the_loss_weight_is_the_error_or_the_missing_probability() -> None:
     ):
         model = seeded(MODELS["gru after"], task.spec)
         batch = task.probe_batch(8)
-        steps = task.answer_steps(batch)
-        targets = batch.targets[target_rows(batch.read, steps)]
-        outputs = model(batch.inputs, probing.answered(batch.read, steps)).detach()
+        asked = batch.answered(task.answer_steps(batch))
+        outputs = model(asked).detach()
         assert measure(model, task, batch).loss_weight == pytest.approx(
-            float(expected(outputs, targets).mean()), rel=1e-4
+            float(expected(outputs, asked.targets).mean()), rel=1e-4
         )
 
 
@@ -197,7 +196,7 @@ def test_replaced_tokens_are_measured_alike_one_by_one_and_together(
     torch.manual_seed(0)
     built, batch = MODELS[model](task.spec), task.probe_batch(8)
     found = []
-    for together in (1, 3 * batch.read.numel(), credit.TOGETHER):
+    for together in (1, 3 * batch.reads.mask.numel(), credit.TOGETHER):
         monkeypatch.setattr(credit, "TOGETHER", together)
         found.append(measure(built, task, batch).credit_alignment)
     assert found[0] is not None
@@ -274,21 +273,19 @@ def differences(model: SequenceModel, task: Task, batch: Batch, quantity: str, d
     """‖∂s/∂q‖ at this distance for a batch of one, each number of q moved by ±ε as it is made."""
     epsilon = 1e-5
     steps = task.answer_steps(batch)
-    read = probing.answered(batch.read, steps)
-    targets = batch.targets[target_rows(batch.read, steps)]
-    targets = targets.double() if targets.is_floating_point() else targets
+    asked = batch.answered(steps).double()
     x = probing.embedded(model, batch.inputs)
     step = int(steps) - distance
 
     def answer(change: tuple[int, Tensor] | None, moved: Tensor = x) -> float:
         with Tap(change):
-            features, _ = model.states(moved, Reads(read))
-        return float(task.spec.objective.answer(model.head(features), targets))
+            features, _ = model.states(moved, asked.reads)
+        return float(task.spec.objective.answer(model.head(features), asked))
 
     answer(None)  # what models keep from one pass to the next is there from now on: equal passes make equal calls
     tap = Tap()
     with tap:
-        _, series = model.states(x, Reads(read))
+        _, series = model.states(x, asked.reads)
     whole = x if quantity == "input" else series[quantity]
     made = whole if isinstance(whole, Tensor) else whole[step]
     index = (0, step) if isinstance(whole, Tensor) else (0,)
@@ -381,8 +378,8 @@ class Mean(SequenceModel):
         super().__init__(spec, hidden=4, **common)
         self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: body.out_features)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x).cumsum(1), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x).cumsum(1), reads)
 
 
 def test_a_model_of_the_users_own_has_its_input_profile() -> None:
@@ -555,8 +552,8 @@ class Markers(SequenceModel):
         with torch.no_grad():
             self.body.weight.copy_(torch.tensor([[1e-3, 1.0]]))
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x).cumsum(1), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x).cumsum(1), reads)
 
 
 def test_credit_of_features_is_that_of_the_value_alone() -> None:
@@ -581,12 +578,9 @@ def test_objectives_answer_in_rows() -> None:
     task = Adding(12)
     model = seeded(MODELS["gru after"], task.spec)
     objective: Objective = task.spec.objective
-    assert objective.answer(torch.ones(3, 1), torch.zeros(3)).tolist() == [1, 1, 1]
+    assert objective.answer(torch.ones(3, 1), a_batch(torch.zeros(3), torch.ones(3, 1) > 0)).tolist() == [1, 1, 1]
     whole = task.probe_batch(3)
-    alone = [
-        measure(model, task, Batch(whole.inputs[i : i + 1], whole.targets[i : i + 1], whole.read[i : i + 1]))
-        for i in range(3)
-    ]
+    alone = [measure(model, task, whole.select(slice(i, i + 1))) for i in range(3)]
     together = measure(model, task, whole).profiles["hidden"].log10_median
     separate = zip(*(flow.profiles["hidden"].log10_median for flow in alone), strict=True)
     assert together == pytest.approx([sorted(v for v in values if v is not None)[1] for values in separate])

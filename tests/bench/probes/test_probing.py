@@ -13,7 +13,7 @@ from bench.probes.probing import as_probe
 from models.base import SequenceModel
 from models.rnn import RNN
 from tasks.adding import Adding
-from tasks.base import Spec
+from tasks.base import Reads, Spec
 from tests.support import model_contract as contract
 
 TASK = Adding(12)
@@ -52,7 +52,7 @@ class Mixed(SequenceModel):
     p_complex64: Tensor
     p_bfloat16: Tensor
 
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
         self.asked += 1
         self.moving += 0.1
         turned = self.pick(self.body(x).cumsum(1), reads) * self.p_complex64

@@ -15,7 +15,7 @@ from bench.store.leases import Leases
 from tests.support.factories import a_cell, a_failure, a_result, an_asked
 
 STORED, FAILED, OPEN = (a_cell(seed=seed) for seed in range(3))
-JOBS: list[Job] = [(cell, None) for cell in (STORED, FAILED, OPEN)]
+JOBS: list[Job] = [Job(cell) for cell in (STORED, FAILED, OPEN)]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 def test_what_is_missing(store: Store, retry: bool, missing: list[Cell]) -> None:
     skipped: list[Cell] = []
     ledger = Ledger(store, skipped.append, retry_failed=retry)
-    assert [cell for cell, _ in ledger.missing(JOBS)] == missing
+    assert [job.cell for job in ledger.missing(JOBS)] == missing
     assert ledger.missing(JOBS) == [], "each cell is entered once"
     assert ledger.stored == len(skipped) == 3 - len(missing)
     found = ledger.results()

@@ -133,10 +133,10 @@ def test_a_sweep_is_written_down_then_run_stored_and_shown(bench: Bench) -> None
     engine = FakeEngine(answer)
     outcome = bench.execute(engine)
     assert engine.labels == [f"adding / {model} / T{length}" for length in (10, 20) for model in ("rnn", "lstm")]
-    assert [source for _, source in engine.ran] == [None] * 4
+    assert [job.source for job in engine.ran] == [None] * 4
     assert outcome.exit_code == 0
-    assert [result.cell for result in outcome.results] == [cell for cell, _ in engine.ran]
-    assert {result.cell.key for result in bench.store.results()} == {cell.key for cell, _ in engine.ran}
+    assert [result.cell for result in outcome.results] == [job.cell for job in engine.ran]
+    assert {result.cell.key for result in bench.store.results()} == {job.cell.key for job in engine.ran}
     assert len(list((bench.store.path / "weights").iterdir())) == 4
     assert bench.lines[0] == "4 cells: 0 stored, 4 to run on 1 workers"
     assert [line.partition(" adding")[0] for line in bench.lines[1:]] == [f"[{n}/4]" for n in (1, 2, 3, 4)]
@@ -212,7 +212,7 @@ def test_corrupt_records_run_again_and_it_is_said(bench: Bench) -> None:
     path.write_bytes(path.read_bytes()[:-10])
     engine = FakeEngine()
     outcome = bench.execute(engine)
-    assert [cell.key for cell, _ in engine.ran] == [path.stem]
+    assert [job.cell.key for job in engine.ran] == [path.stem]
     assert any(path.name in line and "runs again" in line for line in bench.lines)
     assert len(outcome.results) == 4
 
@@ -224,7 +224,7 @@ def test_faults_found_by_building_end_before_any_training(bench: Bench) -> None:
         bench.execute(engine, lengths="10,20,30", seeds="0,1")
     assert engine.ran == []
     assert bench.store.results() == []
-    checked = {(cell.model, cell.length) for cell, _ in engine.checked}
+    checked = {(job.cell.model, job.cell.length) for job in engine.checked}
     assert checked == {("rnn", 10), ("rnn", 30), ("lstm", 30)}, "the shortest, and the longest with each model"
 
 
@@ -235,7 +235,7 @@ def test_a_corpus_that_is_here_runs_in_its_turn(bench: Bench) -> None:
     engine = FakeEngine()
     bench.execute(engine, tasks="char_lm,adding", models="rnn")
     assert engine.labels == [f"{task} / rnn / T{length}" for length in (10, 20) for task in ("char_lm", "adding")]
-    assert {(cell.task, cell.data, source) for cell, source in engine.ran} == {
+    assert {(job.cell.task, job.cell.data, job.source) for job in engine.ran} == {
         ("char_lm", REAL, Source("shakespeare", bench.store.path.parent)),
         ("adding", None, None),
     }
@@ -253,7 +253,7 @@ def test_a_corpus_that_must_be_fetched_comes_after_all_else(bench: Bench) -> Non
     ]
     assert sorted(bench.asked) == [("litbank", False), ("litbank", True), ("shakespeare", False), ("shakespeare", True)]
     assert bench.lines.count("no network: using another") == 1
-    assert {cell.data for cell, _ in engine.ran[2:]} == {REAL}
+    assert {job.cell.data for job in engine.ran[2:]} == {REAL}
 
 
 def test_a_corpus_that_must_be_fetched_and_nothing_else(bench: Bench) -> None:
@@ -283,7 +283,7 @@ def test_a_file_of_ones_own_is_known_by_its_content_not_by_its_place(bench: Benc
     }
     engine = FakeEngine()
     bench.execute(engine, tasks="char_lm:evaluation=blocks:corpus=poem.txt", models="rnn", lengths="10")
-    ((cell, source),) = engine.ran
+    ((cell, source, _),) = engine.ran
     assert cell.task == "char_lm:corpus=121212121212:evaluation=blocks"
     assert source == Source("/home/a/poem.txt", None)
 
@@ -336,7 +336,7 @@ def test_cells_of_a_runner_that_died_are_measured_here(bench: Bench) -> None:
 
         engine = FakeEngine(answer)
         outcome = bench.execute(engine)
-        assert [cell for cell, _ in engine.ran][-1] == cell
+        assert [job.cell for job in engine.ran][-1] == cell
         assert len(engine.ran) == len(outcome.results) == 4
         assert outcome.exit_code == 0
         assert any("1 cell is left, with other runners; this one ends when they end" in line for line in bench.lines)
@@ -355,7 +355,7 @@ def test_failed_cells_that_run_again_run_in_one_of_two_runners(bench: Bench) -> 
 
     engine = FakeEngine(answer)
     outcome = bench.execute(engine, retry_failed=True)
-    assert [cell for cell, _ in engine.ran] == [failed]
+    assert [job.cell for job in engine.ran] == [failed]
     assert outcome.exit_code == 1
 
 
@@ -409,7 +409,7 @@ def test_two_parts_share_a_store(bench: Bench) -> None:
         engine = FakeEngine()
         outcome = bench.execute(engine, part=part)
         assert (outcome.exit_code, len(outcome.results)) == (0, 2)
-        ran.append([cell.key for cell, _ in engine.ran])
+        ran.append([job.cell.key for job in engine.ran])
     assert [len(keys) for keys in ran] == [2, 2]
     assert not set(ran[0]) & set(ran[1])
 

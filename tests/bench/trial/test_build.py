@@ -22,8 +22,8 @@ EXAMPLES = "tests.support.examples"
 def fitted(job: Job) -> tuple[Task, SequenceModel, Trainer]:
     """A cell's task, model and loop, after training."""
     task, model = build.prepare(job)
-    recorder = Recorder(job[0].recipe, task)
-    loop = trial.trainer(job[0].recipe, "cpu", recorder)
+    recorder = Recorder(job.cell.recipe, task)
+    loop = trial.trainer(job.cell.recipe, "cpu", recorder)
     with trial.quiet():
         loop.fit(model, datamodule=task)
     return task, model, loop
@@ -73,7 +73,7 @@ def test_a_norm_that_is_written_out_learns_the_same() -> None:
 
 def test_steps_clipped_by_value_are_counted() -> None:
     """The norm before clipping bounds the largest element, and by √n the other way round."""
-    _, model = build.build(a_job("lstm", hidden=4)[0], None)
+    _, model = build.build(a_job("lstm", hidden=4).cell, None)
     size = sum(p.numel() for p in model.parameters())
     for value in (1e-9, 0.05, 0.2, 1e9):
         curves = run(a_job("lstm", steps=20, hidden=4, clip=f"value:{value}")).result.curves
@@ -83,7 +83,7 @@ def test_steps_clipped_by_value_are_counted() -> None:
 
 
 def test_no_element_is_above_the_value() -> None:
-    _, model = build.build(a_job("lstm", hidden=4, clip="value:0.25")[0], None)
+    _, model = build.build(a_job("lstm", hidden=4, clip="value:0.25").cell, None)
     parameters = list(model.parameters())
     for parameter in parameters:
         parameter.grad = torch.full_like(parameter, -0.25)

@@ -17,50 +17,15 @@ import torch
 
 from bench.engines.local import LocalEngine
 from bench.records.cell import Cell
-from bench.records.job import Checkpointing, Job, Surroundings
-from bench.records.result import Finished, GradientFlow, Result
+from bench.records.job import Surroundings
+from bench.records.result import GradientFlow, Result
 from bench.store import Store
 from bench.store.files import Files
 from bench.trial import checkpoint, trial
 from bench.trial.checkpoint import MARK, CheckpointError, pack, unpack
 from bench.trial.sources import sources
-from tests.support.jobs import EXAMPLES, a_job, but_for_time
-
-
-class Killed(BaseException):
-    """As a signal would end it: nothing in a cell's way catches this."""
-
-
-def here(folder: Path, every: float = 1e-9) -> Surroundings:
-    return Surroundings(checkpoints=Checkpointing(folder, every))
-
-
-def killed_at(job: Job, step: int, surroundings: Surroundings) -> None:
-    """Measure a cell until the block that ends with `step` is done."""
-
-    def report(now: int, steps: int) -> None:
-        if now >= step:
-            raise Killed
-
-    with pytest.raises(Killed):
-        trial.run(job, surroundings, report)
-
-
-def same(one: Finished, other: Finished) -> None:
-    assert but_for_time(one.result) == but_for_time(other.result)
-    assert one.weights == other.weights
-
-
-def a_long_job(model: str = "gru", **values: Any) -> Job:
-    fields: dict[str, Any] = {
-        "task": "copying",
-        "length": 3,
-        "steps": 50,
-        "evaluate_every": 20,
-        "probes": 4,
-        "hidden": 5,
-    }
-    return a_job(model, **(fields | values))
+from tests.support.jobs import EXAMPLES, a_job
+from tests.support.resumption import a_long_job, here, killed_at, same
 
 
 class Heard:
@@ -112,7 +77,7 @@ def test_a_cell_that_goes_on_ends_as_if_it_had_never_stopped(step: int, folder: 
     same(resumed, whole)
     kept = {20: 0, 40: 20, 50: 40}[step]  # before the block at whose end it was killed
     assert seen == [end for end in (20, 40, 50) if end > kept]
-    assert resumed.said == ((f"{job[0].label} goes on from step {kept} of 50",) if kept else ())
+    assert resumed.said == ((f"{job.cell.label} goes on from step {kept} of 50",) if kept else ())
 
 
 def test_it_may_stop_again_and_again(folder: Path) -> None:
@@ -183,7 +148,7 @@ def test_a_store_forgets_it_with_the_answer_and_not_before(tmp_path: Path) -> No
     store = Store(tmp_path, create=True)
     job = a_long_job()
     finished = trial.run(job, here(store.checkpoints))
-    path = store.checkpoints / f"{job[0].key}.pt"
+    path = store.checkpoints / f"{job.cell.key}.pt"
     assert path.exists()
     store.publish(finished.result.model_copy(update={"status": "timeout"}))
     assert path.exists(), "--retry-failed goes on from it"

@@ -214,13 +214,13 @@ def test_a_cell_of_the_cpu_leaves_the_gpu_alone(monkeypatch: pytest.MonkeyPatch)
 def test_float32_is_float32(waits: list[str]) -> None:
     torch.backends.cudnn.allow_tf32 = True
     job = a_cell("lstm")
-    recorder = Recorder(job[0].recipe, build.prepare(job)[0])
-    trial.trainer(job[0].recipe, "auto", recorder)
+    recorder = Recorder(job.cell.recipe, build.prepare(job)[0])
+    trial.trainer(job.cell.recipe, "auto", recorder)
     assert not torch.backends.cudnn.allow_tf32
     assert torch.get_float32_matmul_precision() == "highest"
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    trial.trainer(job[0].recipe, "cpu", recorder)
+    trial.trainer(job.cell.recipe, "cpu", recorder)
     assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
 
 
@@ -228,8 +228,8 @@ def test_a_gpu_without_float64_is_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     for apples in (MPSAccelerator, mps.MPSAccelerator):
         monkeypatch.setattr(apples, "is_available", staticmethod(lambda: True))
     job = a_cell("lstm")
-    recorder = Recorder(job[0].recipe, build.prepare(job)[0])
-    assert isinstance(trial.trainer(job[0].recipe, "auto", recorder).accelerator, CPUAccelerator)
+    recorder = Recorder(job.cell.recipe, build.prepare(job)[0])
+    assert isinstance(trial.trainer(job.cell.recipe, "auto", recorder).accelerator, CPUAccelerator)
 
 
 @pytest.mark.parametrize("size", [3, 50, 52])
@@ -286,7 +286,7 @@ def test_a_cell_that_runs_out_of_the_gpus_memory_is_tried_again_alone(once: bool
     jobs = [a_cell(hoards), *(a_cell("lstm", seeds=seed) for seed in range(3))]
     with LocalEngine(ON_GPU, workers=2, devices=visible()[:1]) as engine:
         found = {finished.result.cell.key: finished.result for finished in engine.run(jobs)}
-    first, *others = (found[job[0].key] for job in jobs)
+    first, *others = (found[job.cell.key] for job in jobs)
     assert len(list(tmp_path.iterdir())) == 2, "once beside others, once alone"
     assert first.status == ("ok" if once else "out_of_memory")
     assert once or "out of memory" in str(first.error)
@@ -300,4 +300,4 @@ def test_cells_that_share_a_gpu_agree_with_the_cpus() -> None:
     with LocalEngine(ON_GPU, workers=4, devices=visible()[:1]) as engine:
         found = {finished.result.cell.key: finished.result for finished in engine.run(jobs)}
     for job in jobs:
-        assert_agree(found[job[0].key], run(job).result)
+        assert_agree(found[job.cell.key], run(job).result)

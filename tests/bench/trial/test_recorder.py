@@ -49,9 +49,7 @@ def step(
     first = trainer.global_step
     trainer.global_step += len(losses)
     outputs = {
-        "losses": torch.tensor(losses),
-        "gradient_norms": torch.tensor(norms or losses),
-        "clipped": torch.tensor(clipped or [False] * len(losses)),
+        "curves": torch.tensor([losses, norms or losses, clipped or [False] * len(losses)], dtype=torch.float64),
         "parameter_norms": {s: torch.tensor([1.0, 2.0]) for s in range(first, trainer.global_step) if s % 25 == 0},
     }
     seen.on_train_batch_start(cast(Trainer, trainer), None, block, 0)

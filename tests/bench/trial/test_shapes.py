@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from bench.trial import build, trial
+from models.attention import Attention
+from models.base import SequenceModel
 from models.gru import GRU
+from models.transformer import Transformer
 from tasks.base import Batch
 from tests.support.jobs import HERE, a_job, run
 from tests.support.shapes import BLANK, Counting, Transcribe, Transcript
@@ -62,11 +65,12 @@ def test_a_constant_transcript_scores_chance() -> None:
     assert metric.compute().score == pytest.approx(task.chance, abs=0.01)
 
 
-def test_a_continuation_feeds_its_answers_back() -> None:
+@pytest.mark.parametrize("kind", [GRU, Attention, Transformer])
+def test_a_continuation_feeds_its_answers_back(kind: type[SequenceModel]) -> None:
     """By hand: a model's continuation is what it says when it reads its own words."""
     torch.manual_seed(0)
     task = Counting(6)
-    model = GRU(task.spec, hidden=5).double().eval()
+    model = kind(task.spec, hidden=6).double().eval()
     batch = task.training_batch(0)
     with torch.no_grad():
         outputs = model.generate(batch, task.feed, 6)
@@ -77,6 +81,18 @@ def test_a_continuation_feeds_its_answers_back() -> None:
             said = model(Batch(words, words[:, 0, 0], mask))
             torch.testing.assert_close(outputs[:, step], said, atol=1e-12, rtol=0)
             words = torch.cat([words, said.argmax(-1).view(-1, 1, 1)], dim=1)
+
+
+def test_a_continuation_of_a_long_beginning_carries_its_state_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beginning of 2,500 steps, in stretches, against one whole pass."""
+    torch.manual_seed(0)
+    task = Counting(2500)
+    model = GRU(task.spec, hidden=5).double().eval()
+    whole = task.training_batch(0).select(slice(2))
+    late = Batch(whole.inputs, whole.targets[:2], torch.arange(2500).eq(2499).expand(2, 2500))
+    with torch.no_grad():
+        outputs = model.generate(late, task.feed, 1)
+        torch.testing.assert_close(outputs[:, 0], model(late), atol=1e-12, rtol=0)
 
 
 def test_a_task_that_forgets_is_refused_before_anything_trains() -> None:

@@ -35,7 +35,7 @@ def test_a_run_of_one_block_is_measured_at_its_ends_only() -> None:
 def test_what_was_measured_is_not_measured_again_and_survives_a_checkpoint() -> None:
     job = a_job("gru", steps=60, evaluate_every=10, probes=4)
     task, model = prepare(job)
-    made = Snapshots(job[0].recipe, task, Stopwatch(), None)
+    made = Snapshots(job.cell.recipe, task, Stopwatch(), None)
     for step in (0, 0, 10, 11, 60, 60):
         made.on_the_way(step, model)
         if step in (0, 60):
@@ -44,7 +44,7 @@ def test_what_was_measured_is_not_measured_again_and_survives_a_checkpoint() -> 
     assert [jacobian.step for jacobian in made.jacobians] == [0, 60]
     assert made.pictures(model)
 
-    again = Snapshots(job[0].recipe, task, Stopwatch(), None)
+    again = Snapshots(job.cell.recipe, task, Stopwatch(), None)
     again.restore(made.state())
     assert (again.flows, again.jacobians, again.notes) == (made.flows, made.jacobians, made.notes)
     again.at_an_end(60, model)
@@ -54,7 +54,7 @@ def test_what_was_measured_is_not_measured_again_and_survives_a_checkpoint() -> 
 def test_without_probes_nothing_is_measured() -> None:
     job = a_job("gru", probes=0)
     task, model = prepare(job)
-    made = Snapshots(job[0].recipe, task, Stopwatch(), None)
+    made = Snapshots(job.cell.recipe, task, Stopwatch(), None)
     made.at_an_end(0, model)
     made.on_the_way(10, model)
     assert (made.flows, made.jacobians, made.pictures(model)) == ([], [], ())

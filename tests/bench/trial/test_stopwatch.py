@@ -91,8 +91,7 @@ def test_what_a_recorder_counts_for_what(clock: Clock) -> None:
     clock.now += 7.0  # drawing data
     seen.on_train_batch_start(trainer, model, batch, 0)
     clock.now += 0.5
-    outputs = {"first_step": 0, "losses": torch.ones(5), "gradient_norms": torch.ones(5), "parameter_norms": {}}
-    outputs["clipped"] = torch.zeros(5, dtype=torch.bool)
+    outputs = {"first_step": 0, "curves": torch.ones(3, 5), "parameter_norms": {}}
     seen.on_train_batch_end(trainer, cast(SequenceModel, model), outputs, batch, 0)
     seen.on_validation_start(trainer, model)
     clock.now += 9.0

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 
 from bench.records.cell import Cell
+from bench.records.job import Job
 from bench.records.result import Result
 from bench.trial import build, faults, trial
 from tests.support.factories import SHAKESPEARE
@@ -28,7 +29,7 @@ def test_the_record_of_a_cell() -> None:
     finished = run(job)
     result = finished.result
     assert (result.status, result.error) == ("ok", None)
-    assert result.cell == job[0]
+    assert result.cell == job.cell
     assert (result.steps, result.tokens_seen) == (20, 20 * 4 * 7)
     curves = result.curves
     assert [step for step, _ in curves.validation] == [10, 20]
@@ -75,7 +76,7 @@ def test_the_weights_are_the_models() -> None:
     job = a_job(steps=5)
     finished = run(job)
     saved = state(finished.weights)
-    _, model = build.build(*job)
+    _, model = build.build(job.cell, job.source)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert model.load_state_dict(saved).missing_keys == []
     assert set(saved) == set(before)
@@ -131,7 +132,7 @@ def test_no_steps_measure_initialisation_only() -> None:
     assert (result.curves.validation, result.curves.train_loss) == ((), ())
     assert [flow.step for flow in result.gradient_flow] == [0]
     assert result.size is not None
-    _, model = build.build(*job)
+    _, model = build.build(job.cell, job.source)
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in state(finished.weights).items())
 
 
@@ -217,8 +218,7 @@ def test_what_was_seen_before_a_failure_is_kept(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_data_that_are_not_the_cells_are_an_error() -> None:
-    cell, source = a_job()
-    result = run((cell.model_copy(update={"data": SHAKESPEARE}), source)).result
+    result = run(Job(a_job().cell.model_copy(update={"data": SHAKESPEARE}))).result
     assert result.status == "error"
     assert result.error is not None
     assert f"the data of adding changed since the sweep began: expected sha256 {SHAKESPEARE.sha256}" in result.error

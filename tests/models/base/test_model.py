@@ -100,7 +100,7 @@ def test_reading_some_positions_equals_reading_all(
 ) -> None:
     model = build(model_class, spec)
     x = inputs(3, 12, 2)
-    full = model(x, everywhere(3, 12)).unflatten(0, (3, 12))
+    full = model(Batch(x, x, everywhere(3, 12))).unflatten(0, (3, 12))
     for start, stop in ((11, 12), (8, 12), (4, 9), (0, 12), (0, 1), (5, 6)):
         read = torch.zeros(3, 12, dtype=torch.bool)
         read[:, start:stop] = True
@@ -153,17 +153,17 @@ class Mean(SequenceModel):
         super().__init__(spec, **common)
         self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: body.out_features)
 
-    def encode(self, x: Tensor, read: Tensor) -> Tensor:
-        return self.pick(self.body(x).cumsum(1), read)
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return self.pick(self.body(x).cumsum(1), reads)
 
 
 def test_a_model_without_states_shows_none(spec: Spec, everywhere: Any) -> None:
     model = Mean(spec, hidden=4)
-    x, read = torch.rand(2, 5, 2), everywhere(2, 5)
-    features, states = model.states(x, Reads(read))
-    assert torch.equal(features, model.encode(x, Reads(read)))
+    x, reads = torch.rand(2, 5, 2), everywhere(2, 5)
+    features, states = model.states(x, reads)
+    assert torch.equal(features, model.encode(x, reads))
     assert not states
-    assert not model.pictures(x, Reads(read))
+    assert not model.pictures(x, reads)
     assert model.recurrence is None
     assert model.state_size(5) is None
 
@@ -181,7 +181,7 @@ class Wide(SequenceModel):
         super().__init__(spec, **common)
         self.assemble(lambda hidden: nn.Linear(self.width, hidden), lambda body: body.out_features, multiple=6)
 
-    def encode(self, x: Tensor, reads: Tensor) -> Tensor:
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
         return self.pick(self.body(x), reads)
 
 
@@ -198,21 +198,17 @@ def test_a_hidden_size_may_have_to_be_a_multiple(spec: Spec) -> None:
         Wide(spec, parameters=5)
 
 
-def test_span_and_pick(spec: Spec) -> None:
+def test_pick(spec: Spec) -> None:
     model = Mean(spec, hidden=4)
     states = torch.rand(2, 5, 3)
     ragged = torch.tensor([[0, 0, 1, 0, 0], [0, 1, 0, 1, 0]], dtype=torch.bool)
-    assert model.span(ragged) == slice(1, 4)
-    assert torch.equal(model.pick(states, ragged), states[ragged])
-    assert torch.equal(model.pick(states[:, 1:4], ragged), states[ragged])
+    assert torch.equal(model.pick(states, Reads(ragged)), states[ragged])
+    assert torch.equal(model.pick(states[:, 1:4], Reads(ragged)), states[ragged])
     last = torch.zeros(2, 5, dtype=torch.bool)
     last[:, -1] = True
-    assert model.span(last) == slice(4, 5)
-    assert torch.equal(model.pick(states, last), states[:, -1])
-    assert model.span(ragged) == slice(1, 4), "the mask before the last is looked at afresh"
+    assert torch.equal(model.pick(states, Reads(last)), states[:, -1])
     none = torch.zeros(2, 5, dtype=torch.bool)
-    assert model.span(none) == slice(0, 0)
-    assert model.pick(states, none).shape == (0, 3)
+    assert model.pick(states, Reads(none)).shape == (0, 3)
 
 
 def test_a_mask_first_seen_in_an_evaluation_serves_training(model_class: type[SequenceModel], spec: Spec) -> None:

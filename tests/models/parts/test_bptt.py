@@ -121,7 +121,7 @@ def test_gradients_of_the_weights_are_those_of_a_graph_that_is_cut(
     expected = torch.autograd.grad((features * weight).sum(), parameters, materialize_grads=True)
     build_module.truncate(built, stretch)
     got = torch.autograd.grad(
-        (built.encode(x, reading(time, 0, time)) * weight).sum(), parameters, materialize_grads=True
+        (built.encode(x, Reads(reading(time, 0, time))) * weight).sum(), parameters, materialize_grads=True
     )
     for one, other in zip(got, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
@@ -157,7 +157,7 @@ def test_going_on_from_a_carried_state(
     built = build(model, spec, hidden=5, layers=layers, **options)
     x, read = inputs(3, 13, 2), reading(13, 11, 13)
     features, series = built.states(x, Reads(read))
-    went_on, after = built.states(x[:, 9:], read[:, 9:], built.recurrence.after(x[:, :9]))
+    went_on, after = built.states(x[:, 9:], Reads(read[:, 9:]), built.recurrence.after(x[:, :9]))
     torch.testing.assert_close(went_on, features, atol=1e-12, rtol=0)
     for name, states in after.items():
         torch.testing.assert_close(torch.stack(states), torch.stack(series[name][9:]), atol=1e-12, rtol=0)

@@ -17,10 +17,10 @@ from models.base import SequenceModel, recurrence
 from models.parts.recurrent import Stack
 from tasks.base import Spec, Task
 from tasks.running_average import RunningAverage
-from tests.bench.trial.test_checkpoint import a_long_job, here, killed_at, same
-from tests.models.conftest import seeded
 from tests.support import model_contract as contract
 from tests.support.clockwork import Clockwork, Losing, Stopped, Ticking
+from tests.support.models import seeded
+from tests.support.resumption import a_long_job, here, killed_at, same
 
 CLOCKWORK = "tests.support.clockwork:Clockwork"
 

@@ -65,8 +65,9 @@ def test_right_padding_reaches_no_answer(model: Any, tokens_spec: Spec, build: A
     for row, length in enumerate(lengths):
         ids[row, length:] = 0
         read[row, :length] = True
-    alone = [built(ids[row : row + 1, :n], read[row : row + 1, :n]) for row, n in enumerate(lengths)]
-    torch.testing.assert_close(built(Batch(ids, ids, read)), torch.cat(alone), atol=1e-12, rtol=0)
+    whole = Batch(ids, ids, read)
+    alone = [built(Batch(*(part[row : row + 1, :n] for part in (ids, ids, read)))) for row, n in enumerate(lengths)]
+    torch.testing.assert_close(built(whole), torch.cat(alone), atol=1e-12, rtol=0)
     x = built.embedding(ids)
     torch.testing.assert_close(built.states(x, Reads(read))[0], built.encode(x, Reads(read)), atol=1e-12, rtol=0)
 
@@ -193,7 +194,7 @@ def test_initialisation(model: Any, spec: Spec) -> None:
 def test_gates_lie_between_zero_and_one(model: Any, bidirectional: bool, tokens_spec: Spec, build: Any) -> None:
     built = build(model, tokens_spec, hidden=4, layers=2, bidirectional=bidirectional)
     x = built.embedding(torch.ones(2, 7, 2, dtype=torch.long))
-    gates = built.pictures(x, torch.ones(2, 7, dtype=torch.bool))
+    gates = built.pictures(x, Reads(torch.ones(2, 7, dtype=torch.bool)))
     names = {GRU: ("reset", "update"), LSTM: ("input", "forget", "output")}[model]
     suffixes = [".0", ".1"] + ([".0.reverse", ".1.reverse"] if bidirectional else [])
     assert set(gates) == {name + suffix for name in names for suffix in suffixes}

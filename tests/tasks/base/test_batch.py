@@ -40,6 +40,13 @@ def test_where_the_whole_span_is_read_nothing_is_indexed() -> None:
     assert torch.equal(reads.pick(STATES), STATES[:, 4:].flatten(0, 1))
 
 
+def test_a_span_is_the_shortest_run_of_steps_that_holds_every_read() -> None:
+    spans = ((MASK, slice(1, 5)), ((torch.arange(6) == 5).expand(3, 6), slice(5, 6)), (MASK & False, slice(0, 0)))
+    for mask, span in spans:
+        assert Reads(mask).span == span
+    assert Reads(MASK & False).pick(STATES).shape == (0, 2)
+
+
 def test_reads_made_in_inference_serve_in_training() -> None:
     with torch.inference_mode():
         reads = Reads(MASK.clone())

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import Dataset, Subset
 
 from tasks.adding import Adding
-from tasks.base import Block, effective_context, generator
+from tasks.base import Batch, Block, Split, effective_context, generator
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.running_average import RunningAverage
@@ -137,3 +138,19 @@ def test_at_another_length_a_rule_of_the_length_is_carried_over() -> None:
 def test_at_a_length_that_does_not_exist() -> None:
     with pytest.raises(ValueError, match="NER: length must be at least 4, got 3"):
         NER(10, corpus="generated").at(3)
+
+
+class Unheld(Copying):
+    """A task whose test set is empty."""
+
+    version = 1
+
+    def held_out(self, split: Split) -> Dataset[Batch]:
+        return Subset(super().held_out(split), [0] if split == "validation" else [])
+
+
+def test_an_empty_test_set_is_refused_by_name() -> None:
+    task = Unheld(20)
+    assert len(list(task.val_dataloader())) > 0
+    with pytest.raises(ValueError, match="Unheld: the test set is empty"):
+        task.test_dataloader()

@@ -255,3 +255,32 @@ def test_a_link_in_place_of_the_file_is_refused(
         find()
     assert list((tmp_path / "outside").iterdir()) == []
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("proxy", "secrets"),
+    [
+        ("http://anna:s3cret@127.0.0.1:9", ["s3cret", "anna"]),
+        ("http://anna:s3/cr@et@127.0.0.1:9", ["s3/cr@et", "cr@et"]),
+        ("http://anna:p%40ss@127.0.0.1:9", ["p%40ss", "p@ss"]),
+        ("anna:s3cret@127.0.0.1:9", ["s3cret"]),
+        ("http://anna:s3cret@", ["s3cret"]),
+        ("ftp://anna:s3cret@127.0.0.1:9", ["s3cret"]),
+        ("socks9://anna:s3cret@127.0.0.1:9", ["s3cret"]),
+    ],
+)
+def test_no_password_of_a_proxy_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, proxy: str, secrets: list[str]
+) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    monkeypatch.setenv("no_proxy", "")
+    (tmp_path / "text").mkdir()
+    reason = download.fetch("https://example.invalid/x", {"a.txt": sha(RIGHT)}, tmp_path / "text", tmp_path)
+    assert reason is not None
+    assert "https://example.invalid/x/a.txt" in reason
+    assert not [secret for secret in secrets if secret in reason], reason
+
+
+def test_what_an_error_says_is_one_safe_line() -> None:
+    assert download._first_cause(OSError("http://u:p@h/ is\n\x1b[31mred")) == r"http://***@h/ is \x1b[31mred"

@@ -129,7 +129,7 @@ def test_names_that_are_neither_known_nor_files(cached: Path, tmp_path: Path) ->
         find("python", fallback="generated")
 
 
-@pytest.mark.parametrize(("content", "word"), [(b"\xff\xfe", "not UTF-8"), (b"", "empty")])
+@pytest.mark.parametrize(("content", "word"), [(b"\xff\xfea\0", "UTF-16"), (b"caf\xe9", "not UTF-8"), (b"", "empty")])
 def test_files_that_hold_no_text(cached: Path, tmp_path: Path, content: bytes, word: str) -> None:
     path = put(tmp_path, "mine.txt", content)
     with pytest.raises(CorpusError, match=word):

@@ -51,7 +51,7 @@ def node(tmp_path: Path) -> Node:
 
 
 def a_job(corpus: str, folder: Path | None = Path("/far")) -> Job:
-    return a_cell(), Source(corpus, folder)
+    return Job(a_cell(), Source(corpus, folder))
 
 
 def sender(node: Node) -> Sender:
@@ -60,8 +60,8 @@ def sender(node: Node) -> Sender:
 
 def there(node: Node, job: Job, by: Sender | None = None) -> Source:
     """What a job reads once it has arrived."""
-    cell, source = node.receiver.received(job, (by or sender(node)).parcel(job[1]))
-    assert cell is job[0]
+    cell, source, _ = node.receiver.received(job, (by or sender(node)).parcel(job.source))
+    assert cell is job.cell
     assert source is not None
     return source
 
@@ -85,7 +85,7 @@ def test_what_needs_no_file_needs_no_folder_of_the_drivers(node: Node) -> None:
     assert there(node, a_job("embedded")) == Source("embedded", None)
     assert node.stored == []
     cell = a_cell()
-    assert node.receiver.received((cell, None), sender(node).parcel(None)) == (cell, None)
+    assert node.receiver.received(Job(cell), sender(node).parcel(None)) == Job(cell)
 
 
 def test_bytes_are_stored_once_and_fetched_where_they_are_not_there_whole(node: Node) -> None:
@@ -106,7 +106,7 @@ def test_bytes_are_stored_once_and_fetched_where_they_are_not_there_whole(node: 
 
 def test_what_was_altered_on_its_way_is_refused_and_not_kept(node: Node) -> None:
     job = a_job("/far/book.txt")
-    parcel = sender(node).parcel(job[1])
+    parcel = sender(node).parcel(job.source)
     node.stored[0] = {"book.txt": b"once upon a tide"}
     with pytest.raises(EngineError, match=r"a corpus was altered on its way: book\.txt is not of sha256"):
         node.receiver.received(job, parcel)
@@ -121,7 +121,7 @@ def test_a_cache_that_takes_nothing_is_one_message(node: Node) -> None:
 
 def test_of_a_corpus_that_vanished_its_cells_tell(node: Node) -> None:
     job = a_job("gone")
-    assert sender(node).parcel(job[1]) is None
+    assert sender(node).parcel(job.source) is None
     assert node.receiver.received(job, None) == job
 
 

@@ -17,7 +17,7 @@ import pytest
 from bench.engines.base import AddressError
 from bench.engines.cluster import connection
 from bench.engines.cluster.engine import ClusterEngine
-from bench.records.job import Source, Surroundings
+from bench.records.job import Job, Source, Surroundings
 from bench.run import main
 from bench.store import Store
 from bench.trial import trial
@@ -135,7 +135,7 @@ def test_nodes_get_corpora_that_only_the_driver_has(tmp_path: Path) -> None:
     assert len(answers) == 6
     for answer in answers:
         assert answer.cell.data is not None
-        again = trial.run((answer.cell, Source(here_too[answer.cell.data.name], None)), Surroundings())
+        again = trial.run(Job(answer.cell, Source(here_too[answer.cell.data.name], None)), Surroundings())
         assert but_for_time(again.result) == but_for_time(answer)
 
 

@@ -14,8 +14,7 @@ from bench.engines.cluster.actor import Place
 from bench.engines.cluster.connection import fingerprint
 from bench.engines.cluster.engine import ClusterEngine
 from bench.engines.local import STARTS
-from bench.records.job import Job, Surroundings
-from bench.records.result import Finished
+from bench.records.job import Finished, Job, Surroundings
 from tests.support.factories import a_cell, a_result
 
 
@@ -77,7 +76,7 @@ def run(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Job, int], Finished],
     monkeypatch.setattr(cluster, "disconnect", lambda: None)
     monkeypatch.setattr(cluster, "TICK", 0.01)
     engine_cores = cores
-    jobs = [(a_cell(seed=seed), None) for seed in range(cells)]
+    jobs = [Job(a_cell(seed=seed)) for seed in range(cells)]
     with ClusterEngine(Surroundings()) as engine:
         return [finished.result.status for finished in engine.run(iter(jobs))]
 
@@ -100,19 +99,19 @@ def test_a_process_that_starts_at_the_second_try_costs_no_attempt(monkeypatch: p
     refused: set[str] = set()
 
     def at_first(job: Job, attempt: int) -> Finished:
-        if job[0].key not in refused:
-            refused.add(job[0].key)
+        if job.cell.key not in refused:
+            refused.add(job.cell.key)
             raise RayTaskError(EngineError("no worker process starts"))
         assert attempt == 1
-        return Finished(a_result(job[0]))
+        return Finished(a_result(job.cell))
 
     assert run(monkeypatch, at_first, cells=9, cores=1) == ["ok"] * 9
 
 
 def test_a_cell_whose_actors_are_lost_twice_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(job: Job, attempt: int) -> Finished:
-        if job[0].seed == 1:
+        if job.cell.seed == 1:
             raise RayError("the actor died")
-        return Finished(a_result(job[0]))
+        return Finished(a_result(job.cell))
 
     assert sorted(run(monkeypatch, lost, cells=3, cores=2)) == ["crashed", "ok", "ok"]

@@ -1,0 +1,50 @@
+"""The test: Lightning's loop for a cell or a question, and the score that it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning import Trainer
+
+from bench.records.result import Score
+from bench.trial.machine import full_precision, on_gpu, quiet
+from models.base import SequenceModel
+from tasks.base import Task
+
+
+def lightning(accelerator: str, **options: Any) -> Trainer:
+    """Lightning's loop: one device, nothing on disk, no bar, no logger."""
+    gpu = on_gpu(accelerator)
+    full_precision(gpu)
+    with quiet():
+        return Trainer(
+            accelerator="cuda" if gpu else "cpu",
+            devices=1,
+            deterministic=True,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            **options,
+        )
+
+
+def scored(task: Task, model: SequenceModel, validation_score: float | None) -> Score:
+    """The test score, after `Trainer.test` left its evaluation on the model."""
+    assert model.evaluation is not None
+    objective, evaluation = task.spec.objective, model.evaluation
+    return Score(
+        score=evaluation.score,
+        metric=objective.metric_name,
+        unit=objective.unit,
+        higher_is_better=objective.higher_is_better,
+        chance=task.chance,
+        best=task.best,
+        solved_threshold=task.solved_threshold,
+        validation_score=validation_score,
+        test_n=evaluation.n,
+        counted=objective.counted,
+        blocks=evaluation.blocks,
+        floors=task.floors,
+        extras=evaluation.extras,
+    )

@@ -1,0 +1,110 @@
+"""A stored model asked at another length: at its own the stored bits, elsewhere known answers; through an engine into a
+store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from bench.engines.local import LocalEngine
+from bench.records.job import Job, Stored
+from bench.records.reading import Question, Reading
+from bench.store import Store
+from bench.trial import asking, trial
+from models.lstm import LSTM
+from tasks.running_average import RunningAverage
+from tests.support.jobs import HERE, a_job, run
+
+
+def asked(trained: Job, length: int, **changes: Any) -> Job:
+    """The question about what a job trains, at another length."""
+    finished = run(trained)
+    assert finished.weights is not None
+    assert finished.result.weights_sha256 is not None
+    question = Question.of(trained.cell, finished.result.weights_sha256, length).model_copy(update=changes)
+    return Job(question, trained.source, Stored(trained.cell, finished.weights))
+
+
+def reading(job: Job) -> Reading:
+    record = trial.run(job, HERE).record
+    assert isinstance(record, Reading)
+    return record
+
+
+@pytest.mark.parametrize("task", ["adding", "copying", "copying:loss=all", "running_average", "adding:marks=early"])
+@pytest.mark.parametrize("model", ["lstm", "attention", "transformer"])
+def test_at_the_trained_length_it_is_the_stored_score(task: str, model: str) -> None:
+    trained = a_job(model, task, 12, steps=4)
+    stored = run(trained).result.score
+    assert stored is not None
+    found = reading(asked(trained, 12))
+    assert (found.status, found.error) == ("ok", None)
+    assert found.score == stored.model_copy(update={"validation_score": None})
+
+
+@pytest.mark.parametrize(("length", "known"), [(10, 0.5), (20, 0.25), (40, 0.125)])
+def test_a_window_follows_its_formula_at_every_length(length: int, known: float) -> None:
+    """(1/6) · max(0, 1 − k/T): a model that sees the last 5 steps, asked at T."""
+    found = reading(asked(a_job("window:k=5", "adding", 10, hidden=None, steps=1), length))
+    assert found.score is not None
+    assert found.score.skill == pytest.approx(known, abs=0.06)  # the test-sampling error of 1,024 sequences, twice
+
+
+def test_a_rule_of_the_trained_length_is_carried_over() -> None:
+    found = reading(asked(a_job("oracle", "running_average", 8, hidden=None, steps=1), 50))
+    assert found.score is not None
+    assert found.score.score < 1e-9, "the oracle knows the α that the task was trained with"
+
+
+def test_a_length_that_the_task_has_not_is_said_in_words() -> None:
+    found = reading(asked(a_job("lstm", "adding", 6), 1))
+    assert (found.status, found.score) == ("error", None)
+    assert found.error is not None
+    assert found.error.startswith("ValueError: Adding: length must be at least 2, got 1")
+
+
+@pytest.mark.parametrize("changes", [{"cell": "0" * 16}, {"weights_sha256": "0" * 64}])
+def test_other_weights_than_the_questions_are_refused(changes: dict[str, str]) -> None:
+    found = reading(asked(a_job(), 8, **changes))
+    assert found.error is not None
+    assert "ask with the store that the question was made from" in found.error
+
+
+def test_weights_of_another_model_are_refused() -> None:
+    job = asked(a_job(), 8)
+    with pytest.raises(ValueError, match="the stored weights are not those of adding / tests"):
+        asking.rebuilt(job.cell, None, safetensors.torch.save({"other": torch.zeros(1)}))
+
+
+def test_weights_that_still_hold_a_metric_are_read() -> None:
+    job = a_job("lstm", "running_average", 6)
+    task = RunningAverage(6)
+    numbers = LSTM(task.spec, hidden=4).state_dict() | {"_metric.variance": torch.ones(6)}
+    _, model = asking.rebuilt(job.cell, None, safetensors.torch.save(numbers))
+    assert torch.equal(model.state_dict()["head.weight"], numbers["head.weight"])
+
+
+def test_a_question_goes_through_an_engine_into_a_store(tmp_path: Path) -> None:
+    trained = a_job("gru", "adding", 6)
+    store = Store(tmp_path, create=True)
+    finished = run(trained)
+    store.publish(finished.result, finished.weights)
+    stored, weights = store.answer(trained.cell.key), store.weights(trained.cell.key)
+    assert stored is not None
+    assert stored.weights_sha256 is not None
+    question = Question.of(trained.cell, stored.weights_sha256, 30)
+    job = Job(question, stored=Stored(trained.cell, weights))
+    with LocalEngine(HERE, workers=1) as engine:
+        (through,) = engine.run([job])
+    assert isinstance(through.record, Reading)
+    assert store.publish_kept("readings", through.record)
+    assert not store.publish_kept("readings", through.record), "a reading is published once"
+    (kept,) = store.kept("readings")
+    assert kept == through.record
+    assert kept.key == question.key
+    assert kept.score == reading(job).score
+    assert store.answer(trained.cell.key) == stored, "asking changes no result"
