@@ -51,7 +51,7 @@ class Blocked(SequenceModel, ABC):
         return self.body
 
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
-        return self.body.tail(self.pick(self.body.over(x, reads.span), reads))
+        return self.pick(self.body.over(x, reads.span), reads)
 
     def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
         outputs, series = self.body.states(x, carried)

@@ -5,7 +5,7 @@
     v_t = u_t + output(y_t, h_t)        u′_t = v_t + W_2 ReLU(W_1 LN(v_t) + b_1) + b_2
 
 with the last two lines once per block, and a last LN: the transformer's block (`models.transformer`), with a memory in
-the place of attention. What follows the last memory is computed at the read positions only.
+the place of attention. What follows the last memory is computed for the steps that are read only.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ class Linear(Memory, ABC):
 class Blocks(nn.Module, Recurrence):
     """Blocks one upon another, as a recurrence whose state is that of the memories.
 
-    memory: d -> Memory. width: of the inputs. hidden: d. feed_forward: size of ReLU's argument. `run` gives what
-    `tail` needs at a step that is read: u_t and h_t of the last block, side by side.
+    memory: d -> Memory. width: of the inputs. hidden: d. feed_forward: size of ReLU's argument.
     """
 
     def __init__(
@@ -76,13 +75,6 @@ class Blocks(nn.Module, Recurrence):
         """The blocks, lowest first."""
         return [cast("Block", block) for block in self.blocks]
 
-    def tail(self, features: Tensor) -> Tensor:
-        """What `run` gave at some steps (…, d + hidden) -> the outputs there (…, d)."""
-        u, states = features[..., : self.features], features[..., self.features :]
-        last = self.each[-1]
-        outputs: Tensor = self.norm(last.after(u, last.norm_memory(u), states))
-        return outputs
-
     # -- as a recurrence ----------------------------------------------------------------------------------------------
 
     @property
@@ -95,12 +87,12 @@ class Blocks(nn.Module, Recurrence):
 
     def run(self, x: Tensor, state: States | None = None, start: int = 0) -> tuple[Tensor, States]:
         u, states, after = self._parts(x, state, start)
-        return torch.cat([u, states], dim=-1).transpose(0, 1), after
+        return self._outputs(u, states), after
 
     def at_once(self, x: Tensor, span: slice | None) -> Tensor:
         u, states, _ = self._parts(x, None, 0)
         read = slice(None) if span is None else span
-        return torch.cat([u[read], states[read]], dim=-1).transpose(0, 1)
+        return self._outputs(u[read], states[read])
 
     def _parts(self, x: Tensor, state: States | None, start: int) -> tuple[Tensor, Tensor, States]:
         """The stream before the last block and the states of its memory, time first, and the state of every block."""
@@ -114,6 +106,12 @@ class Blocks(nn.Module, Recurrence):
             if depth < len(self.blocks) - 1:
                 u = block.after(u, y, states)
         return u, states, after
+
+    def _outputs(self, u: Tensor, states: Tensor) -> Tensor:
+        """The stream before the last block and the states of its memory, time first -> outputs (batch, time, d)."""
+        last = self.each[-1]
+        outputs: Tensor = self.norm(last.after(u, last.norm_memory(u), states))
+        return outputs.transpose(0, 1)
 
     def _entered(self, x: Tensor) -> Tensor:
         """The entry's map. The copy of the weight makes torch take its gradient in the other order: for 80,000 rows of

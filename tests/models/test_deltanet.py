@@ -10,7 +10,7 @@ from torch import Tensor
 from models.base import count_parameters
 from models.deltanet import Delta, DeltaNet
 from models.parts.kernels.delta import delta
-from tasks.base import Reads, Spec
+from tasks.base import Spec
 from tests.support.written_out import affine, decay_of_gradients, features
 
 
@@ -56,7 +56,7 @@ def test_equals_its_equations(
     assert_same: Any,
 ) -> None:
     model = build(DeltaNet, spec, hidden=8, blocks=blocks, **options)
-    reads = Reads(everywhere(3, time))
+    reads = everywhere(3, time)
     assert_same(model, inputs(3, time, 2), lambda z: features(model, z, memory), lambda z: model.encode(z, reads))
 
 
@@ -65,7 +65,7 @@ def test_step_by_step_equals_the_fast_path(
     gate: bool, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(DeltaNet, spec, hidden=8, gate=gate)
-    reads = Reads(everywhere(3, 9))
+    reads = everywhere(3, 9)
     assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, reads), lambda z: model.states(z, reads)[0])
 
 

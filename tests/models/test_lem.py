@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.base import count_parameters
 from models.lem import LEM, TwoScales
-from tasks.base import Reads, Spec
+from tasks.base import Spec
 
 
 def equations(model: Any, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -39,7 +39,7 @@ def test_equals_its_equations(
     step: float, time: int, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(LEM, spec, hidden=7, step=step)
-    reads = Reads(everywhere(3, time))
+    reads = everywhere(3, time)
     x = inputs(3, time, 2)
     assert_same(model, x, lambda z: equations(model, z)[0], lambda z: model.encode(z, reads))
     shown = model.pictures(x, reads)

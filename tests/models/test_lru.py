@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.base import count_parameters
 from models.lru import LRU, Rotating
-from tasks.base import Reads, Spec
+from tasks.base import Spec
 from tests.support.written_out import decay_of_gradients, features
 
 
@@ -32,7 +32,7 @@ def test_equals_its_equations(
     blocks: int, time: int, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(LRU, spec, hidden=7, blocks=blocks)
-    reads = Reads(everywhere(3, time))
+    reads = everywhere(3, time)
     assert_same(model, inputs(3, time, 2), lambda z: features(model, z, memory), lambda z: model.encode(z, reads))
 
 
@@ -40,7 +40,7 @@ def test_step_by_step_equals_the_fast_path(
     spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(LRU, spec, hidden=7)
-    reads = Reads(everywhere(3, 9))
+    reads = everywhere(3, 9)
     assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, reads), lambda z: model.states(z, reads)[0])
 
 

@@ -33,7 +33,7 @@ def test_equals_its_equations(
     blocks: int, time: int, spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(MinGRU, spec, hidden=7, blocks=blocks)
-    reads = Reads(everywhere(3, time))
+    reads = everywhere(3, time)
     assert_same(model, inputs(3, time, 2), lambda z: features(model, z, memory), lambda z: model.encode(z, reads))
 
 
@@ -41,7 +41,7 @@ def test_step_by_step_equals_the_fast_path(
     spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(MinGRU, spec, hidden=7)
-    reads = Reads(everywhere(3, 9))
+    reads = everywhere(3, 9)
     assert_same(model, inputs(3, 9, 2), lambda z: model.encode(z, reads), lambda z: model.states(z, reads)[0])
 
 
@@ -99,7 +99,7 @@ def test_a_constant_gate_gives_a_straight_profile(inputs: Any) -> None:
 
 def test_the_forget_bias_holds_the_state_at_the_start(spec: Spec, inputs: Any, everywhere: Any) -> None:
     model = MinGRU(spec, hidden=8, forget_bias=6.0).double()
-    for gate in model.pictures(inputs(2, 9, 2), Reads(everywhere(2, 9))).values():
+    for gate in model.pictures(inputs(2, 9, 2), everywhere(2, 9)).values():
         assert float(gate.detach().mean()) < 0.02
 
 

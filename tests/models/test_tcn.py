@@ -11,7 +11,7 @@ from bench.trial import build as build_module
 from models.base import count_parameters
 from models.tcn import TCN, Causal, receptive_field
 from tasks.adding import Adding
-from tasks.base import Reads, Spec
+from tasks.base import Spec
 from tests.support.written_out import affine
 
 
@@ -44,7 +44,7 @@ def test_equals_its_equations(
     options: dict[str, int], spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
 ) -> None:
     model = build(TCN, spec, hidden=5, **options)
-    reads = Reads(everywhere(3, 12))
+    reads = everywhere(3, 12)
     assert_same(model, inputs(3, 12, 2), lambda z: equations(model, z), lambda z: model.encode(z, reads))
 
 

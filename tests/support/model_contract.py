@@ -79,7 +79,7 @@ def stretches_are_the_whole(model: SequenceModel, x: Tensor, reads: Reads) -> No
 
 
 def states_are_encode(model: SequenceModel, x: Tensor, reads: Reads) -> None:
-    """`states` gives the features of `encode`; from what earlier steps left, those of the steps that remain."""
+    """`states`, and a recurrence's `run`, give the features of `encode`; `states` from what earlier steps left, those of the steps that remain."""
     whole = model.encode(x, reads).detach()
     features, series = model.states(x, reads)
     _close("states and encode", features.detach(), whole)
@@ -88,6 +88,7 @@ def states_are_encode(model: SequenceModel, x: Tensor, reads: Reads) -> None:
         assert steps == x.size(1), f"{name}: expected a state for each of {x.size(1)} steps, got {steps}"
     if model.recurrence is None:
         return
+    _close("the recurrence's features and encode", reads.pick(model.recurrence.run(x)[0]).detach(), whole)
     for cut in range(1, x.size(1)):
         carried = model.recurrence.after(x[:, :cut])
         assert carried.start == cut
