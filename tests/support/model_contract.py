@@ -79,7 +79,8 @@ def stretches_are_the_whole(model: SequenceModel, x: Tensor, reads: Reads) -> No
 
 
 def states_are_encode(model: SequenceModel, x: Tensor, reads: Reads) -> None:
-    """`states`, and a recurrence's `run`, give the features of `encode`; `states` from what earlier steps left, those of the steps that remain."""
+    """`states` gives the features of `encode`, and so does a recurrence; from what earlier steps left, those of the
+    steps that remain."""
     whole = model.encode(x, reads).detach()
     features, series = model.states(x, reads)
     _close("states and encode", features.detach(), whole)
