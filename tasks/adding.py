@@ -58,7 +58,13 @@ class Adding(SyntheticTask):
         super().__init__(length, **common)
         self.marks = marks
         self._rule = choose("Adding", "marks", marks, _RULES)
-        self.spec = Spec(inputs=Features(2), outputs=1, objective=SquaredError(), predict=self._rule.predict)
+        self.spec = Spec(
+            inputs=Features(2),
+            outputs=1,
+            objective=SquaredError(),
+            predict=self._rule.predict,
+            steps=length + length // 10 if marks == "early" else length,
+        )
         self.reach = length - 1
         self.chance = self._rule.chance(length)
         self.best = 0.0

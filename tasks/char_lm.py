@@ -131,7 +131,7 @@ class CharLM(Task):
 
         vocabulary = len(self._text.characters)
         prior = log_frequencies(self._text.ids[: self._text.train], vocabulary)
-        self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, NextToken(), prior=prior)
+        self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, NextToken(), prior=prior, steps=length)
         self.data = Data(found.name, found.sha256)
         self.solved_threshold = None
         known = reference(self._text, self._scored["test"].first, self._scored["test"].stop)

@@ -61,6 +61,7 @@ class Copying(SyntheticTask):
             outputs=CLASSES,
             objective=Recall(scored=SYMBOLS),
             predict=self._predict,
+            steps=self.sequence_length,
         )
         self.reach = length + SYMBOLS
         self.chance = 1 / ALPHABET

@@ -89,6 +89,7 @@ class NER(Task):
             look_ahead=True,
             predict=self.text.predict,
             prior=self.text.prior,
+            steps=length,
         )
         self._held_out: dict[Split, _Batches] = {}
 

@@ -58,6 +58,7 @@ class RunningAverage(SyntheticTask):
             outputs=1,
             objective=RelativeSquaredError(variance),
             predict=self._predict,
+            steps=length,
         )
         self.reach = length - 1
         self.chance = 1.0

@@ -62,6 +62,10 @@ class Recurrence(ABC):
     def step(self, x_t: Tensor, state: States, t: int) -> States:
         """Step number t: x_t (batch, width), the state before -> the state after."""
 
+    def at_once(self, x: Tensor, span: slice | None) -> Tensor:
+        """Features of x (batch, time, width) without a cut: of all steps, or of those of `span` alone."""
+        return self.run(x)[0]
+
     @final
     def after(self, x: Tensor) -> Carried:
         """The state that x (batch, time, width) leaves, from the zero state, without a graph and in bounded memory."""
@@ -77,11 +81,12 @@ class Recurrence(ABC):
     def over(self, x: Tensor, span: slice | None = None) -> Tensor:
         """Features (batch, …, features) of x (batch, time, width), in stretches where x is longer than one.
 
-        span: the steps that are read, None: all. In stretches the features are those of `span` only, else of all steps.
+        span: the steps that are read, None: all. In stretches the features are those of `span` only, else as `at_once`
+        gives them.
         """
         stretch = self.stretch if torch.is_grad_enabled() else STRETCH
         if stretch is None or x.size(1) <= stretch:
-            return self.run(x)[0]
+            return self.at_once(x, span)
         return self._in_stretches(x, slice(0, x.size(1)) if span is None else span, stretch)
 
     def _in_stretches(self, x: Tensor, span: slice, stretch: int) -> Tensor:

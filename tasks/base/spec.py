@@ -129,8 +129,8 @@ class Spec:
 
     outputs: size of the output at each read position. look_ahead: whether a model may read to the right. feed: how an
     answer becomes the next input, where a model goes on by itself. predict: the task's solution, for controls only.
-    prior (outputs,): log frequencies of the classes in the training data. Each is None where there is none. reads is
-    accepted and ignored: what is read, a batch says.
+    prior (outputs,): log frequencies of the classes in the training data. steps: of the longest sequence in a batch.
+    Each is None where there is none. reads is accepted and ignored: what is read, a batch says.
     """
 
     inputs: Inputs
@@ -140,6 +140,7 @@ class Spec:
     feed: Feed | None = None
     predict: Predict | None = None
     prior: Tensor | None = None
+    steps: int | None = None
     reads: InitVar[object] = field(default=None, kw_only=True)
 
 

@@ -26,6 +26,7 @@ TASKS: dict[str, Task] = {
 }
 # Options without choices of their own: one value beside the default, where there is one that matters.
 VALUES: dict[str, Any] = {"layers": 2, "blocks": 1, "heads": 2, "recurrent_scale": 0.7, "forget_bias": -1.0, "k": 3}
+VALUES |= {"state": 2, "beta": 2.0, "largest": 0.5, "step": 0.5, "growth": 1.5, "kernel": 2, "levels": 1}
 
 
 def cases() -> Iterator[Any]:

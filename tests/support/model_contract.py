@@ -79,7 +79,8 @@ def stretches_are_the_whole(model: SequenceModel, x: Tensor, reads: Reads) -> No
 
 
 def states_are_encode(model: SequenceModel, x: Tensor, reads: Reads) -> None:
-    """`states` gives the features of `encode`; from what earlier steps left, those of the steps that remain."""
+    """`states` gives the features of `encode`, and so does a recurrence; from what earlier steps left, those of the
+    steps that remain."""
     whole = model.encode(x, reads).detach()
     features, series = model.states(x, reads)
     _close("states and encode", features.detach(), whole)
@@ -88,6 +89,7 @@ def states_are_encode(model: SequenceModel, x: Tensor, reads: Reads) -> None:
         assert steps == x.size(1), f"{name}: expected a state for each of {x.size(1)} steps, got {steps}"
     if model.recurrence is None:
         return
+    _close("the recurrence's features and encode", reads.pick(model.recurrence.run(x)[0]).detach(), whole)
     for cut in range(1, x.size(1)):
         carried = model.recurrence.after(x[:, :cut])
         assert carried.start == cut
@@ -172,7 +174,7 @@ def its_state_is_counted(model: SequenceModel, x: Tensor) -> None:
 
 
 def the_body_meets_its_budget(make: Callable[..., SequenceModel], budget: int) -> None:
-    """The body is within half a percent of the budget, or no hidden size near the solved one brings it nearer; beyond
+    """The body is within one percent of the budget, or no hidden size near the solved one brings it nearer; beyond
     2 % a note says so."""
     model = make(parameters=budget)
     count = count_parameters(model.body)
@@ -184,7 +186,7 @@ def the_body_meets_its_budget(make: Callable[..., SequenceModel], budget: int) -
             other = count_parameters(make(hidden=hidden).body)
         except ValueError:  # a hidden size that the model cannot have
             continue
-        assert missed <= max(0.005, abs(other / budget - 1)), (
+        assert missed <= max(0.01, abs(other / budget - 1)), (
             f"hidden size {model.hidden} gives {count} of {budget} parameters, {hidden} gives {other}"
         )
     assert (missed > OFF) == bool(model.notes), f"body holds {count} of {budget}; notes: {model.notes}"
