@@ -69,6 +69,11 @@ class Cell(Frozen):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
+    def foreign(self) -> tuple[str, ...]:
+        """Its task and model as they are written, where they are given by import path and so not of this suite."""
+        return tuple(text for text in (self.task, self.model) if ":" in Entry.parse(text).name)
+
+    @property
     def label(self) -> str:
         """For eyes: `copying / lstm / T100 / seed 0 / rate 0.01`."""
         return f"{self.task} / {self.model} / T{self.length} / seed {self.seed} / rate {self.recipe.learning_rate:g}"
