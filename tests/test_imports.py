@@ -21,7 +21,7 @@ STORE = f"{RECORDS} bench.store bench.store.*"
 BASES = "tasks.base models.base"
 VIEW = "reports.summary reports.summary.* reports.view reports.view.*"
 TABLE: list[tuple[str, str]] = [
-    ("bench.catalog", "bench.records.errors"),
+    ("bench.catalog", "bench.records.errors bench.records.code"),
     ("bench.records.*", ""),
     ("bench.store.*", RECORDS),
     ("bench.cli.*", RECORDS),

@@ -49,6 +49,7 @@ PRECISIONS = [(backend, kind) for backend in ("mkldnn", "cuda") for kind in ("al
 OF_WANDB = "wandb"  # the suite's own mirror starts threads, and sets variables, when it likes
 CALLED = (ModuleType, staticmethod, classmethod, property)
 BUILTINS = frozenset(vars(builtins)) - {"__doc__", "__spec__", "__loader__", "__package__", "__name__"}
+CACHES = frozenset({"__slotnames__", "__annotations__", "__annotations_cache__"})  # Python's own, when first asked for
 LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, resource.RLIMIT_STACK)
 
 
@@ -162,7 +163,7 @@ class _Place:
                 yield f"{self.name}.{key}"
         if len(self.names) != len(self.known):
             new = self.names.keys() - self.known
-            yield from (f"{self.name}.{key}" for key in new if self.strict or key in BUILTINS)
+            yield from (f"{self.name}.{key}" for key in new if (self.strict or key in BUILTINS) and key not in CACHES)
 
 
 def _by_torch(found: Any, before: Any) -> bool:

@@ -71,12 +71,18 @@ class Cell(Frozen):
     @property
     def foreign(self) -> tuple[str, ...]:
         """Its task and model as they are written, where they are given by import path and so not of this suite."""
-        return tuple(text for text in (self.task, self.model) if ":" in Entry.parse(text).name)
+        return tuple(text for text in (self.task, self.model) if by_path(text))
 
     @property
     def label(self) -> str:
         """For eyes: `copying / lstm / T100 / seed 0 / rate 0.01`."""
         return f"{self.task} / {self.model} / T{self.length} / seed {self.seed} / rate {self.recipe.learning_rate:g}"
+
+
+def by_path(entry: str) -> bool:
+    """Whether an entry is written by import path, `package.module:Class:option=value`, and not by a name."""
+    _, colon, rest = entry.partition(":")
+    return bool(colon) and "=" not in rest.partition(":")[0]
 
 
 def canonical_json(content: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from bench.records.result import Status
+from bench.trial.sources import CodeChangedError
 
 # torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
 # libraries, which keep memory beside torch's, are short of it in words of theirs.
@@ -23,6 +24,8 @@ OUT_OF_MEMORY = (
 def status_of(error: Exception) -> Status:
     """Return the status of a cell that raised `error`."""
     refused = any(words in str(error) for words in OUT_OF_MEMORY)
+    if isinstance(error, CodeChangedError):
+        return "invalid"
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:
         return "out_of_memory"
     if isinstance(error, OSError | ImportError | NotImplementedError):
