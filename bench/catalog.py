@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.records import foreign
+from bench.records.code import digest
 from bench.records.entry import IN_A_FILE
 from bench.records.errors import BenchError
 
@@ -171,6 +172,17 @@ def card(kind: Kind, name: str) -> Card:
             raise CatalogError(f"{_unknown(kind, name, files)}{comma}")
         name = matches[0]
     return _read(kind, name, files[name], f"{PACKAGES[kind]}.{name}", None)
+
+
+def code(*names: str) -> str | None:
+    """The sha256 of the source text that entries run, as it is now: of those given by import path, read and not
+    imported (`bench.records.code`). None where there is none: what has a name is known by its version.
+
+    Raises:
+        CatalogError: no such module.
+    """
+    modules = [name.partition(":")[0] for name in names if ":" in name]
+    return digest({module: _source(module) for module in modules}) if modules else None
 
 
 def function(kind: Kind, name: str) -> Card:

@@ -192,9 +192,10 @@ def _locks(there: bool) -> Iterator[Finding]:
 def _weights(opened: Store, key: str, sha256: str) -> Iterator[Finding]:
     path = opened.path / "weights" / f"{key}.safetensors"
     remedy = f"Remove {opened.path / 'cells' / key}.json to have the cell measured again"
-    if not path.exists():
+    held = opened.held_weights(key, sha256)
+    if held is None:
         yield Finding("wrong", "weights", f"{path} is missing", remedy)
-    elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+    elif hashlib.sha256(held).hexdigest() != sha256:
         yield Finding("wrong", "weights", f"{path} is not what its record says", remedy)
 
 

@@ -152,6 +152,7 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
 def _execute(sweep: Sweep, settings: Settings) -> int:
     from bench.cli.console import Console
     from bench.mirror import login
+    from bench.records.result import ANSWERS
     from bench.runner.runner import execute
     from bench.store import Store
 
@@ -172,6 +173,9 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
         from reports import table
 
         table.show(store, console.terminal, outcome.keys)
+    failed = sum(result.status not in ANSWERS for result in outcome.results)
+    if failed:
+        console.note(f"{failed} {'cell' if failed == 1 else 'cells'} failed: --retry-failed runs failed cells again.")
     console.note(f"Results are in {settings.store}. The same command again resumes; nothing stored is run twice.")
     if afterwards:
         console.note(

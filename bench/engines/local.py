@@ -11,7 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import wait
+from subprocess import Popen
 
+from bench.engines import offspring
 from bench.engines.base import EngineError, Report
 from bench.engines.placement import Queue, Slot, slots
 from bench.engines.worker import ALLOCATOR, Worker
@@ -56,6 +58,7 @@ class LocalEngine:
         self.retried = retried
         self._stopping = False
         self._processes: list[Worker] = []
+        self._janitor: Popen[bytes] | None = None
         self._said: set[str] = set()
 
     def __enter__(self) -> LocalEngine:
@@ -68,11 +71,16 @@ class LocalEngine:
             for line in worker.close():
                 self._say_once(line)
         self._processes = []
+        if self._janitor is not None:
+            offspring.dismiss(self._janitor)
+            self._janitor = None
 
     def _launch(self) -> list[Worker]:
         """The worker processes, started when first needed: a sweep with nothing to do starts none."""
         if not self._processes:
-            self._processes = [Worker(slot, self.surroundings) for slot in slots(self.workers, self.devices)]
+            mark = offspring.mark()
+            self._janitor = offspring.janitor(mark)
+            self._processes = [Worker(slot, self.surroundings, mark) for slot in slots(self.workers, self.devices)]
         return self._processes
 
     def stop(self) -> None:
@@ -85,21 +93,40 @@ class LocalEngine:
         Raises:
             EngineError: the worker does not start.
         """
-        worker = self._launch()[0]
-        worker.send("check", jobs)
-        while True:
-            for kind, content in worker.messages(TICK):
-                if kind == "checked":
-                    return list(content)
-            if worker.alive and not self._late(worker):
-                continue
-            if worker.ready:
-                worker.replace()
-                return []  # a worker that dies or hangs here would do so in its cell, which becomes a row
-            if worker.failed_starts + 1 >= STARTS:
-                raise _cannot_start(worker.last_words())
-            worker.restart()
-            worker.send("check", jobs)
+        waiting = _by_entries(jobs)
+        found: list[list[str]] = [[] for _ in waiting]
+        asked: dict[Worker, int] = {}
+        free = list(self._launch())
+        given = 0
+        while given < len(waiting) or asked:
+            while free and given < len(waiting):
+                worker = free.pop(0)
+                worker.check(waiting[given])
+                asked[worker], given = given, given + 1
+            wait([worker.pipe for worker in asked], timeout=TICK)
+            for worker, index in list(asked.items()):
+                answer = self._checked(worker, waiting[index])
+                if answer is not None:
+                    found[index] = answer
+                    del asked[worker]
+                    free.append(worker)
+        return list(dict.fromkeys(fault for faults in found for fault in faults))
+
+    def _checked(self, worker: Worker, jobs: list[Job]) -> list[str] | None:
+        """What a worker has found wrong with jobs; None as long as it has not said so."""
+        for kind, content in worker.messages():
+            if kind == "checked":
+                return list(content)
+        if worker.alive and not self._late(worker):
+            return None
+        if worker.ready:
+            worker.replace()
+            return []  # a worker that dies or hangs here would do so in its cell, which becomes a row
+        if worker.failed_starts + 1 >= STARTS:
+            raise _cannot_start(worker.last_words())
+        worker.restart()
+        worker.check(jobs)
+        return None
 
     def run(self, jobs: Iterable[Job | None], *, attempt: int = 1) -> Iterator[Finished]:
         """Measure the cell of every job, each at most twice, and yield each outcome as it comes. A None among the jobs
@@ -131,9 +158,16 @@ class LocalEngine:
             slot, waiting = given
             if waiting.alone:
                 self._vacate(slot)
-            (worker,) = (worker for worker in self._processes if worker.slot == slot)
+            worker = self._suited(slot, waiting.item)
             worker.start(waiting.item, waiting.attempt, alone=waiting.alone)
             self.report(worker.index, worker.cell, 0, waiting.item.steps)
+
+    def _suited(self, slot: Slot, job: Job) -> Worker:
+        """Of the idle workers on this slot's device, one whose process serves the job's entries already, where there is
+        one; it saves a start."""
+        idle = [each for each in self._processes if each.job is None and each.slot.device == slot.device]
+        entries = job.cell.foreign
+        return min(idle, key=lambda each: (not each.suits(entries), each.entries is None, each.slot != slot))
 
     def _vacate(self, slot: Slot) -> None:
         """Give back the GPU memory that idle processes of a slot's GPU keep."""
@@ -204,6 +238,14 @@ class LocalEngine:
         if not self._processes:
             raise _cannot_start(words)
         self.say(f"worker {worker.index} does not start ({words}); {len(self._processes)} go on")
+
+
+def _by_entries(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Jobs that one process may serve together: those without entries of other people, then those with each."""
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.cell.foreign, []).append(job)
+    return sorted(groups.values(), key=lambda group: len(group[0].cell.foreign))
 
 
 def _cannot_start(words: str) -> EngineError:

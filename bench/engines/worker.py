@@ -8,19 +8,26 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
-from multiprocessing import resource_tracker
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from bench.engines import offspring
 from bench.engines.placement import Slot
+from bench.engines.starting import environment, only, without_interrupts
 from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.job import Job, Surroundings
 from bench.records.result import Status
+
+if TYPE_CHECKING:
+    from bench.engines.guard import Guard
 
 CELLS_PER_WORKER = 100  # then the process is replaced: whatever a cell left behind is gone
 REPORT_SECONDS = 0.5
@@ -39,12 +46,14 @@ ALLOCATOR = {
 class Worker:
     """The parent's end of one worker process.
 
-    ready: whether its imports are done. failed_starts: how often in a row they were not. since: when it began to start,
-    and then when it began with its cell (`time.monotonic`).
+    mark: of the runner's processes. ready: whether its imports are done. failed_starts: how often in a row they were
+    not. since: when it began to start, and then when it began with its cell (`time.monotonic`). entries: those of
+    other people that the process serves, and no others; None: it has served nothing. spoilt: a cell changed it.
     """
 
-    def __init__(self, slot: Slot, surroundings: Surroundings) -> None:
+    def __init__(self, slot: Slot, surroundings: Surroundings, mark: str) -> None:
         self.slot = slot
+        self.mark = f"{mark}-{slot.index}."
         self.index = slot.index
         self.surroundings = surroundings
         self.job: Job | None = None
@@ -55,13 +64,16 @@ class Worker:
 
     def _launch(self) -> None:
         self.ready, self.served, self.since = False, 0, time.monotonic()
+        self.entries: tuple[str, ...] | None = None
+        self.spoilt = False
         self._unable: str | None = None
         self._silent = False
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, self.surroundings), daemon=True)
         defaults = ALLOCATOR | {"OMP_NUM_THREADS": str(self.surroundings.threads)}
-        with _environment(defaults), _only(self.slot.device), _without_interrupts():
+        marked = {offspring.VARIABLE: self.mark}
+        with without_interrupts(), environment(defaults), environment(marked, win=True), only(self.slot.device):
             self.process.start()
         theirs.close()
 
@@ -80,6 +92,8 @@ class Worker:
                     self.ready, self.failed_starts, self.since = True, 0, time.monotonic()
                 elif kind == "unable":
                     self._unable = content
+                elif kind == "changed":
+                    self.spoilt = True
                 elif kind == "began":
                     self.since = time.monotonic()
                     yield "report", (0, content)
@@ -101,14 +115,28 @@ class Worker:
         """The cell it is measuring."""
         return self.job.cell if self.job else None
 
+    def suits(self, entries: tuple[str, ...]) -> bool:
+        """Whether this process may serve a cell with these entries of other people."""
+        return self.alive and not self.spoilt and self.served < CELLS_PER_WORKER and self.entries in (None, entries)
+
     def start(self, job: Job, attempt: int, *, alone: bool = False) -> None:
         """Hand it a cell. alone: it has its GPU to itself."""
-        if self.served >= CELLS_PER_WORKER or not self.alive:
-            self.renew()
+        self._prepare(job.cell.foreign)
         self.job, self.attempt, self.alone = job, attempt, alone
+        self.send("run", job)
+
+    def check(self, jobs: list[Job]) -> None:
+        """Have it build these jobs, whose entries of other people are the same."""
+        self._prepare(jobs[0].cell.foreign)
+        self.send("check", jobs)
+
+    def _prepare(self, entries: tuple[str, ...]) -> None:
+        """A process that may serve these entries, in place of one that may not."""
+        if not self.suits(entries):
+            self.renew()
+        self.entries = entries
         if self.ready:
             self.since = time.monotonic()
-        self.send("run", job)
 
     def done(self, status: Status) -> None:
         """Its cell came to an end. After a shortage of memory the process is not used again; nor after an error on a
@@ -137,16 +165,20 @@ class Worker:
         self._launch()
 
     def renew(self) -> None:
-        """As `replace`, for an idle process: it may end by itself."""
-        self.dismiss()
-        self.close()
-        self._launch()
+        """As `replace`, for an idle process: where it is mirrored to W&B, it may end by itself."""
+        if self.surroundings.mirroring is not None:
+            self.dismiss()
+            self.close()
+            self._launch()
+        else:
+            self.replace()
 
     def restart(self) -> None:
         """As `replace`, for a process that did not start; its cell, if any, is handed over again."""
         self.failed_starts += 1
         self.replace()
         if self.job is not None:
+            self.entries = self.job.cell.foreign
             self.send("run", self.job)
 
     def dismiss(self) -> None:
@@ -172,63 +204,50 @@ class Worker:
         self.process.join()
         self.process.close()
         self.pipe.close()
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes started inside; the user's own settings win."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
-@contextlib.contextmanager
-def _only(device: str | None) -> Iterator[None]:
-    """Processes started inside see this GPU only: to each, its own is the first."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
-    try:
-        yield
-    finally:
-        if before is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before
-        elif device is not None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes started inside do not hear Ctrl-C, from their first instruction on; the parent hears it afterwards."""
-    resource_tracker.ensure_running()  # it would lift the mask when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        offspring.end(self.mark)
 
 
 # -- the worker's own side --------------------------------------------------------------------------------------------
 
 
-def serve(pipe: Connection, surroundings: Surroundings) -> None:
-    """What a worker process does: answer what comes over the pipe until told to quit."""
+def serve(pipe: Connection, surroundings: Surroundings) -> NoReturn:
+    """What a worker process does: answer what comes over the pipe until told to quit. Whatever a cell left running in
+    it, or raised, the process then ends."""
+    code = 1
+    try:
+        _serve(pipe, surroundings)
+        code = 0
+    except SystemExit as error:  # a cell's own
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code & 255)
+
+
+def _serve(pipe: Connection, surroundings: Surroundings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent()
+    # A cell may start processes of its own, which Python forbids to daemons. The parent ends them.
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     try:
         import torch
 
+        from bench.engines.guard import Guard
         from bench.trial import build, trial
+        from bench.trial.testing import lightning
+
+        torch.set_num_threads(surroundings.threads)
+        lightning(surroundings.accelerator)  # sets what every cell sets
     except Exception as error:
         pipe.send(("unable", f"{type(error).__name__}: {foreign.message(error)}"))
         return
-    torch.set_num_threads(surroundings.threads)
     observer = trial.observer(surroundings)
+    guard = Guard()
     pipe.send(("ready", None))
     while True:
         try:
@@ -240,13 +259,28 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
                 pipe.send(("note", line))
             return
         if kind == "check":
-            pipe.send(("checked", build.check(content)))
+            faults = build.check(content)
+            _say_changes(pipe, guard, content[0])
+            pipe.send(("checked", faults))
         else:
             pipe.send(("began", content.steps))
             finished = trial.run(content, surroundings, _Reporter(pipe), observer)
+            changed = _say_changes(pipe, guard, content)
+            finished = replace(finished, said=(*finished.said, *changed))
             for line in [*finished.said, *(observer.notes() if observer else [])]:
                 pipe.send(("note", line))
             pipe.send(("finished", finished))
+
+
+def _say_changes(pipe: Connection, guard: Guard, job: Job) -> list[str]:
+    """Have the process replaced where a cell changed it; a line for people about that."""
+    changes = guard.changes()
+    if not changes:
+        return []
+    pipe.send(("changed", None))
+    who = " and ".join(job.cell.foreign) or f"{job.cell.task} / {job.cell.model}"
+    shown = ", ".join(changes[:4]) + (f", and {len(changes) - 4} more" if len(changes) > 4 else "")
+    return [f"{who} changed the process it ran in ({shown}): what comes next runs in a new one"]
 
 
 def _die_with_parent() -> None:

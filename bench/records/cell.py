@@ -70,10 +70,21 @@ class Cell(Frozen):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
+    def foreign(self) -> tuple[str, ...]:
+        """Its task and model as they are written, where they are given by import path and so not of this suite."""
+        return tuple(text for text in (self.task, self.model) if by_path(text))
+
+    @property
     def label(self) -> str:
         """For eyes: `copying / lstm / T100 / seed 0 / rate 0.01`."""
         rate = f"{self.recipe.learning_rate:g}"
         return foreign.line(f"{self.task} / {self.model} / T{self.length} / seed {self.seed} / rate {rate}")
+
+
+def by_path(entry: str) -> bool:
+    """Whether an entry is written by import path, `package.module:Class:option=value`, and not by a name."""
+    _, colon, rest = entry.partition(":")
+    return bool(colon) and "=" not in rest.partition(":")[0]
 
 
 def canonical_json(content: Any) -> str:

@@ -55,7 +55,7 @@ def row(result: Result) -> dict[str, Any]:
         "key": cell.key,
         "task_version": cell.versions.task,
         "model_version": cell.versions.model,
-        "code": cell.code,
+        "code": cell.code[:8] if cell.code else "not recorded" if cell.foreign else None,
     }
     values |= {RECIPE[name]: value for name, value in cell.recipe.values.items()}
     if result.provenance is not None:

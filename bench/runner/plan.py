@@ -78,9 +78,16 @@ def plan(sweep: Sweep) -> list[Planned]:
             model = catalog.card("model", model_entry.name)
             model_text = _canonical(model, model.values(model_entry.options))
             versions = Versions(task=task.version, model=model.version)
+            code = catalog.code(task.name, model.name)
             for length, seed, recipe in _recipes(sweep, task, model):
                 cell = Cell(
-                    task=task_text, model=model_text, length=length, seed=seed, recipe=recipe, versions=versions
+                    task=task_text,
+                    model=model_text,
+                    length=length,
+                    seed=seed,
+                    recipe=recipe,
+                    versions=versions,
+                    code=code,
                 )
                 planned.append(Planned(cell, task.name, tuple(options.items()), request))
     return sorted(dict.fromkeys(planned), key=lambda item: item.cell.length)

@@ -11,6 +11,7 @@ store     keeps the result                                     bench.store
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ def execute(
     """
     planned = plan(sweep)
     _tidy(store, console)
+    _warn(planned, store, console)
     corpora = Corpora(planned, share(planned, part), resolve, console.note)
     ledger = Ledger(store, console.skipped, retry_failed=retry_failed)
     ledger.write_down(_asked(sweep, planned, corpora))
@@ -107,6 +109,24 @@ def _tidy(store: Store, console: Console) -> None:
     if store.hard_links is False:
         console.note(f"{store.path} has no hard links: let no two runners write to it (see python -m bench.doctor)")
     forget_the_dead(store)
+
+
+def _warn(planned: list[Planned], store: Store, console: Console) -> None:
+    """Say where the store holds results of the same names, measured with other code."""
+    now = {item.cell.foreign: item.cell.code for item in planned if item.cell.foreign}
+    if not now:
+        return
+    others = Counter(
+        (result.cell.foreign, result.cell.code)
+        for result in store.results()
+        if result.cell.foreign in now and result.cell.code != now[result.cell.foreign]
+    )
+    for (names, code), count in others.items():
+        cells = "1 result" if count == 1 else f"{count} results"
+        which = f"{code[:8] if code else 'not recorded'}; now {(now[names] or '')[:8]}"
+        console.note(
+            f"the store holds {cells} of {' and '.join(names)} with other code ({which}): they are not used here"
+        )
 
 
 def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora) -> Asked:

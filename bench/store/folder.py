@@ -89,7 +89,8 @@ class Folder(Generic[Record]):
         return False
 
     def move_aside(self, path: Path) -> bool:
-        """Move a file to the store's folder `corrupt`; False where another runner was faster.
+        """Move a corrupt file to the store's folder `corrupt`; False where another runner was faster. A whole record
+        that took its place meanwhile is put back: this process may have been stopped since it looked.
 
         Raises:
             OSError: it cannot be moved.
@@ -100,7 +101,14 @@ class Folder(Generic[Record]):
             self.files.replace(path, target)
         except FileNotFoundError:
             return False
-        return True
+        try:
+            line = read(self.files, target)
+            self._decode(path.stem, line)
+        except CorruptRecordError:
+            return True
+        self.files.publish(path, line)
+        self.files.unlink(target)
+        return False
 
     def _read(self, path: Path) -> Record:
         return self._decode(path.stem, read(self.files, path))

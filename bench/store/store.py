@@ -2,7 +2,8 @@
 
     cells/<key>.json                 answers (ok, diverged)
     failures/<key>-<attempt>.json    everything else, so that an answer is never rewritten
-    weights/<key>.safetensors        final weights, linked before the record that holds their sha256
+    weights/<key>.safetensors        final weights, whole before the record that holds their sha256;
+                                     <key>-<12 digits of sha256> where they were written without the lock
     sweeps/<hash>.json               what was asked, written before anything runs (`bench.records.asked`)
     checkpoints/<key>.pt             how far a long cell came, until its answer is here (`bench.trial.checkpoint`)
     running/, leases/                who is at work, and at what (`bench.store.leases`)
@@ -102,9 +103,8 @@ class Store:
         """Store a result; False where an answer for this cell is there already (it stays as it is)."""
         with self.writing():
             if result.status in ANSWERS:
-                # Two writers of one cell may hold different weights (of two devices, say): one after the other.
-                with self.files.lock(self.path / "cells"):
-                    published = self._publish_answer(result, weights)
+                with self.files.lock(self.path / "cells") as locked:
+                    published = self._publish_answer(result, weights, locked=locked)
                 with contextlib.suppress(OSError):  # most have none; one that stays is removed by the next sweep
                     self.files.unlink(self.checkpoints / f"{result.cell.key}.pt")
                 return published
@@ -116,13 +116,24 @@ class Store:
                     return True
                 attempt += 1
 
-    def _publish_answer(self, result: Result, weights: bytes | None) -> bool:
+    def _publish_answer(self, result: Result, weights: bytes | None, *, locked: bool) -> bool:
+        """Store weights, then the record that names them.
+
+        Two writers of one cell may hold different weights (of two devices, say). Only who holds the lock writes under
+        the cell's own name. A writer that waited too long, for one that was stopped inside, names its weights by their
+        content: whenever the stopped one goes on, it overwrites nothing that a record speaks of.
+        """
         key = result.cell.key
         if not self.cells.make_room(key):
             return False
+        plain = self._weights(key)
         if weights is not None:
-            self.files.put(self._weights(key), weights)
-        return self.files.publish(self.cells.file(key), encode(result))
+            digest = hashlib.sha256(weights).hexdigest()
+            self.files.put(plain if locked else self._weights(key, digest), weights)
+        published = self.files.publish(self.cells.file(key), encode(result))
+        if weights is not None and locked and not published:
+            self.files.unlink(plain)  # the record that was faster has its weights elsewhere
+        return published
 
     def publish_kept(self, kind: str, record: Kept) -> bool:
         """Store a record of one of `KINDS`; False where there is one of its key already (it stays as it is)."""
@@ -222,20 +233,28 @@ class Store:
         answer = self.answer(key)
         if answer is None or answer.weights_sha256 is None:
             raise StoreError(f"the store {self.path} holds no weights of cell {key}")
-        try:
-            held = read(self.files, self._weights(key))
-        except FileNotFoundError:
-            held = b""
-        if hashlib.sha256(held).hexdigest() != answer.weights_sha256:
+        held = self.held_weights(key, answer.weights_sha256)
+        if held is None or hashlib.sha256(held).hexdigest() != answer.weights_sha256:
             raise StoreError(
                 f"{self._weights(key)} is not what its record says (expected sha256 {answer.weights_sha256}). "
                 f"Remove {self.cells.file(key)} and run the sweep again to measure the cell anew."
             )
         return held
 
+    def held_weights(self, key: str, sha256: str) -> bytes | None:
+        """Return what lies where the weights of this sha256 belong, whatever it is; None where nothing does."""
+        held = None
+        for path in (self._weights(key, sha256), self._weights(key)):
+            with contextlib.suppress(FileNotFoundError):
+                held = read(self.files, path)
+                if hashlib.sha256(held).hexdigest() == sha256:
+                    return held
+        return held
+
     def orphans(self) -> list[Path]:
         """Weights without an answer: their writer died before the record. The cell's next run replaces them."""
-        return [path for path in sorted((self.path / "weights").glob("[!.]*")) if not self.has(path.stem)]
+        found = sorted((self.path / "weights").glob("[!.]*"))
+        return [path for path in found if not self.has(path.stem.partition("-")[0])]
 
     def leftovers(self) -> list[Path]:
         """Temporary files of writers that are dead; checkpoints of and leases on cells that have their answer."""
@@ -249,8 +268,10 @@ class Store:
         """The folder of what unfinished cells wrote, absolute; there may be none."""
         return self.path.resolve() / "checkpoints"
 
-    def _weights(self, key: str) -> Path:
-        return self.path / "weights" / f"{key}.safetensors"
+    def _weights(self, key: str, sha256: str | None = None) -> Path:
+        """The cell's own name, or one that is told by the content."""
+        name = key if sha256 is None else f"{key}-{sha256[:12]}"
+        return self.path / "weights" / f"{name}.safetensors"
 
     # -- order --------------------------------------------------------------------------------------------------------
 

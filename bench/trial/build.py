@@ -18,6 +18,7 @@ from bench.records.cell import Cell, Entry
 from bench.records.errors import BenchError
 from bench.records.job import Job, Source
 from bench.records.recipe import ByValue, Recipe
+from bench.trial import sources
 from models.base import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, SequenceModel, hidden_states
 from tasks.base import Task, generator
 
@@ -48,6 +49,7 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     model_class = model_card.load()
     if not (inspect.isclass(model_class) and issubclass(model_class, SequenceModel)):
         raise ValueError(f"{model_entry.name} must be a subclass of models.base.SequenceModel")
+    sources.unchanged(cell)
     seed_everything(generator(cell.seed, "initialisation").initial_seed())
     with _sized(model_entry.name, recipe):
         model: SequenceModel = model_class(

@@ -10,7 +10,6 @@ depends on (seed, s) only, and all else that training reads is in the file. What
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import time
@@ -161,7 +160,6 @@ class Keeper(Callback):
         self._last = time.monotonic()
 
 
-@functools.cache
 def suite(*classes: type) -> str:
     """Of the sources of this suite and of `classes`, 12 hexadecimal digits: a cell is never measured half by one
     version, half by another."""

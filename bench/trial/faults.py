@@ -9,6 +9,7 @@ import torch
 
 from bench.records import foreign
 from bench.records.result import Status
+from bench.trial.sources import CodeChangedError
 
 # torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
 # libraries, which keep memory beside torch's, are short of it in words of theirs.
@@ -27,7 +28,7 @@ class InvalidError(Exception):
 
 def status_of(error: Exception) -> Status:
     """Return the status of a cell that raised `error`."""
-    if isinstance(error, InvalidError):
+    if isinstance(error, InvalidError | CodeChangedError):
         return "invalid"
     refused = any(words in foreign.message(error) for words in OUT_OF_MEMORY)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:

@@ -6,15 +6,39 @@ import hashlib
 import inspect
 from pathlib import Path
 
+from bench import catalog
+from bench.records.cell import Cell, Entry
+from bench.records.code import SUITE, digest
+
+
+class CodeChangedError(Exception):
+    """Source text that is not the one that a cell is about."""
+
+
+def unchanged(cell: Cell) -> None:
+    """See that the source text is the cell's own, after it was imported.
+
+    Raises:
+        CodeChangedError: it is another. The cell then has no score.
+    """
+    found = catalog.code(*(Entry.parse(text).name for text in cell.foreign)) if cell.code is not None else None
+    if found != cell.code:
+        raise CodeChangedError(
+            f"the code of {' and '.join(cell.foreign)} is not what the sweep was planned with: expected sha256 "
+            f"{(cell.code or '')[:8]}, got {(found or 'none')[:8]}. Run the same command again; on a cluster, install "
+            f"the same on every node."
+        )
+
 
 def sources(*classes: type) -> str:
     """The sha256 over every source file that a cell's numbers may depend on, names included; also over the files of
-    `classes`, which may be a user's own."""
-    digest = hashlib.sha256()
+    `classes`, which may be a user's own, and what these import of their own."""
+    whole = hashlib.sha256()
     root = Path(__file__).parents[2]
     for package in ("bench", "tasks", "models"):
         for path in sorted((root / package).rglob("*.py")):
-            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
-    for each in classes:
-        digest.update(Path(inspect.getfile(each)).read_bytes())
-    return digest.hexdigest()
+            whole.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    own = {each.__module__: Path(inspect.getfile(each)) for each in classes}
+    own = {name: path for name, path in own.items() if name.partition(".")[0] not in SUITE}
+    whole.update(digest(own).encode() if own else b"")
+    return whole.hexdigest()

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
 
 from tasks.base.batch import Batch, Reads
 from tasks.base.spec import Evaluation
@@ -41,7 +42,9 @@ class RatioMetric(Metric, ABC):
         self.denominators.append(denominators.double())
 
     def compute(self) -> Evaluation:
-        return ratio_of_sums(torch.cat(self.numerators).cpu(), torch.cat(self.denominators).cpu(), self.extras())
+        # Of several processes, torchmetrics has joined the lists to one tensor already.
+        numerators, denominators = dim_zero_cat(self.numerators), dim_zero_cat(self.denominators)
+        return ratio_of_sums(numerators.cpu(), denominators.cpu(), self.extras())
 
     def extras(self) -> dict[str, float]:
         """Further named figures of the same pass."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -20,13 +22,14 @@ import pytest
 from rich.console import Console as Terminal
 
 from bench.cli.console import Console
+from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner import runner
 from bench.store import Store, StoreError, files
 from tests.reliability import damage
 from tests.support.factories import a_cell, a_failure, a_result, an_asked
 from tests.support.fake_engine import FakeEngine
-from tests.support.faults import CALLS, FailingFiles, WithoutLinks
+from tests.support.faults import CALLS, FailingFiles, StoppingFiles, WithoutLinks
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,8 +129,6 @@ def test_a_corrupt_sweep_is_moved_aside_too(tmp_path: Path) -> None:
 
 
 def test_weights_are_checked_where_they_are_read(tmp_path: Path) -> None:
-    import hashlib
-
     store = Store(tmp_path, create=True)
     result = a_result(weights_sha256=hashlib.sha256(b"weights").hexdigest())
     store.publish(result, b"weights")
@@ -202,6 +203,55 @@ def test_a_stopped_writer_blocks_nobody(held: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     assert Store(held).publish(a_result(), b"weights")
     assert Store(held).answer(a_cell().key) == a_result()
+
+
+def an_answer_of(writer: str) -> tuple[Result, bytes]:
+    weights = writer.encode()
+    return a_result(notes=(writer,), weights_sha256=hashlib.sha256(weights).hexdigest()), weights
+
+
+def stopped_at(path: Path, k: int, *, late: bool) -> int | None:
+    """A process that publishes, and is stopped at its k-th call; None where it came to its end before."""
+    process = os.fork()
+    if process == 0:
+        with contextlib.suppress(BaseException):
+            Store(path, files=StoppingFiles(k, late=late)).publish(*an_answer_of("stopped"))
+        os._exit(0)
+    _, status = os.waitpid(process, os.WUNTRACED)
+    return process if os.WIFSTOPPED(status) else None
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("end", [signal.SIGCONT, signal.SIGKILL])
+def test_a_writer_stopped_anywhere_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals, broken: bool
+) -> None:
+    """Stopped before and after each of its calls, longer than anybody waits for the lock; another one publishes; then
+    the stopped one goes on, or is killed. broken: where both find a corrupt record."""
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.02)
+    stops = 0
+    for late in (False, True):
+        for k in range(100):
+            path = tmp_path / f"{k}-{late}"
+            store = Store(path, create=True)
+            key = a_cell().key
+            if broken:
+                (path / "cells" / f"{key}.json").write_bytes(b"{}")
+            process = stopped_at(path, k, late=late)
+            if process is None:
+                break
+            stops += 1
+            taken = store.publish(*an_answer_of("second"))
+            before = (path / "cells" / f"{key}.json").read_bytes()
+            os.kill(process, end)
+            os.waitpid(process, 0)
+            (answer,) = Store(path).answers()
+            assert answer.notes == (("second",) if taken else ("stopped",)), (k, late)
+            assert (path / "cells" / f"{key}.json").read_bytes() == before, (k, late)
+            assert Store(path).weights(key) == answer.notes[0].encode(), (k, late)
+            assert not Store(path).publish(*an_answer_of("third"))
+            assert Store(path).orphans() == []
+    assert stops >= 20
 
 
 def test_a_writer_waits_for_its_turn(held: Path) -> None:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tasks.base import Spec
 from tests.support.examples import Misbehaving
 
@@ -20,6 +22,8 @@ class Marks(Misbehaving):
         self.marks, self.pause, self.company, self.marked = Path(marks), pause, company, False
 
     def misbehave(self) -> None:
+        if not (self.training and torch.is_grad_enabled()):
+            return  # it is looked at, not trained
         if not self.marked:
             self.marked = True
             deadline = time.monotonic() + 60
@@ -36,7 +40,8 @@ class StarvesOnce(Marks):
         super().__init__(spec, marks=marks, **common)
 
     def misbehave(self) -> None:
-        first = not self.marked and not any(self.marks.iterdir())
+        trained = self.training and torch.is_grad_enabled()
+        first = trained and not self.marked and not any(self.marks.iterdir())
         super().misbehave()
         if first:
             raise MemoryError

@@ -83,6 +83,8 @@ class FailingFiles(CountingFiles):
 class DyingFiles(CountingFiles):
     """The process is killed at the k-th call (from 0), before or after it happens."""
 
+    end = signal.SIGKILL
+
     def __init__(self, k: int, *, late: bool) -> None:
         super().__init__()
         self.k, self.late = k, late
@@ -97,7 +99,13 @@ class DyingFiles(CountingFiles):
 
     def _die(self) -> None:
         if len(self.calls) - 1 == self.k:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.end)
+
+
+class StoppingFiles(DyingFiles):
+    """The process is stopped at the k-th call (from 0), before or after it happens; it goes on when told to."""
+
+    end = signal.SIGSTOP
 
 
 class WithoutLinks(Files):

@@ -70,6 +70,7 @@ class ClusterEngine:
         self._failures = 0  # of actors or their processes in a row that did not start
         self._asked = 0.0
         self._stopping = False
+        self._said: set[str] = set()
 
     def __enter__(self) -> ClusterEngine:
         return self
@@ -296,6 +297,8 @@ class ClusterEngine:
             self._replace(held)
         else:
             self._failures = 0
+            for line in finished.said:
+                self._say_once(line)
         status = finished.record.status
         if status in RETRIED and waiting.attempt < ATTEMPTS:
             if not self._stopping:  # else the cell stays missing, and has all its attempts when the sweep resumes
@@ -303,6 +306,11 @@ class ClusterEngine:
                 queue.again(waiting.item, waiting.attempt + 1, alone=on_gpu and status == "out_of_memory")
             return
         yield finished
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self.say(line)
 
     @staticmethod
     def _crashed(waiting: Waiting[Job], error: Exception) -> Finished:

@@ -115,9 +115,11 @@ def test_a_process_killed_from_outside_is_named(engine: LocalEngine, monkeypatch
     list(engine.run(GOOD[:2]))  # both workers are up
     running = engine.run([a_job(f"{EXAMPLES}:Sleeps")])
     before = set(pids())
+    heard: list[Cell | None] = []
 
     def report(worker: int, cell: Cell | None, step: int, steps: int) -> None:
-        if cell is not None:
+        heard.append(cell)
+        if len(heard) == 2:  # it was handed over, and it began
             monkeypatch.setattr(engine, "report", lambda *_: None)
             os.kill(engine._processes[worker].process.pid or 0, signal.SIGKILL)
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,6 +11,8 @@ from torch import Tensor
 from tasks.base import Batch, Evaluation, Reads
 from tasks.base.metrics import BLOCKS, RatioMetric, per_sequence, ratio_of_sums
 from tests.support.batches import a_batch
+
+ROOT = Path(__file__).parents[3]
 
 
 class Share(RatioMetric):
@@ -56,3 +62,15 @@ def test_blocks_are_at_most_64_even_and_keep_the_sums(units: int) -> None:
 
 def test_nothing_over_nothing_is_zero() -> None:
     assert ratio_of_sums(torch.zeros(3), torch.zeros(3)).score == 0
+
+
+def test_a_score_of_two_processes_is_that_of_one() -> None:
+    """Lightning joins what the processes counted."""
+
+    def score(processes: str) -> str:
+        command = [sys.executable, "-m", "tests.support.two_devices", processes]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+        assert done.returncode == 0, done.stderr
+        return next(line for line in done.stdout.splitlines() if line.startswith("score "))
+
+    assert score("2") == score("1")

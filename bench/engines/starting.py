@@ -1,0 +1,42 @@
+"""What a worker process finds when it starts: its environment, its GPU, and no interrupts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+
+
+@contextlib.contextmanager
+def environment(values: dict[str, str], *, win: bool = False) -> Iterator[None]:
+    """Environment variables for processes started inside. win: over the user's own settings."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({name: value for name, value in values.items() if win or before[name] is None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def only(device: str | None) -> Iterator[None]:
+    """Processes started inside see this GPU only: to each, its own is the first."""
+    with environment({} if device is None else {"CUDA_VISIBLE_DEVICES": device}, win=True):
+        yield
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Processes started inside do not hear Ctrl-C, from their first instruction on; the parent hears it afterwards."""
+    resource_tracker.ensure_running()  # it would lift the mask when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
