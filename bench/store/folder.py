@@ -104,7 +104,7 @@ class Folder(Generic[Record]):
         try:
             line = read(self.files, target)
             self._decode(path.stem, line)
-        except CorruptRecordError:
+        except (CorruptRecordError, StoreError, OSError):  # not even a file, perhaps
             return True
         self.files.publish(path, line)
         self.files.unlink(target)
