@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -57,6 +58,27 @@ def test_leases_of_the_dead_here_and_elsewhere_block_nobody(tmp_path: Path, age:
     assert len(begun) == 8
 
 
+def stop_outside_locks(store: Path, processes: list[int]) -> None:
+    """Stop processes while nobody holds a lock of the store: one that is stopped inside makes every other wait."""
+    while True:
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        if all(is_free(lock) for lock in store.glob(".*.lock")):
+            return
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def is_free(lock: Path) -> bool:
+    with open(lock) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
+
+
 def test_a_suspended_runner_wakes_up_and_changes_nothing(tmp_path: Path) -> None:
     """It is stopped with cells at hand, others measure them, then it goes on: the first results stay."""
     store = tmp_path / "store"
@@ -65,8 +87,7 @@ def test_a_suspended_runner_wakes_up_and_changes_nothing(tmp_path: Path) -> None
             time.sleep(0.01)
         stopped = herd.running[0]
         processes = [stopped.pid, *children(stopped.pid)]
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        stop_outside_locks(store, processes)
         for run in herd.running[1:]:
             run.communicate(timeout=60)
             assert run.returncode == 0
