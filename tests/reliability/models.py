@@ -15,7 +15,6 @@ import torch
 from tasks.base import Spec
 from tests.support.examples import Misbehaving
 
-
 BEGUN: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
 
 
