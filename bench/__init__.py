@@ -13,7 +13,7 @@ __all__ = ["load"]
 
 
 def load(store: Path | str = "results") -> pandas.DataFrame:
-    """The results of a store as a DataFrame: one row per cell, columns as in docs/results-format.md.
+    """Return the results of a store as a DataFrame: one row per cell, columns as in docs/results-format.md.
 
     Raises:
         StoreError: there is no store at this path, or its records are of a newer schema.

@@ -20,8 +20,8 @@ from pathlib import Path
 
 LOCK_SECONDS = 10.0  # a writer holds the lock for milliseconds; one that was stopped must not block the others
 YOUNG = 60.0  # seconds in which a temporary file is never taken for a leftover, whoever wrote it
-OLD = 86_400.0  # seconds after which it is one, even of a writer on another host
-# What systems answer where a call is not known to the file system at all, as against one that failed.
+OLD = 86_400.0  # seconds after which it is a leftover, even one of a writer on another host
+# Error codes of a call that the file system does not know at all, as against one that failed.
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
 NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF})
 NO_FILE = frozenset({errno.ELOOP, errno.ENXIO})
@@ -29,7 +29,7 @@ NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL
 
 
 def _host() -> str:
-    """Where process numbers mean the same: the host since it was started and, in a container, its own numbering."""
+    """Return a hash of the host, its start and, in a container, its process numbering: where process numbers agree."""
     boot, numbering = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     parts = [platform.node()]
     with contextlib.suppress(OSError):  # not on Linux
@@ -42,19 +42,19 @@ _TEMPORARY = re.compile(r"^\..+~(?P<host>[0-9a-f]{8})~(?P<process>\d+)~[0-9a-f]{
 
 
 class Files:
-    """The operating system's files. The first methods are single calls; those below `whole or absent` are made of
-    them. All of them raise OSError."""
+    """The calls that a store makes to the operating system. The first methods do one thing each; those below `whole or
+    absent` are made of them. All of them raise OSError."""
 
     def make_folder(self, path: Path) -> None:
-        """A folder, with those above it; it may be there."""
+        """Make a folder, and those above it where they are missing; it may exist."""
         path.mkdir(parents=True, exist_ok=True)
 
     def create(self, path: Path) -> int:
-        """A descriptor of a new file."""
+        """Create a file, which must not exist yet, and return its descriptor."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
 
     def write(self, descriptor: int, content: memoryview) -> int:
-        """How many bytes were taken."""
+        """Write bytes to a descriptor; return how many of them were taken."""
         return os.write(descriptor, content)
 
     def sync(self, descriptor: int) -> None:
@@ -62,15 +62,15 @@ class Files:
         os.fsync(descriptor)
 
     def close(self, descriptor: int) -> None:
-        """Give the descriptor back."""
+        """Close a descriptor."""
         os.close(descriptor)
 
     def link(self, source: Path, target: Path) -> None:
-        """A second name, which must not exist yet."""
+        """Give a file a second name, which must not exist yet."""
         os.link(source, target)
 
     def replace(self, source: Path, target: Path) -> None:
-        """Another name, which may exist."""
+        """Rename a file; a file that has the new name already is replaced."""
         os.replace(source, target)
 
     def unlink(self, path: Path) -> None:
@@ -78,8 +78,8 @@ class Files:
         path.unlink()
 
     def read(self, path: Path) -> bytes:
-        """All of a file. What is none (a pipe, a device, a folder, a socket, a loop of links) reads as empty: its end
-        may never come."""
+        """Return the bytes of a file. What is no file (a pipe, a device, a folder, a socket, a loop of links) reads as
+        empty, because its end may never come."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
@@ -99,7 +99,7 @@ class Files:
         os.utime(path)
 
     def modified(self, path: Path) -> float:
-        """When a file was last written or touched, by the file system's clock. It is opened, as in `refresh`."""
+        """Return when a file was last written or touched, by the file system's clock. It is opened, as in `refresh`."""
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             return os.fstat(descriptor).st_mtime
@@ -107,7 +107,7 @@ class Files:
             os.close(descriptor)
 
     def refresh(self, path: Path) -> None:
-        """See a folder's names as they are now: network file systems answer from a cache until it is opened."""
+        """Open a folder, because a network file system lists its names from a cache until it is opened."""
         os.close(os.open(path, os.O_RDONLY))
 
     def sync_folder(self, path: Path) -> None:
@@ -124,7 +124,7 @@ class Files:
     # -- whole or absent ----------------------------------------------------------------------------------------------
 
     def publish(self, final: Path, content: bytes) -> bool:
-        """Write `content` under a name that must not exist yet; False where it does. The first writer wins."""
+        """Write `content` under a new name; return False where the name exists. The first writer wins."""
         with self._temporary(final, content) as temporary:
             try:
                 self.link(temporary, final)
@@ -142,19 +142,19 @@ class Files:
         return True
 
     def put(self, final: Path, content: bytes) -> None:
-        """Write `content` under a name that may exist."""
+        """Write `content` under a name that may exist; the last writer wins."""
         with self._temporary(final, content) as temporary:
             self.replace(temporary, final)
         self.sync_folder(final.parent)
 
     def now(self, folder: Path) -> float:
-        """The time by the clock of a folder's file system, as `modified` gives it."""
+        """Return the time by the clock of a folder's file system, as `modified` gives it."""
         with self._temporary(folder / "clock", b"") as path:
             return self.modified(path)
 
     @contextlib.contextmanager
     def _temporary(self, final: Path, content: bytes) -> Iterator[Path]:
-        """A synced file in the folder of `final`, gone afterwards."""
+        """Write a synced file in the folder of `final`; yield its path, and remove it afterwards."""
         path = final.parent / f".{final.name}~{HOST}~{os.getpid()}~{secrets.token_hex(4)}"
         try:
             descriptor = self.create(path)
@@ -172,10 +172,11 @@ class Files:
 
     @contextlib.contextmanager
     def lock(self, path: Path) -> Iterator[bool]:
-        """Keep other writers out of a folder. The system lifts the lock with its process, so none is ever stale. Gives
-        False where there are no locks, or where a writer that was stopped holds this one: nobody waits for ever.
+        """Keep other writers out of a folder; yield whether the lock is held. The system lifts a lock when its process
+        ends, so none is ever stale. False where the file system has no locks, or where a writer that was stopped holds
+        this one, because nobody may wait for ever.
 
-        What is locked is a file beside the folder: on NFS a lock on a folder holds on its own host only."""
+        A file beside the folder is locked, because on NFS a lock on a folder holds on its own host only."""
         descriptor = os.open(path.parent / f".{path.name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             yield self._acquire(descriptor)
@@ -198,7 +199,7 @@ class Files:
         return False
 
     def has_links(self, folder: Path) -> bool:
-        """Whether `folder`, which must be writable, lies on a file system with hard links."""
+        """Return whether `folder`, which must be writable, lies on a file system with hard links."""
         probe = folder / f".probe~{HOST}~{os.getpid()}~{secrets.token_hex(4)}"
         second = folder / f".probe~{HOST}~{os.getpid()}~{secrets.token_hex(4)}"
         probe.touch(exist_ok=False)
@@ -216,20 +217,20 @@ class Files:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files of writers that are dead (on this host) or silent for a day (on another)."""
-    found = []
+    """Return the temporary files in `folder` whose writer on this host is dead, and those older than a day."""
+    paths = []
     for path in sorted(folder.glob(".*~*")):
         match = _TEMPORARY.match(path.name)
         with contextlib.suppress(FileNotFoundError):
             age = time.time() - path.stat().st_mtime
             dead = match is not None and match["host"] == HOST and not alive(int(match["process"]))
             if match and (age > OLD or (dead and age > YOUNG)):
-                found.append(path)
-    return found
+                paths.append(path)
+    return paths
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this host exists."""
+    """Return whether a process of this host exists."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

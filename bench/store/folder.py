@@ -1,4 +1,4 @@
-"""One folder of a store: sealed records of one kind, one file each, that are published once and read ever after."""
+"""One folder of a store: sealed records of one kind, a file each, that are published once and never changed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DAMAGE = (CorruptRecordError, UnreadableRecordError)
 
 
 class Folder(Generic[Record]):
-    """The records below `path`.
+    """The records in the folder `path`.
 
-    decode: makes a record of a file's name, without its ending, and of its line; raises CorruptRecordError where the
+    decode: makes a record from a file's name, without its ending, and its line; raises CorruptRecordError where the
     line does not match its checksum, or where the record belongs under another name.
-    corrupt: takes up the corrupt files that are met; the folders of a store share it.
+    corrupt: the list to which corrupt files are added when they are read; the folders of a store share it.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Folder(Generic[Record]):
         self._decode, self._corrupt = decode, corrupt
 
     def file(self, name: str) -> Path:
-        """Return where the record of this name lies, whether there is one or not."""
+        """Return the path of the record of this name, whether there is one or not."""
         return self.path / f"{name}.json"
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of this name, corrupt or whole."""
+        """Return whether there is a file of this name, corrupt or whole."""
         return self.file(name).exists()
 
     def get(self, name: str) -> Record | None:
@@ -59,7 +59,7 @@ class Folder(Generic[Record]):
                     self._corrupt.append(path)
 
     def make_room(self, name: str) -> bool:
-        """Move a corrupt record of this name aside; False where a whole one is there.
+        """Move a corrupt record of this name aside; return False where a whole one is there.
 
         Raises:
             OSError: it cannot be moved.
@@ -71,7 +71,7 @@ class Folder(Generic[Record]):
         return True
 
     def publish(self, name: str, line: bytes) -> bool:
-        """Store a record; False where a whole one of this name is there already: it stays as it is.
+        """Store a record; return False where a whole one of this name is there already, which stays as it is.
 
         Raises:
             OSError: it cannot be written.
@@ -79,7 +79,7 @@ class Folder(Generic[Record]):
         return self.make_room(name) and self.files.publish(self.file(name), line)
 
     def is_corrupt(self, path: Path) -> bool:
-        """Whether the file is there, and corrupt."""
+        """Return whether the file is there, and corrupt."""
         try:
             self._read(path)
         except FileNotFoundError:
@@ -89,8 +89,8 @@ class Folder(Generic[Record]):
         return False
 
     def move_aside(self, path: Path) -> bool:
-        """Move a corrupt file to the store's folder `corrupt`; False where another runner was faster. A whole record
-        that took its place meanwhile is put back: this process may have been stopped since it looked.
+        """Move a corrupt file to the store's folder `corrupt`; return False where another runner moved it first. A
+        whole record that took its place meanwhile is put back: this process may have been stopped since it looked.
 
         Raises:
             OSError: it cannot be moved.

@@ -1,12 +1,12 @@
-"""Several runners on one store: who is at work, and who measures which cell.
+"""Several runners on one store: which of them are at work, and which of them measures which cell.
 
-    running/<runner>.json    a runner; its file is touched every few seconds as long as it lives
+    running/<runner>.json    a runner; it touches this file every few seconds as long as it lives
     leases/<key>             the cell with this key is being measured; holds the runner's name
 
-A lease holds as long as its runner lives: its file was touched within EXPIRY seconds and, on this host, its process
-exists. Ages are taken by the file system's clock, since hosts' clocks differ. A lease that lapsed goes to the next
-runner that asks for it, so that nobody ever waits for the dead. Leases keep work from being done twice; that a cell has
-one result does not depend on them: the first one published stays, also where a runner that was suspended wakes up.
+A lease holds as long as its runner lives: the runner's file was touched within EXPIRY seconds and, on this host, its
+process exists. Ages are taken by the file system's clock, because hosts' clocks differ. A lease that lapsed goes to the
+next runner that asks for it, so that no runner ever waits for a dead one. Leases keep work from being done twice; they
+are not what gives a cell one result: the first result published stays, also where a suspended runner wakes up.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from bench.store.files import HOST, Files, alive
 from bench.store.store import Store
 
 BEAT = 10.0  # seconds between two touches
-EXPIRY = 60.0  # seconds without one, after which a runner is taken for dead
-GONE = frozenset({errno.ENOENT, errno.ESTALE})  # also in the words of a network file system that had the file open
+EXPIRY = 60.0  # seconds without a touch, after which a runner is taken for dead
+GONE = frozenset({errno.ENOENT, errno.ESTALE})  # ESTALE: from a network file system that had the file open
 _NAME = re.compile(r"(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A process that runs a sweep. leases: how many cells it measures now; started: seconds since 1970."""
+    """A process that runs a sweep, as its file describes it. leases: how many cells it measures now; started: seconds
+    since 1970."""
 
     sweep: str
     host: str
@@ -49,7 +50,7 @@ class Runner:
 
 
 class Leases:
-    """One runner's leases on the cells of a store, from entering to leaving.
+    """One runner's leases on the cells of a store, held inside a `with` statement.
 
     Raises:
         StoreError: entering, or taking a lease: the store cannot be written.
@@ -87,17 +88,17 @@ class Leases:
         self._beating.join()
         for key in list(self._held):
             self.release(key)
-        with contextlib.suppress(OSError):  # it lapses by itself
+        with contextlib.suppress(OSError):  # a file that stays is no longer touched, so it lapses
             self.files.unlink(self._own)
 
     def take(self, key: str) -> bool:
-        """Whether this runner may measure a cell: no other that lives does."""
+        """Lease a cell to this runner; return False where another runner that lives has the lease."""
         path = self._leases / key
         with self.store.writing():
-            if self._others(path):
+            if self._is_others(path):
                 return False
-            with self.files.lock(self._leases):  # of two that find it free or lapsed, the second finds it taken
-                if self._others(path):
+            with self.files.lock(self._leases):  # of two that see it free or lapsed, only the first takes it
+                if self._is_others(path):
                     return False
                 self.files.put(path, self.name.encode())
         self._held.add(key)
@@ -107,12 +108,13 @@ class Leases:
         """Give a lease back: the cell's result is stored, or it will not be measured."""
         self._held.discard(key)
         path = self._leases / key
-        with contextlib.suppress(OSError), self.files.lock(self._leases):  # it lapses by itself
-            if _holder(self.files, path) == self.name:  # not where it went to another, this runner being suspended
+        with contextlib.suppress(OSError), self.files.lock(self._leases):  # a lease that stays lapses
+            if _holder(self.files, path) == self.name:  # it went to another runner where this one was suspended
                 self.files.unlink(path)
 
-    def _others(self, path: Path) -> bool:
-        """Whether a lease is another runner's that lives. The clock is read once a second at most: that is a file."""
+    def _is_others(self, path: Path) -> bool:
+        """Return whether another runner that lives has a lease. The file system's clock is read once a second at most,
+        because that writes a file."""
         holder = _holder(self.files, path)
         if holder in (None, self.name):
             return False
@@ -122,15 +124,15 @@ class Leases:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
-            with contextlib.suppress(OSError):  # the next one may succeed
+            with contextlib.suppress(OSError):  # the next touch may succeed
                 try:
                     self.files.touch(self._own)
-                except FileNotFoundError:  # another runner took this one, suspended, for dead
+                except FileNotFoundError:  # another runner took this one for dead while it was suspended
                     self.files.put(self._own, self._content)
 
 
 def forget_the_dead(store: Store) -> None:
-    """Remove what runners that are dead left.
+    """Remove the files and leases of dead runners.
 
     Raises:
         StoreError: the store cannot be written.
@@ -150,7 +152,7 @@ def forget_the_dead(store: Store) -> None:
 
 
 def _holder(files: Files, path: Path) -> str | None:
-    """The name of the runner that holds a lease, or what the file holds instead; None where there is none."""
+    """Return the name of the runner that holds a lease, or what its file holds instead; None without a file."""
     try:
         return files.read(path).decode("utf-8", "replace")
     except OSError as error:
@@ -160,8 +162,8 @@ def _holder(files: Files, path: Path) -> str | None:
 
 
 def _lives(name: str | None, running: Path, files: Files, now: float) -> bool:
-    """Whether there is a runner of this name, and it lives. One that was last seen in the future is as good as one that
-    was long ago: somebody set a clock."""
+    """Return whether there is a runner of this name, and it lives. A touch from the future counts as one from long ago,
+    because somebody set a clock."""
     parts = _NAME.fullmatch(name or "")
     if parts is None or (parts["host"] == HOST and not alive(int(parts["process"]))):
         return False
@@ -174,7 +176,7 @@ def _lives(name: str | None, running: Path, files: Files, now: float) -> bool:
 
 
 def _runner(content: Any, leases: int) -> Runner:
-    """The runner that a file describes.
+    """Return the runner that a file describes.
 
     Raises:
         ValueError, TypeError: it describes none.
@@ -189,14 +191,14 @@ def _runner(content: Any, leases: int) -> Runner:
 
 
 def runners(store: Path) -> list[Runner]:
-    """The runners at work on a store. Nothing is written, so other hosts' ages are taken by this one's clock."""
+    """Return the runners at work on a store. Ages are taken by this host's clock, because nothing is written here."""
     files = Files()
     held = Counter(_holder(files, path) for path in (store / "leases").glob("[!.]*"))
-    found = []
+    at_work = []
     for path in sorted((store / "running").glob("[!.]*.json")):
         try:
             if _lives(path.stem, path.parent, files, time.time()):
-                found.append(_runner(json.loads(files.read(path)), held[path.stem]))
+                at_work.append(_runner(json.loads(files.read(path)), held[path.stem]))
         except (OSError, ValueError, TypeError, RecursionError):
             continue  # gone, or of another version
-    return found
+    return at_work

@@ -18,11 +18,11 @@ _HEX = 64
 
 
 class Sealed(Protocol):
-    """A record as the store writes and reads it: an immutable model that states its schema."""
+    """A record as the store writes and reads it: an immutable model with the number of its schema."""
 
     @property
     def schema_number(self) -> int:
-        """The version of what the record holds."""
+        """The version of the record's fields."""
 
     @classmethod
     def model_validate_json(cls, json_data: bytes, /) -> Self:
@@ -33,7 +33,7 @@ class Sealed(Protocol):
 
 
 class Kept(Sealed, Protocol):
-    """A record under a key of its own."""
+    """A sealed record with a key, under which the store keeps it."""
 
     @property
     def key(self) -> str:
@@ -48,7 +48,7 @@ class StoreError(BenchError):
 
 
 class UnreadableRecordError(StoreError):
-    """A record that is whole and does not hold what its schema says."""
+    """A record whose checksum holds, but which does not hold what its schema says."""
 
 
 class CorruptRecordError(ValueError):
@@ -56,13 +56,13 @@ class CorruptRecordError(ValueError):
 
 
 def seal(content: dict[str, Any]) -> bytes:
-    """`content` as one line of canonical JSON, its checksum first."""
+    """Return `content` as one line of canonical JSON, its checksum first."""
     body = canonical_json(content).encode()[1:] + b"\n"
     return _PREFIX + hashlib.sha256(body).hexdigest().encode() + b'",' + body
 
 
 def unseal(line: bytes) -> bytes:
-    """The JSON behind the checksum, without its opening brace.
+    """Return the JSON behind the checksum, without its opening brace.
 
     Raises:
         CorruptRecordError: the text does not match its checksum.
@@ -111,7 +111,7 @@ def decode_as(kind: type[Record], newest: int, line: bytes) -> Record:
 
 
 def decode_kept(kind: type[Kept], newest: int, name: str, line: bytes) -> Kept:
-    """Return the record that lies under `name`. Raises: as `decode_as`, and where its key is another one."""
+    """Return the record in the file `name`. Raises: as `decode_as`, and CorruptRecordError where its key is another."""
     record = decode_as(kind, newest, line)
     if record.key != name:
         raise CorruptRecordError(f"{name} holds {record.key}")
@@ -119,7 +119,7 @@ def decode_kept(kind: type[Kept], newest: int, name: str, line: bytes) -> Kept:
 
 
 def content(line: bytes) -> Any:
-    """Return the plain content of a line; None where what stands behind its checksum is no JSON.
+    """Return the plain content of a line; None where the text behind its checksum is no JSON.
 
     Raises:
         CorruptRecordError: the text does not match its checksum.
@@ -128,8 +128,8 @@ def content(line: bytes) -> Any:
 
 
 def _schema(text: bytes) -> object:
-    found = _plain(text)
-    return found.get("schema_number") if isinstance(found, dict) else None
+    fields = _plain(text)
+    return fields.get("schema_number") if isinstance(fields, dict) else None
 
 
 def _plain(text: bytes) -> Any:

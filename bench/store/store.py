@@ -5,8 +5,8 @@
     weights/<key>.safetensors        final weights, whole before the record that holds their sha256;
                                      <key>-<12 digits of sha256> where they were written without the lock
     sweeps/<hash>.json               what was asked, written before anything runs (`bench.records.asked`)
-    checkpoints/<key>.pt             how far a long cell came, until its answer is here (`bench.trial.checkpoint`)
-    running/, leases/                who is at work, and at what (`bench.store.leases`)
+    checkpoints/<key>.pt             how far a long cell came, until its answer is stored (`bench.trial.checkpoint`)
+    running/, leases/                the runners at work, and their cells (`bench.store.leases`)
     <kind>/<key>.json                records of the other kinds in `KINDS`, published once each
     corrupt/                         files whose checksum did not hold, moved aside
 
@@ -43,7 +43,7 @@ __all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "en
 # Other kinds of records, by folder: the record's type, and the newest schema number of it that this version reads.
 KINDS: dict[str, tuple[type[Kept], int]] = {"readings": (Reading, READING_SCHEMA)}
 FOLDERS = ("cells", "failures", "weights", "sweeps")
-# What to do about it, where the system's own word does not say.
+# What to do about an error of the operating system, where its own text does not say.
 _REMEDIES = {
     errno.ENOSPC: "Free some space",
     errno.EDQUOT: "Free some space",
@@ -54,10 +54,11 @@ _REMEDIES = {
 
 
 class Store:
-    """The results below `path`. files: the operating system's, or a test's.
+    """The results in the folder `path`. files: the operating system's, or a test's.
 
-    Attributes: corrupt, the files found corrupt so far; foreign, the files of sweeps in the words of another version;
-    hard_links, None until the store was opened to be written.
+    Attributes: corrupt, the files that were read so far and are corrupt; foreign, the files of sweeps that another
+    version of the suite wrote; hard_links, whether the file system has them, None until the store is opened to be
+    written.
 
     Raises:
         StoreError: `path` is a file, cannot be written (when `create`), or does not exist (when not). Every method
@@ -89,7 +90,7 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Says what the operating system's errors mean here."""
+        """Turn an error of the operating system into a StoreError that says what to do about it."""
         try:
             yield
         except OSError as error:
@@ -100,7 +101,7 @@ class Store:
     # -- publishing ---------------------------------------------------------------------------------------------------
 
     def publish(self, result: Result, weights: bytes | None = None) -> bool:
-        """Store a result; False where an answer for this cell is there already (it stays as it is)."""
+        """Store a result; return False where an answer for this cell is there already, which stays as it is."""
         with self.writing():
             if result.status in ANSWERS:
                 with self.files.lock(self.path / "cells") as locked:
@@ -119,9 +120,9 @@ class Store:
     def _publish_answer(self, result: Result, weights: bytes | None, *, locked: bool) -> bool:
         """Store weights, then the record that names them.
 
-        Two writers of one cell may hold different weights (of two devices, say). Only who holds the lock writes under
-        the cell's own name. A writer that waited too long, for one that was stopped inside, names its weights by their
-        content: whenever the stopped one goes on, it overwrites nothing that a record speaks of.
+        Two writers of one cell may hold different weights (of two devices, say). Only the writer that holds the lock
+        writes under the cell's own name. A writer without the lock, because one that was stopped holds it, names its
+        weights by their content: whenever the stopped writer goes on, it overwrites no weights of another's record.
         """
         key = result.cell.key
         if not self.cells.make_room(key):
@@ -132,35 +133,35 @@ class Store:
             self.files.put(plain if locked else self._weights(key, digest), weights)
         published = self.files.publish(self.cells.file(key), encode(result))
         if weights is not None and locked and not published:
-            self.files.unlink(plain)  # the record that was faster has its weights elsewhere
+            self.files.unlink(plain)  # another writer published first; its weights have a name of their own
         return published
 
     def publish_kept(self, kind: str, record: Kept) -> bool:
-        """Store a record of one of `KINDS`; False where there is one of its key already (it stays as it is)."""
+        """Store a record of one of `KINDS`; return False where its key is stored already, whose record then stays."""
         with self.writing(), self.files.lock(self.path / kind):
             return self._kept[kind].publish(record.key, encode(record))
 
     def record_sweep(self, asked: Asked) -> None:
-        """Write down what was asked, before anything runs."""
+        """Store what was asked, before anything runs."""
         with self.writing():
             self.files.put(self._sweeps.file(asked.hash), seal(asked.written()))
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def has(self, key: str) -> bool:
-        """Whether an answer for this cell is stored."""
+        """Return whether an answer for this cell is stored."""
         return self.cells.has(key)
 
     def answer(self, key: str) -> Result | None:
-        """The stored answer of this cell, or None where there is none that is whole."""
+        """Return the stored answer of this cell; None where there is none that is whole."""
         return self.cells.get(key)
 
     def answers(self) -> Iterator[Result]:
-        """All stored answers, by key. Records that are corrupt are skipped and listed in `corrupt`."""
+        """Yield all stored answers, by key. Records that are corrupt are skipped and listed in `corrupt`."""
         return iter(self.cells)
 
     def failures(self) -> dict[str, Result]:
-        """The last failed attempt of every cell without an answer, by key."""
+        """Return the last failed attempt of every cell without an answer, by key."""
         last: dict[str, Result] = {}
         for result in self._failures:
             key = result.cell.key
@@ -169,30 +170,30 @@ class Store:
         return last
 
     def failed(self, key: str, attempt: int) -> bool:
-        """Whether this attempt at the cell is stored as failed."""
+        """Return whether this attempt at the cell is stored as failed."""
         return self._failures.has(f"{key}-{attempt}")
 
     def tried(self, key: str) -> int:
-        """The number of this cell's last failed attempt; 0: none is stored."""
+        """Return the number of this cell's last failed attempt; 0: none is stored."""
         names = (path.stem for path in (self.path / "failures").glob(f"{key}-*.json"))
         return max((int(number) for name in names if (number := name.rpartition("-")[2]).isdecimal()), default=0)
 
     def refresh(self) -> None:
-        """See what other hosts stored up to now."""
+        """Read the folders' names anew, so that what other hosts stored up to now is seen."""
         for folder in ("cells", "failures"):
             self.files.refresh(self.path / folder)
 
     def attempts(self) -> Iterator[Result]:
-        """Every stored failure, also of cells that have an answer. Corrupt ones are skipped and listed in `corrupt`."""
+        """Yield every stored failure, also of answered cells. Corrupt ones are skipped and listed in `corrupt`."""
         return iter(self._failures)
 
     def results(self) -> list[Result]:
-        """Answers, then the last failure of every cell without one."""
+        """Return the answers, then the last failure of every cell without one."""
         return list(self._results())
 
     def _results(self) -> Iterator[Result]:
         failures = self.failures().values()
-        # A cell whose corpus could not be had does not know its data; it is done once it was measured with some.
+        # A cell whose corpus could not be had names no data; it is done once it was measured with any data.
         missed = any(failure.status == "unavailable" and failure.cell.data is None for failure in failures)
         done: set[Cell] = set()
         for answer in self.answers():
@@ -202,7 +203,7 @@ class Store:
         yield from (failure for failure in failures if without_data(failure.cell) not in done)
 
     def instead(self, result: Result) -> list[Result]:
-        """The answers to a cell of which `result` only says that its corpus could not be had."""
+        """Return the answers to the cell of `result`, where `result` only says that its corpus could not be had."""
         if result.status != "unavailable" or result.cell.data is not None:
             return []
         return [answer for answer in self.answers() if without_data(answer.cell) == result.cell]
@@ -212,20 +213,20 @@ class Store:
         return iter(self._kept[kind])
 
     def sweeps(self) -> list[Asked]:
-        """Return everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`, those in
-        the words of another version in `foreign`."""
-        found = []
+        """Return everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`, those of
+        another version of the suite in `foreign`."""
+        sweeps = []
         for name, written in self._sweeps:
             try:
-                found.append(Asked.read(written))
+                sweeps.append(Asked.read(written))
             except UnreadableError:
                 path = self._sweeps.file(name)
                 if path not in self.foreign:
                     self.foreign.append(path)
-        return found
+        return sweeps
 
     def weights(self, key: str) -> bytes:
-        """The final weights of a stored answer (safetensors).
+        """Return the final weights of a stored answer (safetensors).
 
         Raises:
             StoreError: there is no answer, it has no weights, or they are not those of its record.
@@ -242,7 +243,7 @@ class Store:
         return held
 
     def held_weights(self, key: str, sha256: str) -> bytes | None:
-        """Return what lies where the weights of this sha256 belong, whatever it is; None where nothing does."""
+        """Return the bytes where the weights of this sha256 belong, whole or not; None where there is no file."""
         held = None
         for path in (self._weights(key, sha256), self._weights(key)):
             with contextlib.suppress(FileNotFoundError):
@@ -252,12 +253,12 @@ class Store:
         return held
 
     def orphans(self) -> list[Path]:
-        """Weights without an answer: their writer died before the record. The cell's next run replaces them."""
-        found = sorted((self.path / "weights").glob("[!.]*"))
-        return [path for path in found if not self.has(path.stem.partition("-")[0])]
+        """Return weights without an answer: their writer died before the record. The cell's next run replaces them."""
+        paths = sorted((self.path / "weights").glob("[!.]*"))
+        return [path for path in paths if not self.has(path.stem.partition("-")[0])]
 
     def leftovers(self) -> list[Path]:
-        """Temporary files of writers that are dead; checkpoints of and leases on cells that have their answer."""
+        """Return temporary files of dead writers, and checkpoints of and leases on cells that have their answer."""
         unfinished = [*self.checkpoints.glob("[!.]*.pt"), *(self.path / "leases").glob("[!.]*")]
         outdated = [path for path in sorted(unfinished) if self.has(path.stem)]
         folders = (*(self.path / folder for folder in (*FOLDERS, *KINDS, "running", "leases")), self.checkpoints)
@@ -265,19 +266,19 @@ class Store:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of what unfinished cells wrote, absolute; there may be none."""
+        """The folder of unfinished cells' checkpoints, absolute; it may not exist."""
         return self.path.resolve() / "checkpoints"
 
     def _weights(self, key: str, sha256: str | None = None) -> Path:
-        """The cell's own name, or one that is told by the content."""
+        """Return the path of a cell's weights: named by the key alone, or by the key and the content."""
         name = key if sha256 is None else f"{key}-{sha256[:12]}"
         return self.path / "weights" / f"{name}.safetensors"
 
-    # -- order --------------------------------------------------------------------------------------------------------
+    # -- tidying ------------------------------------------------------------------------------------------------------
 
     def set_aside(self) -> list[str]:
         """Check every record, move the corrupt ones to `corrupt/`, and return their names: their cells run again.
-        What dead writers left half-written is removed."""
+        Leftovers are removed."""
         records: list[Folder[Any]] = [self.cells, self._failures, *self._kept.values()]
         for folder in records:
             for _ in folder:  # reading finds what is corrupt
@@ -286,7 +287,7 @@ class Store:
         by_path = {folder.path: folder for folder in (*records, self._sweeps)}
         with self.writing():
             moved = []
-            with self.files.lock(self.path / "cells"):  # another runner may have moved one, and stored it anew
+            with self.files.lock(self.path / "cells"):  # another runner may have moved a record, and stored it anew
                 for path in self.corrupt:
                     folder = by_path[path.parent]
                     if folder.is_corrupt(path) and folder.move_aside(path):
@@ -298,7 +299,7 @@ class Store:
         return moved
 
     def frame(self) -> pandas.DataFrame:
-        """One pandas row per cell, answers and failures; columns as in docs/results-format.md."""
+        """Return one pandas row per cell, answers and failures; columns as in docs/results-format.md."""
         import pandas
 
         rows = [row(result) for result in self._results()]
