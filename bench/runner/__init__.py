@@ -1,1 +1,1 @@
-"""From a sweep to stored results."""
+"""The way from a sweep to stored results: plan, corpora, leases, results."""

@@ -1,4 +1,4 @@
-"""The corpora of a sweep: here now, or later."""
+"""The corpora that a sweep's cells read: those on this machine, and those that are being fetched."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.runner.plan import Planned, Request, Resolve, Resolved
 
 
 class Corpora:
-    """Finds the corpora of the planned cells, and fetches in the background those that `mine` need and are not here.
+    """The corpora of the planned cells. Those that `mine` need and are not here are fetched in the background.
 
-    mine: the cells that are to run. say: takes what there is to say of a corpus, once.
+    mine: the cells that are to run. say: called once with the note on a corpus, where there is one.
 
     Attributes: waiting, the cells of `mine` that were not handed over yet.
 
@@ -32,25 +32,25 @@ class Corpora:
         self._say = say
         self._here: dict[Request | None, Resolved | None] = {None: None}
         for request in dict.fromkeys(item.request for item in planned if item.request):
-            found = resolve(request, False)
-            if found is not None:
-                self._take(request, found)
+            resolved = resolve(request, False)
+            if resolved is not None:
+                self._take(request, resolved)
         self.waiting = list(mine)
         absent = dict.fromkeys(item.request for item in self.waiting if item.request not in self._here)
         self._fetching = {request: _in_background(resolve, request) for request in absent if request}
 
     def job(self, item: Planned) -> Job | None:
-        """Return the cell with its corpus; None as long as the corpus is not found."""
+        """Return the job of a planned cell, with its corpus; None as long as the corpus is not here."""
         return item.with_data(self._here[item.request]) if item.request in self._here else None
 
     def here(self) -> dict[Planned, Job]:
-        """Hand over, once, the waiting cells whose corpus is found."""
+        """Return, once, the jobs of the waiting cells whose corpus is here."""
         jobs = {item: job for item in self.waiting if (job := self.job(item)) is not None}
         self.waiting = [item for item in self.waiting if item not in jobs]
         return jobs
 
     def arrived(self) -> tuple[dict[Planned, Job], dict[Planned, str]]:
-        """Hand over, once, the waiting cells whose corpus came, and those whose corpus cannot be had, with why."""
+        """Return, once, the jobs of the waiting cells whose corpus came, and why the others' cannot be had."""
         lost: dict[Request | None, str] = {}
         for request, future in list(self._fetching.items()):
             if future.done():
@@ -64,17 +64,17 @@ class Corpora:
         return self.here(), unavailable
 
     def wait(self) -> None:
-        """Return as soon as another corpus is here, or cannot be had."""
+        """Wait until another corpus is here, or cannot be had."""
         wait(self._fetching.values(), return_when=FIRST_COMPLETED)
 
-    def _take(self, request: Request, found: Resolved | None) -> None:
-        self._here[request] = found
-        if found is not None and found.note:
-            self._say(found.note)
+    def _take(self, request: Request, resolved: Resolved | None) -> None:
+        self._here[request] = resolved
+        if resolved is not None and resolved.note:
+            self._say(resolved.note)
 
 
 def _in_background(resolve: Resolve, request: Request) -> Future[Resolved | None]:
-    """Fetch a corpus in a thread that no one waits for when the process ends, unlike those of an executor."""
+    """Fetch a corpus in a thread. Not in an executor, because the process would wait for its threads when it ends."""
     future: Future[Resolved | None] = Future()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""What the store says of a sweep's cells: stored, leased, or settled by another runner."""
+"""What the store says of a sweep's cells: stored, leased to another runner, or settled by it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bench.store.leases import Leases
 
 
 class Ledger:
-    """Keeps the cells that this runner answers for, and asks the store about them.
+    """The cells whose results this runner reports, and what the store says of them.
 
-    retry_failed: cells that failed before this runner began are missing too. skipped: is told of each cell that needs
-    nothing.
+    retry_failed: cells that failed before this runner began are missing too. skipped: called with each cell that does
+    not have to run.
 
-    Attributes: stored, how many cells needed nothing when they were entered.
+    Attributes: stored, how many cells did not have to run when they were entered.
     """
 
     def __init__(self, store: Store, skipped: Callable[[Cell], None], *, retry_failed: bool) -> None:
@@ -31,13 +31,13 @@ class Ledger:
         self._failed = frozenset[str]() if retry_failed else frozenset(failures)
 
     def write_down(self, asked: Asked) -> None:
-        """Store what was asked, where that is news."""
+        """Store what was asked, where it differs from what was stored last."""
         if asked != self._asked:
             self._asked = asked
             self.store.record_sweep(asked)
 
     def missing(self, jobs: Iterable[Job]) -> list[Job]:
-        """Enter cells; return those that are not stored."""
+        """Enter the cells of jobs; return the jobs whose cells are not stored."""
         missing = []
         for job in jobs:
             key = job.cell.key
@@ -52,7 +52,7 @@ class Ledger:
         return missing
 
     def unavailable(self, cell: Cell, error: str) -> Result:
-        """Enter a cell whose corpus cannot be had; return its row, stored unless it failed before."""
+        """Enter a cell whose corpus cannot be had; return its result, which is stored unless the cell failed before."""
         self._keys[cell.key] = None
         self.stored += 1
         result = Result(cell=cell, status="unavailable", error=error)
@@ -61,7 +61,7 @@ class Ledger:
         return result
 
     def unsettled(self, jobs: list[Job]) -> list[Job]:
-        """Return those jobs that no other runner settled."""
+        """Return the jobs whose cells no other runner settled."""
         waiting = []
         for job in jobs:
             if self._settled(job.cell.key):
@@ -71,7 +71,7 @@ class Ledger:
         return waiting
 
     def take(self, job: Job, leases: Leases) -> bool:
-        """Whether this runner is to measure a cell: it holds the lease, and no other runner settled the cell."""
+        """Lease a job's cell to this runner; return False where another runner has the lease or settled the cell."""
         key = job.cell.key
         if self._settled(key) or not leases.take(key):
             return False
@@ -82,19 +82,19 @@ class Ledger:
         return True
 
     def _settled(self, key: str) -> bool:
-        """Whether another runner stored an answer or a new failure of a cell since this runner began."""
+        """Return whether another runner stored an answer or a new failure of a cell since this runner began."""
         return self.store.has(key) or self.store.failed(key, self._tried.get(key, 0) + 1)
 
     def results(self) -> dict[str, Result | None]:
-        """Return what the store holds of the entered cells, by key. Of a cell whose corpus could not be had here, that
-        is what runners found that had it."""
+        """Return what the store holds of the entered cells, by key. Where a cell's corpus could not be had here, these
+        are the answers of runners that had the corpus."""
         failures = self.store.failures()
-        found: dict[str, Result | None] = {}
+        by_key: dict[str, Result | None] = {}
         for key in self._keys:
             result = self.store.answer(key) or failures.get(key)
             instead = self.store.instead(result) if result else []
             for each in instead:
-                found[each.cell.key] = each
+                by_key[each.cell.key] = each
             if not instead:
-                found[key] = result
-        return found
+                by_key[key] = result
+        return by_key

@@ -1,4 +1,4 @@
-"""The jobs of a sweep, one after another, as they can run."""
+"""The jobs of a sweep in the order in which they can run: as corpora come, and as leases are free."""
 
 from __future__ import annotations
 

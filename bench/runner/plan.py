@@ -1,4 +1,4 @@
-"""From a Sweep to its cells: every combination that was asked for, and the corpora that they need."""
+"""From a Sweep to its cells: every combination that was asked for, and the corpora that these cells need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.records.sweep import Sweep
 
 @dataclass(frozen=True)
 class Request:
-    """Which corpus a task asks for, and what stands in for it where it cannot be had."""
+    """A task's request for a corpus. fallback: the corpus that is taken where the one asked for cannot be had."""
 
     corpus: str
     fallback: str
@@ -25,21 +25,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Resolved:
-    """The corpus a request came to. note: a line worth saying, such as that the fallback is used."""
+    """The corpus that answers a request. note: a line for people, such as that the fallback is used."""
 
     data: DataIdentity
     source: Source
     note: str | None = None
 
 
-# Finds a corpus. With False it only looks at what is here and gives None where a download would be needed. Raises
+# Finds a corpus. With False it looks only at this machine, and returns None where a download would be needed. Raises
 # BenchError or OSError where the corpus cannot be had.
 Resolve = Callable[[Request, bool], Resolved | None]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell whose data may still have to be found. task: its name; options: those that are not the default's."""
+    """A cell whose corpus may not be here yet. task: the task's name; options: those that differ from their default."""
 
     cell: Cell
     task: str
@@ -47,18 +47,18 @@ class Planned:
     request: Request | None
 
     def with_data(self, resolved: Resolved | None) -> Job:
-        """The cell, complete, and where its data lie."""
+        """Return the cell's job: the cell with its data, and where these lie."""
         if resolved is None:
             return Job(self.cell)
         entry = self.cell.task
-        if Path(resolved.source.corpus).is_absolute():  # a user's own file is known by its content, not by its place
+        if Path(resolved.source.corpus).is_absolute():  # a user's own file is known by its content, not by its path
             options = dict(self.options) | {"corpus": resolved.data.sha256[:12]}
             entry = Entry(self.task, tuple(options.items())).text
         return Job(self.cell.model_copy(update={"task": entry, "data": resolved.data}), resolved.source)
 
 
 def plan(sweep: Sweep) -> list[Planned]:
-    """The cells of a sweep, shortest sequences first.
+    """Return the cells of a sweep, shortest sequences first.
 
     Raises:
         CatalogError: an unknown task, model, option or value; a length below a task's minimum.
@@ -101,7 +101,8 @@ def _recipes(sweep: Sweep, task: catalog.Card, model: catalog.Card) -> Iterator[
 
 
 def _settled(recipe: Recipe) -> Recipe:
-    """The recipe, what it names in its one text, and its version raised as often as the numbers of that changed."""
+    """Return the recipe with canonical texts of the functions that it names, and its version raised once for each
+    change of their numbers."""
     settled: dict[str, Any] = {}
     changes = 0
     for kind in catalog.TABLES:
@@ -125,6 +126,6 @@ def _canonical(card: catalog.Card, options: dict[str, Any]) -> str:
 
 
 def share(planned: list[Planned], part: tuple[int, int] | None) -> list[Planned]:
-    """Part i of n (from 1) of a sweep's cells, the same wherever it is computed; None: all of them."""
+    """Return part i of n (from 1) of a sweep's cells, the same wherever it is computed; None: all of them."""
     estimate = Estimate()
     return planned if part is None else shard(planned, lambda item: estimate.seconds(item.cell), *part)

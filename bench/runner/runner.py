@@ -3,9 +3,9 @@
 plan      every cell that was asked for                        bench.runner.plan
 corpora   which of the cells' corpora are here                 bench.runner.corpora
 ledger    which of the cells are stored, or leased             bench.runner.ledger
-pending   the jobs that are left, as they can run              bench.runner.pending
-engine    measures each, somewhere                             bench.engines
-store     keeps the result                                     bench.store
+pending   the jobs that are left, in the order they can run    bench.runner.pending
+engine    measures each job's cell, here or on a cluster       bench.engines
+store     keeps the results                                    bench.store
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def execute(
     retry_failed: bool = False,
     part: tuple[int, int] | None = None,
 ) -> Outcome:
-    """Measure what is missing of `sweep`, and store it.
+    """Measure the cells of `sweep` that the store does not hold, and store their results.
 
     resolve: finds the corpora (may download). part: as for `share`.
 
@@ -77,12 +77,12 @@ def execute(
 
     def arrived() -> list[Job]:
         """Enter the cells whose corpora came since the last call, or cannot be had; return those that must run."""
-        found, unavailable = corpora.arrived()
-        if found:
+        complete, unavailable = corpora.arrived()
+        if complete:
             ledger.write_down(_asked(sweep, planned, corpora))
         for item, error in unavailable.items():
             console.finished(ledger.unavailable(item.cell, error))
-        return ledger.missing(found.values())
+        return ledger.missing(complete.values())
 
     def order(jobs: list[Job]) -> list[Job]:
         return ordered(jobs, lambda job: console.estimate.seconds(job.cell), engine.workers)
@@ -130,7 +130,7 @@ def _warn(planned: list[Planned], store: Store, console: Console) -> None:
 
 
 def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora) -> Asked:
-    """Return what was asked, with the corpora that are found by now."""
+    """Return what was asked, with the corpora that are here by now."""
     jobs = ((item, corpora.job(item)) for item in planned)
     return Asked.of(sweep, (AskedCell(job.cell) if job else AskedCell(item.cell, known=False) for item, job in jobs))
 
@@ -157,7 +157,7 @@ def _measure(jobs: Iterator[Job | None], store: Store, engine: Engine, console: 
 
 @contextmanager
 def _interrupts(engine: Engine, console: Console) -> Iterator[list[int]]:
-    """Ctrl-C once finishes what is running, twice stops now, as does a scheduler's SIGTERM."""
+    """Finish the running cells at the first Ctrl-C; stop now at the second, or at a scheduler's SIGTERM."""
     received: list[int] = []
 
     def receive(number: int, frame: FrameType | None) -> None:

@@ -137,7 +137,7 @@ class Store:
         return published
 
     def publish_kept(self, kind: str, record: Kept) -> bool:
-        """Store a record of one of `KINDS`; return False where its key is stored already, whose record then stays."""
+        """Store a record of one of `KINDS`; return False, and change nothing, where its key is stored already."""
         with self.writing(), self.files.lock(self.path / kind):
             return self._kept[kind].publish(record.key, encode(record))
 
