@@ -1,1 +1,1 @@
-"""Engines: where cells run. Each offers `run(cells) -> iterator of finished cells`."""
+"""Engines run cells, on this machine or on a cluster: each has `run(jobs)`, an iterator of finished jobs."""

@@ -1,4 +1,4 @@
-"""What every engine is."""
+"""The interface of every engine, and the errors that engines raise."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class EngineError(BenchError):
 
 
 class AddressError(EngineError):
-    """An address that is none, or from which no cluster answers. Nothing was run."""
+    """An address that cannot be used, or at which no cluster answers. Nothing was run."""
 
     exit_code = 2
 
 
 class Engine(Protocol):
-    """Runs cells somewhere, and only that: what comes back is stored by its caller."""
+    """A place where cells run. An engine stores nothing: its caller stores the outcomes."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None:
-        """Give everything back, whatever is running."""
+        """End whatever is running, and free all that the engine holds."""
 
     @property
     def workers(self) -> int:
         """How many cells run at the same time."""
 
     def check(self, jobs: list[Job]) -> list[str]:
-        """Build the task and model of each job without training; one message per distinct fault."""
+        """Build the task and model of each job without training; return one message per distinct fault."""
 
     def run(self, jobs: Iterable[Job | None]) -> Iterator[Finished]:
-        """Measure the cell of every job and yield each outcome once. A None says that the next one is not known yet."""
+        """Measure the cell of every job and yield each outcome once. A None says that the next job is not known yet."""
 
     def stop(self) -> None:
-        """Begin no further cell; what is running finishes."""
+        """Begin no further cell; running cells finish."""

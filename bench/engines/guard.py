@@ -1,9 +1,9 @@
-"""What a cell may leave behind in its process, and would change the numbers of the cells after it.
+"""A guard over a process: it finds what a cell changed there that would change the numbers of later cells.
 
 A process is compared with what it was before its first cell: torch's modes and flags, global hooks, the functions and
 classes that cells compute with, threads, timers, and Python's own settings. Random numbers are not compared, since
 every cell seeds its own. What cannot be seen (a native thread, a kernel registered for another) reaches no other entry
-either: classes of one's own have processes that serve nothing else.
+either, because classes of one's own have processes that serve nothing else.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import torch
 import torch.nn.modules.module as hooks
 import torch.optim.optimizer as optimizer
 
-# Where what cells compute with is defined; a module below one of them counts too.
+# Modules that define what cells compute with; the modules below them count too.
 WATCHED = (
     "torch.nn", "torch.optim", "torch.autograd", "torch.linalg", "torch.special", "torch.fft", "torch.distributions",
     "lightning.pytorch", "torchmetrics", "numpy.random", "bench", "models", "tasks",
 )  # fmt: skip
 ALONE = ("torch", "torch._tensor", "torch._C._nn", "torch.functional", "torch.random", "torch.utils.data", "numpy",
          "builtins", "math", "random", "functools", "itertools", "hashlib")  # fmt: skip
-OPEN = (torch.Tensor, torch.nn.Module, torch.nn.Parameter)  # an attribute more changes what all of them do
+OPEN = (torch.Tensor, torch.nn.Module, torch.nn.Parameter)  # one more attribute changes all their instances
 # torch's settings, by the names of their getters, as far as this version of torch has them.
 FLAGS = (
     "_get_cublas_allow_bf16_reduced_precision_reduction", "_get_cublas_allow_fp16_reduced_precision_reduction",
@@ -54,7 +54,7 @@ LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_DATA, resourc
 
 
 class Guard:
-    """Knows a process as it should be. Made when the process has loaded what cells need and is set as cells set it."""
+    """A process as it should be: made when the process has loaded what cells need and is set as cells set it."""
 
     def __init__(self) -> None:
         self._settings = dict(_settings())
@@ -63,7 +63,7 @@ class Guard:
         self._learn()
 
     def _learn(self) -> None:
-        """Take what was loaded since the last time as it is."""
+        """Add the modules that were loaded since the last call, as they are now."""
         for name in sys.modules.keys() - self._loaded:
             self._loaded.add(name)
             if name in ALONE or name.startswith(WATCHED):
@@ -73,20 +73,20 @@ class Guard:
                 self._places += [_Place(f"{name}.{each.__name__}", vars(each)) for each in own]
 
     def changes(self) -> list[str]:
-        """Name what is no longer as it was; empty where nothing is. What was loaded since is known from now on."""
+        """Return the names of what is not as it was; what was loaded since the last call is compared from now on."""
         now = dict(_settings())
-        found = [name for name, value in self._settings.items() if now[name] != value]
+        changed = [name for name, value in self._settings.items() if now[name] != value]
         for place in self._places:
-            found += place.changes()
+            changed += place.changes()
         self._learn()
-        return found
+        return changed
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
 
 
 def _settings() -> Iterator[tuple[str, Any]]:
-    """What torch, numpy and Python are set to, by its name for people."""
+    """Yield the settings of torch, numpy and Python, each with a name for people."""
     yield "the default dtype", torch.get_default_dtype()
     yield "the default device", torch.get_default_device()
     yield "gradients", torch.is_grad_enabled()
@@ -135,7 +135,7 @@ def _of_wandb(thread: threading.Thread) -> bool:
 
 
 class _Place:
-    """What a module or a class holds that can be called. strict: an attribute more is a change."""
+    """What a module or a class holds that can be called. strict: one more attribute is a change."""
 
     def __init__(self, name: str, names: Mapping[str, Any], *, strict: bool = False) -> None:
         self.name, self.names, self.strict = name, names, strict
@@ -151,8 +151,8 @@ class _Place:
         """Yield the names of what was replaced, removed, altered inside, or hidden by something new."""
         get = self.names.get
         for key, value in self.held:
-            found = get(key)
-            if found is not value and not _by_torch(found, value):
+            now = get(key)
+            if now is not value and not _by_torch(now, value):
                 yield f"{self.name}.{key}"
         for key, function, code, defaults, named in self.inside:
             if (
@@ -166,7 +166,7 @@ class _Place:
             yield from (f"{self.name}.{key}" for key in new if (self.strict or key in BUILTINS) and key not in CACHES)
 
 
-def _by_torch(found: Any, before: Any) -> bool:
-    """Whether an optimiser's step was wrapped by torch itself, as it is when the first of its class is made."""
-    inside = vars(found) if isinstance(found, FunctionType) else {}
+def _by_torch(now: Any, before: Any) -> bool:
+    """Return whether torch itself wrapped an optimiser's step, as it does when the first of its class is made."""
+    inside = vars(now) if isinstance(now, FunctionType) else {}
     return inside.get("hooked") is True and inside.get("__wrapped__") is before

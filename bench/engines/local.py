@@ -1,9 +1,8 @@
-"""Cells on the cores of this machine: supervised worker processes that live long.
+"""The engine that runs cells on this machine, in supervised worker processes that live long.
 
 A worker imports torch once and then measures one cell after another. The supervisor talks to each over a pipe of its
-own, so that a worker that is killed, crashes, hangs or starves for memory takes nothing with it but one attempt of one
-cell. A worker that does not even start costs no attempt; it is given up after a few tries. Workers die with their
-parent.
+own, so that a worker that is killed, crashes, hangs or runs out of memory costs one attempt of one cell, no more. A
+worker that does not even start costs no attempt; it is given up after a few tries. Workers die with their parent.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class LocalEngine:
     """Runs cells in `workers` processes. timeout: seconds a cell may take, None: any.
 
     devices: GPUs that the processes share evenly, as CUDA_VISIBLE_DEVICES names them. Where there are any, a cell that
-    ran out of memory is tried again by itself on an empty one. retried: what is tried once more.
+    ran out of memory is tried again by itself on an empty one. retried: the statuses after which a cell is tried again.
     report: called with (worker, cell or None when idle, step, steps) whenever a worker says what it does.
     say: called with one line for people.
     """
@@ -76,7 +75,7 @@ class LocalEngine:
             self._janitor = None
 
     def _launch(self) -> list[Worker]:
-        """The worker processes, started when first needed: a sweep with nothing to do starts none."""
+        """Return the worker processes, started when first needed: a sweep with nothing to do starts none."""
         if not self._processes:
             mark = offspring.mark()
             self._janitor = offspring.janitor(mark)
@@ -84,17 +83,17 @@ class LocalEngine:
         return self._processes
 
     def stop(self) -> None:
-        """Begin no further cell; what is running finishes."""
+        """Begin no further cell; running cells finish."""
         self._stopping = True
 
     def check(self, jobs: list[Job]) -> list[str]:
-        """Build the task and model of each job without training; one message per distinct fault.
+        """Build the task and model of each job without training; return one message per distinct fault.
 
         Raises:
             EngineError: the worker does not start.
         """
         waiting = _by_entries(jobs)
-        found: list[list[str]] = [[] for _ in waiting]
+        faults: list[list[str]] = [[] for _ in waiting]
         asked: dict[Worker, int] = {}
         free = list(self._launch())
         given = 0
@@ -107,13 +106,13 @@ class LocalEngine:
             for worker, index in list(asked.items()):
                 answer = self._checked(worker, waiting[index])
                 if answer is not None:
-                    found[index] = answer
+                    faults[index] = answer
                     del asked[worker]
                     free.append(worker)
-        return list(dict.fromkeys(fault for faults in found for fault in faults))
+        return list(dict.fromkeys(fault for answer in faults for fault in answer))
 
     def _checked(self, worker: Worker, jobs: list[Job]) -> list[str] | None:
-        """What a worker has found wrong with jobs; None as long as it has not said so."""
+        """Return the faults that a worker met when it built jobs; None as long as it has not answered."""
         for kind, content in worker.messages():
             if kind == "checked":
                 return list(content)
@@ -130,7 +129,7 @@ class LocalEngine:
 
     def run(self, jobs: Iterable[Job | None], *, attempt: int = 1) -> Iterator[Finished]:
         """Measure the cell of every job, each at most twice, and yield each outcome as it comes. A None among the jobs
-        says that the next one is not known yet. attempt: which one the first is.
+        says that the next job is not known yet. attempt: the number of a job's first attempt.
 
         Raises:
             EngineError: no worker starts.
@@ -149,7 +148,7 @@ class LocalEngine:
                 yield from self._attend(worker, queue)
 
     def _give(self, queue: Queue[Job]) -> None:
-        """Something to do for each idle worker."""
+        """Hand the next jobs to idle workers."""
         while not self._stopping:
             running = {worker.slot: worker.alone for worker in self._processes if worker.job is not None}
             given = queue.take([worker.slot for worker in self._processes if worker.job is None], running)
@@ -163,8 +162,8 @@ class LocalEngine:
             self.report(worker.index, worker.cell, 0, waiting.item.steps)
 
     def _suited(self, slot: Slot, job: Job) -> Worker:
-        """Of the idle workers on this slot's device, one whose process serves the job's entries already, where there is
-        one; it saves a start."""
+        """Return an idle worker on this slot's device, if possible one whose process serves the job's entries already,
+        because that saves a start."""
         idle = [each for each in self._processes if each.job is None and each.slot.device == slot.device]
         entries = job.cell.foreign
         return min(idle, key=lambda each: (not each.suits(entries), each.entries is None, each.slot != slot))
@@ -176,7 +175,7 @@ class LocalEngine:
                 worker.renew()
 
     def _attend(self, worker: Worker, queue: Queue[Job]) -> Iterator[Finished]:
-        """Hear a worker, look after it, and pass on what came of its cell."""
+        """Read a worker's messages, replace it where it died or is late, and yield the outcome of its cell."""
         for kind, content in worker.messages():
             if kind == "report" and worker.job is not None:
                 self.report(worker.index, worker.cell, *content)
@@ -201,7 +200,7 @@ class LocalEngine:
             self.say(line)
 
     def _settle(self, worker: Worker, finished: Finished, queue: Queue[Job]) -> Iterator[Finished]:
-        """The end of one attempt: the cell's outcome, or another attempt."""
+        """End one attempt: yield the cell's outcome, or queue another attempt."""
         job, attempt = worker.job, worker.attempt
         worker.done(finished.record.status)
         self.report(worker.index, None, 0, 0)
@@ -213,19 +212,19 @@ class LocalEngine:
             yield finished
 
     def _late(self, worker: Worker) -> bool:
-        """Whether a worker takes too long, to start or to measure its cell."""
+        """Return whether a worker takes too long, to start or to measure its cell."""
         limit = self.timeout if worker.ready else START_SECONDS
         return limit is not None and time.monotonic() - worker.since >= limit
 
     def _lost(self, worker: Worker, status: Status, error: str) -> Finished:
-        """The outcome of the cell this worker was measuring, and a new process in its place."""
+        """Return the outcome of the cell that this worker was measuring; a new process takes the worker's place."""
         assert worker.job is not None
         finished = worker.job.failed(status, f"{error}, attempt {worker.attempt} of {ATTEMPTS}")
         worker.replace()
         return finished
 
     def _start_again(self, worker: Worker, queue: Queue[Job]) -> None:
-        """A worker that died before it could begin: start it anew, or give it up."""
+        """Restart a worker that died or hung before it was ready, or give it up after STARTS tries."""
         if worker.failed_starts + 1 < STARTS:
             worker.restart()
             return
@@ -241,7 +240,7 @@ class LocalEngine:
 
 
 def _by_entries(jobs: Iterable[Job]) -> list[list[Job]]:
-    """Jobs that one process may serve together: those without entries of other people, then those with each."""
+    """Group the jobs that one process may serve: those without entries of other people, then those with each."""
     groups: dict[tuple[str, ...], list[Job]] = {}
     for job in jobs:
         groups.setdefault(job.cell.foreign, []).append(job)

@@ -1,8 +1,8 @@
-"""Processes that a worker's cells start: they end with the worker, whatever they did to get away (Linux).
+"""End the processes that a worker's cells start with the worker, whatever they did to get away (Linux).
 
 A worker's environment holds a mark of its own, which its children inherit, also those that go into a session of their
-own or whose parents have ended. Where a runner is killed, a janitor, which is this file run by itself, ends what is
-left.
+own or whose parents have ended. Where a runner is killed, a janitor, which is this file run by itself, ends the
+processes that are left.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ SECONDS = 5.0
 
 
 def mark() -> str:
-    """Return a mark that no other runner has; what is appended to it is a worker's own."""
+    """Return a mark that no other runner has; each worker's mark begins with it."""
     return secrets.token_hex(16)
 
 
 def end(beginning: str) -> None:
-    """Kill every process whose mark begins so, until there is none; one that the kernel holds dies when it lets go."""
+    """Kill every process whose mark begins with `beginning`, until there is none, for SECONDS at most.
+
+    A process that the kernel holds (in a read from a dead disk, say) dies when the kernel lets go.
+    """
     wanted = f"{VARIABLE}={beginning}".encode()
     deadline = time.monotonic() + SECONDS
-    while (found := [pid for pid in _processes() if _marked(pid, wanted)]) and time.monotonic() < deadline:
-        for pid in found:
+    while (pids := [pid for pid in _processes() if _marked(pid, wanted)]) and time.monotonic() < deadline:
+        for pid in pids:
             with contextlib.suppress(OSError):  # it ended by itself
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)
@@ -43,7 +46,7 @@ def _processes() -> list[int]:
 
 
 def _marked(pid: int, wanted: bytes) -> bool:
-    """Whether a process was started with such a mark, and runs. What it did to its environment since is not seen."""
+    """Return whether a running process was started with such a mark; later changes of its environment do not show."""
     try:
         environment = (
             PROCESSES / str(pid) / "environ"
@@ -54,7 +57,7 @@ def _marked(pid: int, wanted: bytes) -> bool:
 
 
 def janitor(beginning: str) -> subprocess.Popen[bytes]:
-    """Start a process that outlives this one, however that ends, by a moment, and ends what it left."""
+    """Start a process that waits until this one ended, in whatever way, and then ends every process with the mark."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", __file__, beginning],
         stdin=subprocess.PIPE,
@@ -65,7 +68,7 @@ def janitor(beginning: str) -> subprocess.Popen[bytes]:
 
 
 def dismiss(process: subprocess.Popen[bytes]) -> None:
-    """Let a janitor do its work, and end."""
+    """Let a janitor do its work, and wait until it ends."""
     assert process.stdin is not None
     process.stdin.close()
     process.wait()

@@ -1,4 +1,4 @@
-"""Which cell goes where, and when: pure functions, so that eight GPUs can be tested without one.
+"""Which cell runs on which slot, and when: pure functions, so that eight GPUs can be tested without one.
 
 A slot runs one cell at a time. Slots on one GPU share its memory; a slot on the cores (device None) shares nothing.
 """
@@ -18,33 +18,33 @@ SLACK = 1.01  # how much later than longest-first alone the last cell may end, b
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one cell at a time runs. device: one of the GPUs, as CUDA_VISIBLE_DEVICES names it; None: the cores."""
+    """A place for one cell at a time. device: one of the GPUs, as CUDA_VISIBLE_DEVICES names it; None: the cores."""
 
     index: int
     device: str | None = None
 
 
 def slots(count: int, devices: Sequence[str] = ()) -> list[Slot]:
-    """`count` slots, spread evenly over the GPUs, or on the cores where there are none."""
+    """Return `count` slots, spread evenly over the GPUs, or on the cores where there are none."""
     return [Slot(index, devices[index % len(devices)] if devices else None) for index in range(count)]
 
 
 @dataclass(frozen=True)
 class Placed:
-    """The next assignment: which of the waiting cells, on which slot."""
+    """The next assignment. waiting: the index of the cell among those that wait."""
 
     waiting: int
     slot: Slot
 
 
 def place(free: Sequence[Slot], running: Mapping[Slot, bool], waiting: Sequence[bool]) -> Placed | None:
-    """The next cell to start, or None while nothing can.
+    """Return the next cell to start, and its slot; None while no cell can start.
 
     free: slots without a cell; running: the others. True marks a cell that has its GPU to itself, because it ran out
     of memory beside others. waiting: the cells to start, in order.
 
-    A GPU with such a cell takes nothing more. Where one waits, it goes to an empty GPU; as long as there is none, the
-    least-loaded GPU takes no new cell, so that it becomes empty. Everything else goes to the least-loaded GPU.
+    A GPU with such a cell takes no other. Where such a cell waits, it goes to an empty GPU; while there is none, the
+    least-loaded GPU takes no new cell, so that it becomes empty. All other cells go to the least-loaded GPU.
     """
     load = {slot.device: 0 for slot in [*free, *running]}
     for slot in running:
@@ -68,7 +68,7 @@ def place(free: Sequence[Slot], running: Mapping[Slot, bool], waiting: Sequence[
 
 
 def ordered(items: Sequence[Item], cost: Callable[[Item], float], count: int) -> list[Item]:
-    """The order in which `count` slots should start these items; `cost`: seconds each will take, estimated.
+    """Return items in the order in which `count` slots should start them. cost: an item's estimated seconds.
 
     One slot: as they come (a sweep's shortest sequences come first). More: a twentieth of the work shortest first, so
     that there are results soon; then the longest first, so that no slot runs a long cell while all others are idle
@@ -90,7 +90,7 @@ def ordered(items: Sequence[Item], cost: Callable[[Item], float], count: int) ->
 
 
 def makespan(costs: Sequence[float], count: int) -> float:
-    """When the last of `count` slots is done, if each takes the next item as soon as it is free."""
+    """Return when the last of `count` slots is done (seconds), if each takes the next item as soon as it is free."""
     ends = [0.0] * count
     for cost in costs:
         heapq.heapreplace(ends, ends[0] + cost)
@@ -98,7 +98,7 @@ def makespan(costs: Sequence[float], count: int) -> float:
 
 
 def shard(items: Sequence[Item], cost: Callable[[Item], float], index: int, count: int) -> list[Item]:
-    """Part `index` of `count` (from 1): the same parts wherever they are computed, in the items' order.
+    """Return part `index` of `count` (from 1), in the items' order; the parts are the same wherever they are computed.
 
     Longest first, each item goes to the part with the least work so far. A part chosen by hash would need no list of
     all items, but leaves parts of very different length where there are few, long items, as in most sweeps.
@@ -124,8 +124,8 @@ class Waiting(Generic[Item]):
 
 class Queue(Generic[Item]):
     """Items that wait for a slot; those to be tried again come first. They are taken from `items` only when there is
-    a slot for them; a None among them says that the next one is not known yet. attempt: which one
-    their first is."""
+    a slot for them; a None among them says that the next one is not known yet. attempt: the number of an item's first
+    attempt."""
 
     def __init__(self, items: Iterable[Item | None], attempt: int = 1) -> None:
         self._attempt = attempt
@@ -139,7 +139,7 @@ class Queue(Generic[Item]):
         self._again.append(Waiting(item, attempt, alone))
 
     def take(self, free: Sequence[Slot], running: Mapping[Slot, bool]) -> tuple[Slot, Waiting[Item]] | None:
-        """The next item and its slot; None where there is none, or none yet. Arguments as for `place`."""
+        """Take the next item and its slot; None where there is none, or none yet. Arguments as for `place`."""
         if not free:
             return None
         if not self._fresh and all(waiting.alone for waiting in self._again):

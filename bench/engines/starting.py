@@ -1,4 +1,4 @@
-"""What a worker process finds when it starts: its environment, its GPU, and no interrupts."""
+"""What a worker process starts with: environment variables, one GPU, and no interrupts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 
 @contextlib.contextmanager
 def environment(values: dict[str, str], *, win: bool = False) -> Iterator[None]:
-    """Environment variables for processes started inside. win: over the user's own settings."""
+    """Set environment variables for processes started inside. win: also where the user has set them."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update({name: value for name, value in values.items() if win or before[name] is None})
     try:
@@ -26,14 +26,14 @@ def environment(values: dict[str, str], *, win: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def only(device: str | None) -> Iterator[None]:
-    """Processes started inside see this GPU only: to each, its own is the first."""
+    """Let processes started inside use this GPU only; each calls it the first. None: leave the GPUs as they are."""
     with environment({} if device is None else {"CUDA_VISIBLE_DEVICES": device}, win=True):
         yield
 
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Processes started inside do not hear Ctrl-C, from their first instruction on; the parent hears it afterwards."""
+    """Keep Ctrl-C from processes started inside, from their first instruction on; the parent gets it afterwards."""
     resource_tracker.ensure_running()  # it would lift the mask when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -1,4 +1,4 @@
-"""One worker process: the parent's end of it, and what it does itself."""
+"""One worker process: the parent's end of it, and what the process itself does."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ ALLOCATOR = {
 class Worker:
     """The parent's end of one worker process.
 
-    mark: of the runner's processes. ready: whether its imports are done. failed_starts: how often in a row they were
-    not. since: when it began to start, and then when it began with its cell (`time.monotonic`). entries: those of
-    other people that the process serves, and no others; None: it has served nothing. spoilt: a cell changed it.
+    mark: of the runner's processes. ready: whether its imports are done. failed_starts: failed starts in a row.
+    since: when it began to start, and then when it began with its cell (`time.monotonic`). entries: the only entries of
+    other people that the process serves; None: it has served nothing. spoilt: a cell changed it.
     """
 
     def __init__(self, slot: Slot, surroundings: Surroundings, mark: str) -> None:
@@ -78,12 +78,12 @@ class Worker:
         theirs.close()
 
     def send(self, kind: str, content: Any) -> None:
-        """Say something to the process."""
-        with contextlib.suppress(OSError):  # a dead worker is noticed when it is listened to
+        """Send a message to the process."""
+        with contextlib.suppress(OSError):  # a dead worker shows when its messages are read
             self.pipe.send((kind, content))
 
     def messages(self, seconds: float = 0.0) -> Iterator[tuple[str, Any]]:
-        """What the process has said, after `seconds` at most; what concerns its start is taken in here."""
+        """Yield the process's messages, of which the first is waited for; those about its start are handled here."""
         try:
             while self.pipe.poll(seconds):
                 kind, content = self.pipe.recv()
@@ -106,32 +106,32 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can still say anything. Its death shows in the process too: a child of its own that outlives it
-        would keep the pipe open."""
+        """Whether the process can still send messages. The pipe alone does not show its death, because a child that
+        outlives it keeps the pipe open."""
         return not self._silent and (self.process.is_alive() or self.pipe.poll())
 
     @property
     def cell(self) -> Cell | None:
-        """The cell it is measuring."""
+        """The cell that the process measures; None while it is idle."""
         return self.job.cell if self.job else None
 
     def suits(self, entries: tuple[str, ...]) -> bool:
-        """Whether this process may serve a cell with these entries of other people."""
+        """Return whether this process may serve a cell with these entries of other people."""
         return self.alive and not self.spoilt and self.served < CELLS_PER_WORKER and self.entries in (None, entries)
 
     def start(self, job: Job, attempt: int, *, alone: bool = False) -> None:
-        """Hand it a cell. alone: it has its GPU to itself."""
+        """Hand a job to the process. alone: the job has its GPU to itself."""
         self._prepare(job.cell.foreign)
         self.job, self.attempt, self.alone = job, attempt, alone
         self.send("run", job)
 
     def check(self, jobs: list[Job]) -> None:
-        """Have it build these jobs, whose entries of other people are the same."""
+        """Have the process build these jobs, whose entries of other people are the same."""
         self._prepare(jobs[0].cell.foreign)
         self.send("check", jobs)
 
     def _prepare(self, entries: tuple[str, ...]) -> None:
-        """A process that may serve these entries, in place of one that may not."""
+        """Replace the process where it may not serve these entries."""
         if not self.suits(entries):
             self.renew()
         self.entries = entries
@@ -139,14 +139,14 @@ class Worker:
             self.since = time.monotonic()
 
     def done(self, status: Status) -> None:
-        """Its cell came to an end. After a shortage of memory the process is not used again; nor after an error on a
-        GPU, since one in a kernel leaves the process unable to use the GPU at all."""
+        """Note that the cell ended. After a shortage of memory the process is not used again; nor after an error on a
+        GPU, because an error in a kernel leaves the process unable to use the GPU at all."""
         spoilt = status == "out_of_memory" or (status == "error" and self.slot.device is not None)
         self.served = CELLS_PER_WORKER if spoilt else self.served + 1
         self.job = None
 
     def last_words(self) -> str:
-        """How the process ended, for people."""
+        """Return how the process ended, for people."""
         if self._unable is not None:
             return self._unable
         self.process.join(timeout=5)
@@ -165,7 +165,7 @@ class Worker:
         self._launch()
 
     def renew(self) -> None:
-        """As `replace`, for an idle process: where it is mirrored to W&B, it may end by itself."""
+        """Replace an idle process; one that mirrors cells to W&B may first end by itself."""
         if self.surroundings.mirroring is not None:
             self.dismiss()
             self.close()
@@ -174,7 +174,7 @@ class Worker:
             self.replace()
 
     def restart(self) -> None:
-        """As `replace`, for a process that did not start; its cell, if any, is handed over again."""
+        """Replace a process that did not start; its job, if it has one, is handed over again."""
         self.failed_starts += 1
         self.replace()
         if self.job is not None:
@@ -189,8 +189,8 @@ class Worker:
             self.process.kill()
 
     def close(self) -> list[str]:
-        """End the process: one that was dismissed may take a moment, and longer where W&B has its patience. Its last
-        lines for people."""
+        """End the process, and return its last lines for people. One that was dismissed may take CLOSE_SECONDS, and the
+        mirror's patience in addition."""
         lines: list[str] = []
         if self.job is None:
             mirroring = self.surroundings.mirroring
@@ -211,8 +211,8 @@ class Worker:
 
 
 def serve(pipe: Connection, surroundings: Surroundings) -> NoReturn:
-    """What a worker process does: answer what comes over the pipe until told to quit. Whatever a cell left running in
-    it, or raised, the process then ends."""
+    """Answer what comes over the pipe until told to quit: all that a worker process does. The process then ends,
+    whatever a cell left running in it, or raised."""
     code = 1
     try:
         _serve(pipe, surroundings)
@@ -273,7 +273,7 @@ def _serve(pipe: Connection, surroundings: Surroundings) -> None:
 
 
 def _say_changes(pipe: Connection, guard: Guard, job: Job) -> list[str]:
-    """Have the process replaced where a cell changed it; a line for people about that."""
+    """Ask for a new process where a cell changed this one; return a line for people about the changes."""
     changes = guard.changes()
     if not changes:
         return []
@@ -287,9 +287,9 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    if platform.system() == "Linux":  # the kernel's word: holds even while native code keeps the thread from running
+    if platform.system() == "Linux":  # the kernel kills it even while native code keeps the thread from running
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent.pid:  # it died before
+        if os.getppid() != parent.pid:  # the parent died before
             os._exit(1)
 
 
@@ -299,7 +299,7 @@ def _follow(parent: BaseProcess) -> None:
 
 
 class _Reporter:
-    """Passes on what a cell does, a few times a second at most."""
+    """Sends the step that a cell is at to the parent, a few times a second at most."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe

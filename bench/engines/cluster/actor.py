@@ -23,7 +23,7 @@ class Place:
 
 
 class Hand:
-    """What runs as an actor: one slot's cells, one after another, each tried once."""
+    """The actor of one slot: it runs cells one after another, each tried once."""
 
     def __init__(self, surroundings: Surroundings, timeout: float | None) -> None:
         import ray
@@ -38,18 +38,18 @@ class Hand:
         self.progress = (step, steps)
 
     def where(self) -> Place:
-        """Where this is."""
+        """Return where this actor runs."""
         import ray
 
         gpus = ray.get_gpu_ids()
         return Place(ray.util.get_node_ip_address(), str(gpus[0]) if gpus else None, fingerprint())
 
     def check(self, jobs: list[Job], parcels: list[Parcel | None]) -> list[str]:
-        """As the engine's. parcels: the jobs' corpora."""
+        """Build the jobs, as `LocalEngine.check` does. parcels: the jobs' corpora."""
         return self.engine.check([self.corpora.received(*each) for each in zip(jobs, parcels, strict=True)])
 
     def run(self, job: Job, attempt: int, parcel: Parcel | None) -> Finished:
-        """The outcome of one attempt at a job's cell. parcel: its corpus."""
+        """Return the outcome of one attempt at a job's cell. parcel: its corpus."""
         self.progress = (0, 0)
         try:
             received = self.corpora.received(job, parcel)
@@ -59,7 +59,7 @@ class Hand:
         return finished
 
     def watch(self) -> tuple[int, int]:
-        """The step that the cell is at, and its steps."""
+        """Return the step that the cell is at, and its steps in all."""
         return self.progress
 
     def vacate(self) -> None:

@@ -1,4 +1,4 @@
-"""To a Ray cluster and away from it: safe defaults, and a clear word within bounded time where none answers."""
+"""Joining and leaving a Ray cluster: safe defaults, and a clear error in bounded time where no cluster answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.engines.base import AddressError, EngineError
 from bench.trial.sources import sources
 
 CONNECT_SECONDS = 5.0  # for a port to open
-ANSWER_SECONDS = 30.0  # for a cluster to take this machine in
+ANSWER_SECONDS = 30.0  # for a cluster to accept this machine
 TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 RETRIES = "3"  # Ray's own, a second each
 # Connecting can abort the process, or wait for minutes: another process tries first.
@@ -29,13 +29,16 @@ PROBE = (
 
 
 def connect(address: str | None, *, cores: int | None) -> Any:
-    """The module `ray`, connected. address: as for the engine; cores: how many to use on this machine alone, None: all.
+    """Connect to a cluster, and return the module `ray`.
+
+    address: as for the engine. cores: how many to use on this machine alone, None: all.
 
     Without an address everything listens on the loopback interface only. With or without one, whoever talks to the
     cluster must know its token; RAY_AUTH_MODE=disabled switches that off, where a network is trusted.
 
     Raises:
-        AddressError: Ray is not installed, no token is to be found, or no cluster answers.
+        AddressError: Ray is not installed, there is no token, or no cluster answers.
+        EngineError: Ray would listen on a public interface although no address was given.
     """
     if importlib.util.find_spec("ray") is None:
         raise AddressError("--engine ray needs Ray: pip install -c constraints.txt -e '.[ray]'")
@@ -43,7 +46,7 @@ def connect(address: str | None, *, cores: int | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is None:
-        # Ray's switch for systems where it knows no clusters; here too the node then is at the loopback interface.
+        # Ray's switch for systems where it knows no clusters: with it, the node is at the loopback interface here too.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_TOKEN"] = _token()
         os.environ.setdefault("RAY_worker_niceness", "0")  # its own 15 leaves cells next to nothing on a busy machine
@@ -54,7 +57,7 @@ def connect(address: str | None, *, cores: int | None) -> Any:
     import ray
 
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
-    # What Ray prints of a lost node is twenty lines of its state; ours is one. Its own debugger's switch.
+    # Ray prints twenty lines about a lost node, where ours is one. The switch is that of its own debugger.
     ray._private.worker._worker_logs_enabled = False
     if address is None and not ray.util.get_node_ip_address().startswith(("127.", "::1")):
         ray.shutdown()
@@ -63,7 +66,7 @@ def connect(address: str | None, *, cores: int | None) -> Any:
 
 
 def disconnect() -> None:
-    """Leave the cluster; one of this process's own ends."""
+    """Leave the cluster; a cluster that this process started ends."""
     import ray
 
     ray.shutdown()
@@ -71,12 +74,12 @@ def disconnect() -> None:
 
 @functools.cache
 def _token() -> str:
-    """A secret between this process and the cluster it starts. Ray reads it once per process."""
+    """Return a secret between this process and the cluster it starts, the same at each call: Ray reads it once."""
     return secrets.token_hex(32)
 
 
 def _try(address: str) -> None:
-    """Raises AddressError unless a cluster at `address` takes this machine in."""
+    """Raise AddressError unless a cluster at `address` accepts this machine."""
     if address != "auto":
         host, _, port = address.rpartition(":")
         if not host or "/" in host or not port.isdecimal():
@@ -120,6 +123,6 @@ def _try(address: str) -> None:
 
 @functools.cache
 def fingerprint() -> str:
-    """Of this suite's sources and the versions of Python and torch, 12 hexadecimal digits: equal on all nodes."""
+    """Return a hash of this suite's sources and the versions of Python and torch, 12 digits: equal on all nodes."""
     here = f"{sys.version_info[:2]} {importlib.metadata.version('torch')} {sources()}"
     return hashlib.sha256(here.encode()).hexdigest()[:12]

@@ -2,7 +2,7 @@
 
 The driver puts a corpus' bytes into Ray's object store, once; every cell that reads it goes out with the names and
 sha256 of the files and a reference to the bytes. A node looks into its own cache first, by content, and takes the bytes
-only where they are not there whole. Nobody asks and waits, and nothing that came this way is ever executed.
+only where they are not there whole. No node asks the driver and waits, and nothing that came this way is executed.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class Parcel:
 
 
 class Sender:
-    """The driver's end: one parcel per corpus. put: Ray's."""
+    """The driver's end: one parcel per corpus. put: `ray.put`."""
 
     def __init__(self, corpora: Corpora, put: Callable[[Any], Any]) -> None:
         self._corpora, self._put = corpora, put
         self._parcels: dict[Source, Parcel | None] = {}
 
     def parcel(self, source: Source | None) -> Parcel | None:
-        """What goes out with a cell that reads `source`. None where nothing does; of a corpus that vanished since it
-        was found, its cells then say so themselves."""
+        """Return what goes out with a cell that reads `source`; None where nothing does. Nothing goes out of a corpus
+        that vanished since the sweep began, because its cells then fail with the reason."""
         if source is None:
             return None
         if source not in self._parcels:
@@ -72,14 +72,14 @@ class Sender:
 
 
 class Receiver:
-    """A node's end. get: Ray's."""
+    """A node's end. get: `ray.get`."""
 
     def __init__(self, get: Callable[[Any], dict[str, bytes]], files: Files | None = None) -> None:
         self._get, self._files = get, files or Files()
         self._at_hand: set[Path] = set()
 
     def received(self, job: Job, parcel: Parcel | None) -> Job:
-        """The job, its corpus where it is on this machine.
+        """Return the job, with its corpus where that lies on this machine.
 
         Raises:
             EngineError: this machine cannot keep it, or what came is not what was sent.

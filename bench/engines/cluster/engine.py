@@ -1,4 +1,4 @@
-"""Cells on the machines of a Ray cluster, or on this one through Ray.
+"""The engine that runs cells on the machines of a Ray cluster, or on this one through Ray.
 
 An actor per slot, each with a supervised process of its own (`bench.engines.local`), so that a crash, a timeout and a
 shortage of memory mean the same as without Ray. Cells go out from here, with their corpora where other machines are
@@ -83,7 +83,7 @@ class ClusterEngine:
             disconnect()
 
     def stop(self) -> None:
-        """Begin no further cell; what is running finishes."""
+        """Begin no further cell; running cells finish."""
         self._stopping = True
 
     # -- actors -------------------------------------------------------------------------------------------------------
@@ -126,13 +126,13 @@ class ClusterEngine:
         return _Held(index, self._actors.remote(self.surroundings, self.timeout))
 
     def _replace(self, held: _Held) -> None:
-        """A new actor for one that is lost; it starts when the cluster has room for it. What the old one might still
-        say is never heard."""
+        """Put a new actor in the place of a lost one; it starts when the cluster has room for it. What the lost actor
+        might still send is not read."""
         self._ray.kill(held.actor)
         self._hands[self._hands.index(held)] = self._hand(held.index)
 
     def _began(self, held: _Held) -> None:
-        """An actor has said where it is, or that it cannot start."""
+        """Give an actor its slot, now that it has said where it runs; or try another, where it cannot start."""
         reference, held.starting = held.starting, None
         try:
             place: Place = self._ray.get(reference)
@@ -147,7 +147,7 @@ class ClusterEngine:
         held.slot = Slot(held.index, None if place.gpu is None else f"{place.node}/{place.gpu}")
 
     def _did_not_start(self, held: _Held, words: str) -> None:
-        """Another try for an actor or its process, unless there were too many in a row."""
+        """Try again to start an actor or its process, unless too many starts in a row failed."""
         self._failures += 1
         if self._failures >= STARTS * len(self._hands):
             raise EngineError(words) from None
@@ -156,7 +156,7 @@ class ClusterEngine:
     # -- cells --------------------------------------------------------------------------------------------------------
 
     def check(self, jobs: list[Job]) -> list[str]:
-        """Build the task and model of each job without training, on one of the nodes; one message per distinct fault.
+        """Build the task and model of each job without training, on one node; return one message per distinct fault.
 
         Raises:
             EngineError: no worker starts.
@@ -215,7 +215,7 @@ class ClusterEngine:
             self.say(f"{outcomes + extra} executions for {outcomes} cells; {self.lost} lost with their worker or node")
 
     def _give(self, queue: Queue[Job]) -> None:
-        """Something to do for each idle actor."""
+        """Hand the next jobs to idle actors."""
         while not self._stopping:
             by_slot = {held.slot: held for held in self._hands if held.slot is not None}
             running = {slot: held.waiting.alone for slot, held in by_slot.items() if held.waiting is not None}
@@ -238,14 +238,14 @@ class ClusterEngine:
                 try:
                     self._ray.get(held.actor.vacate.remote(), timeout=START_SECONDS)
                 except self._ray.exceptions.RayError:
-                    continue  # a lost one keeps no memory; that it is lost is heard when it is given a cell
+                    continue  # a lost actor keeps no memory; that it is lost shows when it is given a cell
 
     @staticmethod
     def _ask(held: _Held) -> Any:
         return held.actor.watch.options(concurrency_group=WATCH).remote()
 
     def _hear(self, queue: Queue[Job]) -> Iterator[Finished]:
-        """What the actors have to say within a tick."""
+        """Read what the actors sent within a tick; yield the outcomes of their cells."""
         events = {held.starting: held for held in self._hands if held.starting is not None}
         events |= {held.outcome: held for held in self._hands if held.outcome is not None}
         if events:
@@ -279,7 +279,7 @@ class ClusterEngine:
         held.news = self._ask(held)
 
     def _settle(self, held: _Held, queue: Queue[Job]) -> Iterator[Finished]:
-        """The end of one attempt: the cell's outcome, or another attempt."""
+        """End one attempt: yield the cell's outcome, or queue another attempt."""
         waiting, reference = held.waiting, held.outcome
         assert waiting is not None
         held.waiting = held.outcome = held.news = None
