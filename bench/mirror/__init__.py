@@ -1,1 +1,1 @@
-"""The mirror on Weights & Biases."""
+"""The mirror of cells on Weights & Biases: where it goes, what it sends, and its dashboard."""

@@ -16,7 +16,7 @@ Wish = Literal["auto", "online", "offline", "off"]
 Mode = Literal["online", "offline", "off"]
 
 PROJECT = "long-range-bench"
-# WANDB_MODE's words, those of older versions included.
+# Values of WANDB_MODE, those of older versions included.
 _MODES: dict[str, Mode] = {
     "online": "online", "run": "online", "shared": "online",
     "offline": "offline", "dryrun": "offline",
@@ -29,8 +29,8 @@ class LoginError(BenchError):
 
 
 def resolve(wish: Wish, environment: Mapping[str, str] = os.environ) -> Mode:
-    """Where a mirror goes. `auto`: WANDB_MODE decides; without it, online with a login, else offline. Without a login
-    never online: `wandb.init` would ask for one, or raise.
+    """Return where a mirror goes. `auto`: WANDB_MODE decides; where it is not set, online with a login, else offline.
+    Never online without a login, because `wandb.init` would ask for one, or raise.
 
     Raises:
         LoginError: `online` without a login, or an unknown WANDB_MODE.
@@ -50,7 +50,7 @@ def resolve(wish: Wish, environment: Mapping[str, str] = os.environ) -> Mode:
 
 
 def logged_in(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether W&B has credentials that need no question: WANDB_API_KEY, or an entry in the netrc file."""
+    """Return whether W&B has credentials without asking: WANDB_API_KEY, or an entry in the netrc file."""
     if environment.get("WANDB_API_KEY"):
         return True
     try:
@@ -70,7 +70,7 @@ def _host(environment: Mapping[str, str]) -> str:
 def mirroring(
     wish: Wish, store: Path | str, *, sweep: str = "", project: str | None = None, entity: str | None = None
 ) -> Mirroring | None:
-    """How a store is mirrored, None for not at all. Its runs lie in the store's folder `wandb`.
+    """Return how a store is mirrored, None: not at all. The runs lie in the store's folder `wandb`.
 
     Raises:
         LoginError: as `resolve`.
@@ -83,8 +83,8 @@ def mirroring(
 
 
 def described(plan: Mirroring, store: Path | str) -> str:
-    """One line for people: where the mirror is, and what to do with it. What was asked for does not tell: a mirror
-    whose server cannot be reached goes on offline."""
+    """Return one line for people: where the mirror is, and what to do with it. The folder is looked at too, because a
+    mirror whose server cannot be reached goes on offline."""
     if plan.mode == "online" and not any((Path(store) / "wandb").glob("offline-run-*")):
         return f"Mirrored to W&B, project {plan.project}."
     login = "" if plan.mode == "online" else "`wandb login`, then "

@@ -17,7 +17,7 @@ from bench.records.result import GradientFlow, Result
 from bench.records.row import row
 
 EVERY = 25  # optimisation steps between two rows of training
-LONGEST_NAME = 128  # letters W&B takes for a run's name or group
+LONGEST_NAME = 128  # letters that W&B allows for a run's name or group
 LONGEST_TAG = 64
 # Metrics by prefix, and what they are drawn against.
 AXES = {
@@ -36,28 +36,28 @@ Numbers = Sequence[float | None]
 
 
 def run_id(cell: Cell, attempt: int) -> str:
-    """The id of a cell's run: its key and which attempt at mirroring it this is, from 1."""
+    """Return the id of a cell's run: the key, and the number of the attempt at mirroring the cell, from 1."""
     return f"{cell.key}-{attempt}"
 
 
 def group(cell: Cell) -> str:
-    """The group of a cell: what differs inside is seed and learning rate."""
+    """Return the group of a cell's run: runs of one group have the same task, model and length."""
     return _limited(f"{cell.task}/{cell.model}/T{cell.length}", LONGEST_NAME)
 
 
 def name(cell: Cell) -> str:
-    """A run's name, for eyes."""
+    """Return a run's name, for people."""
     return _limited(cell.label, LONGEST_NAME)
 
 
 def tags(cell: Cell) -> tuple[str, ...]:
-    """Task, model and length, without options."""
+    """Return task, model and length, without options."""
     words = (Entry.parse(cell.task).name, Entry.parse(cell.model).name, f"T{cell.length}")
     return tuple(dict.fromkeys(_limited(word, LONGEST_TAG) for word in words))
 
 
 def config(cell: Cell, sweep: str, attempt: int) -> Row:
-    """What a cell is, flat, so that W&B can filter and group by it. sweep: hash of what asked for it."""
+    """Return what a cell is, flat, so that W&B can filter and group by it. sweep: the hash of the cell's sweep."""
     recipe = cell.recipe.values
     return {
         "task": foreign.line(cell.task),
@@ -77,20 +77,20 @@ def config(cell: Cell, sweep: str, attempt: int) -> Row:
 
 
 def origin(result: Result) -> Row:
-    """Where a result comes from, flat: known only once it is there."""
+    """Return where a result comes from, flat; it is known only after the cell has run."""
     if result.provenance is None:
         return {}
-    found = result.provenance.model_dump(exclude={"libraries"})
-    return found | {f"version_{library}": version for library, version in result.provenance.libraries.items()}
+    fields = result.provenance.model_dump(exclude={"libraries"})
+    return fields | {f"version_{library}": version for library, version in result.provenance.libraries.items()}
 
 
 def metric(kind: str, task: str, what: str) -> str:
-    """The name of a metric. Without dots: W&B takes what follows one for a key inside a table."""
+    """Return the name of a metric. It has no dots, because W&B takes what follows one for a key inside a table."""
     return f"{kind}/{re.sub(r'[^A-Za-z0-9_+=-]', '_', task)}/{foreign.line(what).replace('.', '/')}"
 
 
 def _limited(text: str, letters: int) -> str:
-    """`text`, cut where W&B would refuse it; what was cut off still tells two of them apart."""
+    """Return `text`, cut where W&B would refuse it; a hash at the end still tells two cut texts apart."""
     safe = foreign.line(text)
     if len(safe) <= letters:
         return safe
@@ -103,8 +103,8 @@ def _limited(text: str, letters: int) -> str:
 def training_rows(
     task: str, first: int, losses: Numbers, norms: Numbers, parameter_norms: Mapping[int, Mapping[str, float | None]]
 ) -> Iterator[Row]:
-    """Loss and gradient norms of every 25th step. losses, norms: of the steps from `first` on. A row's `step` counts
-    the optimisation steps before it, as a validation's does: both see the same weights."""
+    """Yield loss and gradient norms of every 25th step. losses, norms: of the steps from `first` on. A row's `step`
+    counts the optimisation steps before it, as a validation's does: both are of the same weights."""
     for step in range(first + -first % EVERY, first + len(losses), EVERY):
         parameters = parameter_norms.get(step, {}).items()
         yield _known(
@@ -118,12 +118,12 @@ def training_rows(
 
 
 def validation_rows(task: str, step: int, score: float | None) -> Iterator[Row]:
-    """The score of one validation."""
+    """Yield the score of one validation, as one row."""
     yield _known({"step": step, metric("validation", task, "score"): score})
 
 
 def profile_rows(task: str, when: str, flow: GradientFlow) -> Iterator[Row]:
-    """One snapshot of gradient flow, a row per distance: log10 of the median norm, and the task's true credit."""
+    """Yield one snapshot of gradient flow, a row per distance: log10 of the median norm of each quantity."""
     for index, distance in enumerate(flow.distances):
         series = {name: profile.log10_median[index] for name, profile in flow.profiles.items()}
         values = {metric("profile", task, f"{when}/{name}"): value for name, value in series.items()}
@@ -131,7 +131,7 @@ def profile_rows(task: str, when: str, flow: GradientFlow) -> Iterator[Row]:
 
 
 def result_row(result: Result) -> Row:
-    """The one row that is drawn against length."""
+    """Return the one row that is drawn against length."""
     values = row(result)
     names = ("score", "chance", "skill", "solved_at_step", "memory_horizon", "steps_per_second")
     drawn = {metric("results", result.cell.task, name): values[name] for name in names}
@@ -139,7 +139,7 @@ def result_row(result: Result) -> Row:
 
 
 def summary(result: Result) -> Row:
-    """The result as one flat row, named like the columns of a store's data frame. What does not apply is left out."""
+    """Return the result as one flat row, named like a data frame's columns. What does not apply is left out."""
     return _known(foreign.throughout(row(result)))
 
 

@@ -54,58 +54,59 @@ SETTINGS: dict[str, Any] = {
 
 
 def mirrors(plan: Mirroring, cell: Cell) -> list[Path]:
-    """The folders of a cell's runs on disk, whole or not."""
+    """Return the folders of a cell's runs on disk, whole or not."""
     return [path for path in (plan.directory / "wandb").glob(f"*run-*-{cell.key}-*") if path.is_dir()]
 
 
 def is_mirrored(plan: Mirroring, result: Result) -> bool:
-    """Whether a run on disk holds all of a result."""
+    """Return whether a run on disk holds all of a result."""
     return any(_mark(path / MARK).get("status") == result.status for path in mirrors(plan, result.cell))
 
 
 def _mark(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
-    except (OSError, ValueError):  # its run was killed before it, or while it was written
+    except (OSError, ValueError):  # the run was killed before the mark, or while the mark was written
         return {}
 
 
-# -- what a cell tells ------------------------------------------------------------------------------------------------
+# -- the observer -----------------------------------------------------------------------------------------------------
 
 
 class Observer(Protocol):
-    """Hears what happens to a cell while it is measured. None of its methods raises or waits."""
+    """An observer is told what happens to a cell while it is measured. No method raises, and only `close` waits."""
 
     def begins(self, cell: Cell) -> None:
-        """A cell is about to be measured."""
+        """Take in that a cell is about to be measured."""
 
     def trained(self, first: int, losses: Numbers, norms: Numbers, parameter_norms: Parameters) -> None:
-        """Optimisation steps from `first` on were taken."""
+        """Take in losses and gradient norms of the optimisation steps from `first` on."""
 
     def validated(self, step: int, score: float | None) -> None:
-        """A validation."""
+        """Take in the score of the validation after `step` optimisation steps."""
 
     def probed(self, flow: GradientFlow) -> None:
-        """A snapshot of gradient flow."""
+        """Take in a snapshot of gradient flow."""
 
     def ends(self, result: Result) -> None:
-        """The cell came to its end."""
+        """Take in the result of the cell, which has ended."""
 
     def notes(self) -> list[str]:
-        """Lines for people since the last call."""
+        """Return the lines for people since the last call."""
 
     def close(self) -> list[str]:
-        """Bring everything to its end, within the mirror's patience. The last lines for people."""
+        """Finish all that is queued, within the mirror's patience; return the last lines for people."""
 
 
 def opened(plan: Mirroring | None) -> Observer | None:
-    """The observer that a process hands to each of its cells, if any."""
+    """Return the observer that a process hands to each of its cells; None without a plan."""
     return None if plan is None else Mirror(plan)
 
 
 def imported() -> Any:
-    """The library, told to keep quiet: it would report its own errors, the server's silence among them, over the
-    network and on the terminal, and hold up the process's end for that. Only the environment reaches this early."""
+    """Import wandb, told to keep quiet, and return it. It would report its own errors, the server's silence among them,
+    over the network and on the terminal, and hold up the process's end for that. The environment is set, because
+    wandb reads nothing else so early."""
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
     import wandb
@@ -117,7 +118,7 @@ def imported() -> Any:
 
 
 class Mirror:
-    """Mirrors one cell after another."""
+    """The observer that mirrors one cell after another to W&B."""
 
     def __init__(self, plan: Mirroring) -> None:
         self.plan = plan
@@ -135,7 +136,7 @@ class Mirror:
             self._ends_here(error)
         self._thread.start()
 
-    # What training calls: work is queued, nothing more.
+    # Called by training: work is queued, nothing more.
 
     def begins(self, cell: Cell) -> None:
         self._task, self._held = cell.task, None
@@ -153,7 +154,7 @@ class Mirror:
         if flow.step == 0:
             self._log(mirrored.profile_rows(self._task, "initial", flow))
         else:
-            self._held = flow  # it is the last one, or one of those between: that shows later
+            self._held = flow  # whether it is the last one shows later
 
     def _release(self, when: str | None = None) -> None:
         flow, self._held = self._held, None
@@ -166,10 +167,10 @@ class Mirror:
         self._put(lambda: self._end(result))
 
     def notes(self) -> list[str]:
-        found = []
+        lines = []
         while not self._notes.empty():
-            found.append(self._notes.get())
-        return found
+            lines.append(self._notes.get())
+        return lines
 
     def close(self) -> list[str]:
         self._commands.put(None)
@@ -190,7 +191,7 @@ class Mirror:
         else:
             self._commands.put(command)
 
-    # What the thread does.
+    # Called by the mirror's own thread.
 
     def _work(self) -> None:
         for command in iter(self._commands.get, None):
@@ -257,7 +258,7 @@ class Mirror:
         (folder / MARK).write_text(json.dumps({"cell": result.cell.key, "status": result.status}))
 
     def _fails(self, error: Exception) -> None:
-        """After a failure online the mirror goes on offline, after one offline not at all."""
+        """Go on offline after a failure online; end the mirror after a failure offline."""
         if self._mode == "online":
             self._mode = "offline"
             where = f"the mirror goes on in {self.plan.directory / 'wandb'}, for `wandb sync`"

@@ -17,7 +17,7 @@ MOST_RUNS = 1000  # a panel shows 10 runs unless told; a sweep has hundreds, and
 
 
 def workspace(entity: str, project: str, tasks: Sequence[str]) -> workspaces.Workspace:
-    """The dashboard's specification; nothing is sent."""
+    """Return the dashboard's specification; nothing is sent."""
     return workspaces.Workspace(
         entity=entity,
         project=project,
@@ -31,7 +31,7 @@ def workspace(entity: str, project: str, tasks: Sequence[str]) -> workspaces.Wor
 
 
 def save(entity: str, project: str, tasks: Sequence[str]) -> str:
-    """Save the dashboard; its address.
+    """Save the dashboard; return its address.
 
     Raises:
         Exception: whatever wandb raises where it is not logged in, or the server refuses.
