@@ -35,7 +35,7 @@ COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "ba
 # Class attributes that are read from the source text.
 STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "documented_learning_rate"})
 
-# Modules that classes of one's own were written against, and where the same names are found now.
+# Modules that classes of one's own were written against, and the modules that hold the same names now.
 MOVED = {
     "tasks._conll": "tasks.corpora.conll",
     "tasks._context": "tasks.base.context",
@@ -75,11 +75,11 @@ class Option:
 
     @property
     def expected(self) -> str:
-        """What a value may be, for messages."""
+        """The values that the option accepts, for messages."""
         return " or ".join([*map(_shown, self.choices), *self.kinds])
 
     def convert(self, raw: Any, owner: str) -> Any:
-        """`raw`, as text from the command line or typed from a configuration file, as a value of this option.
+        """Return `raw`, text from the command line or a typed value from a configuration, as a value of this option.
 
         Raises:
             CatalogError: it is none of the accepted kinds or choices.
@@ -115,7 +115,7 @@ class Card:
     positional: frozenset[str] = frozenset()
 
     def load(self) -> Any:
-        """Import the class itself (this is where torch is loaded).
+        """Import the class itself and return it (this is where torch is loaded).
 
         Raises:
             CatalogError: importing its module ends the process.
@@ -126,7 +126,7 @@ class Card:
             raise CatalogError(_exits(self.module, error)) from None
 
     def values(self, options: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-        """Options as typed values; those equal to their default are dropped.
+        """Return options as typed values; those equal to their default are dropped.
 
         Raises:
             CatalogError: an unknown option, one given twice, or a value it does not accept.
@@ -147,12 +147,12 @@ class Card:
 
 
 def names(kind: Kind) -> list[str]:
-    """Names of all discovered tasks or models."""
+    """Return the names of all discovered tasks or models."""
     return sorted(_files(kind))
 
 
 def card(kind: Kind, name: str) -> Card:
-    """The card of a discovered name, of a unique prefix of one, or of an import path `package.module:Class`.
+    """Return the card of a discovered name, of a unique prefix of one, or of an import path `package.module:Class`.
 
     Raises:
         CatalogError: no such name, an ambiguous prefix, or a file without exactly one class that states its version.
@@ -175,8 +175,9 @@ def card(kind: Kind, name: str) -> Card:
 
 
 def code(*names: str) -> str | None:
-    """The sha256 of the source text that entries run, as it is now: of those given by import path, read and not
-    imported (`bench.records.code`). None where there is none: what has a name is known by its version.
+    """Return the sha256 of the source text of entries given by import path, as it is now (`bench.records.code`).
+
+    The text is read, not imported. None where no entry is given by import path, because a name is known by its version.
 
     Raises:
         CatalogError: no such module.
@@ -186,8 +187,7 @@ def code(*names: str) -> str | None:
 
 
 def function(kind: Kind, name: str) -> Card:
-    """The card of an optimiser, schedule or penalty that a recipe may name. Its version is raised when its numbers may
-    change.
+    """Return the card of an optimiser, schedule or penalty. Its version is raised when its numbers may change.
 
     Raises:
         CatalogError: no such name.
@@ -200,7 +200,7 @@ def function(kind: Kind, name: str) -> Card:
 
 @cache
 def _functions(kind: Kind) -> dict[str, Card]:
-    """The functions in the table of `kind`, read from the source text."""
+    """Return the functions in the table of `kind`, read from the source text."""
     path = _folder("models") / "base" / "optimisation.py"
     tree = ast.parse(path.read_text("utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -221,7 +221,7 @@ def _functions(kind: Kind) -> dict[str, Card]:
 
 
 def _folder(package: str) -> Path:
-    """Where a package of this suite lies; importing it would load torch.
+    """Return the folder of a package of this suite. The package is not imported, because that would load torch.
 
     Raises:
         CatalogError: Python finds another package of this name first.
@@ -229,18 +229,18 @@ def _folder(package: str) -> Path:
     ours = Path(__file__).resolve().parents[1] / package
     spec = importlib.util.find_spec(package)
     assert spec is not None
-    found = Path(next(iter(spec.submodule_search_locations or [str(spec.origin)])))
-    if package in OURS and found.resolve() != ours:
+    path = Path(next(iter(spec.submodule_search_locations or [str(spec.origin)])))
+    if package in OURS and path.resolve() != ours:
         raise CatalogError(
-            f"{found} stands in for the package {package!r} of this suite ({ours}), because Python looks there first. "
+            f"{path} stands in for the package {package!r} of this suite ({ours}), because Python looks there first. "
             f"Rename it, or run from another folder. A class of your own in it is then named by its import path, as in "
             f"--models my_{package}.module:Class"
         )
-    return found
+    return path
 
 
 def unshadowed() -> None:
-    """Make sure that the packages of this suite are this suite's.
+    """Make sure that Python finds this suite's own packages under their names.
 
     Raises:
         CatalogError: a folder or file of one's own stands in for one of them.
@@ -287,12 +287,12 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
         raise CatalogError(f"{path} imports from modules that have moved:{lines}")
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     if class_name is None:
-        stated = [c for c in classes.values() if not c.name.startswith("_") and "version" in _literals(c)]
-        if len(stated) != 1:
+        versioned = [c for c in classes.values() if not c.name.startswith("_") and "version" in _literals(c)]
+        if len(versioned) != 1:
             raise CatalogError(
-                f"{path.name}: expected exactly one public class that states `version = N`, got {len(stated)}"
+                f"{path.name}: expected exactly one public class that states `version = N`, got {len(versioned)}"
             )
-        node = stated[0]
+        node = versioned[0]
     elif class_name in classes:
         node = classes[class_name]
     else:
@@ -302,7 +302,7 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
 
 
 def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
-    """Line, statement and new form of each import, inside functions too, of a module that has moved."""
+    """Yield line, statement and new form of each import, inside functions too, of a module that has moved."""
     for node in ast.walk(tree):
         new: list[ast.stmt] = []
         if isinstance(node, ast.ImportFrom) and node.module in MOVED:
@@ -319,8 +319,8 @@ def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:
-    """Class attributes with literal values."""
-    found: dict[str, Any] = {}
+    """Return a class's attributes that have literal values."""
+    literals: dict[str, Any] = {}
     for statement in node.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             target, value = statement.targets[0].id, statement.value
@@ -329,21 +329,21 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
         else:
             continue
         try:
-            found[target] = ast.literal_eval(value)
+            literals[target] = ast.literal_eval(value)
         except ValueError:
             continue
-    return found
+    return literals
 
 
 def _options_of_class(node: ast.ClassDef) -> dict[str, Option]:
-    """Keyword-only arguments of the class's own `__init__` that have a default."""
+    """Return the options of a class: keyword-only arguments of its own `__init__` that have a default."""
     constructor = _constructor(node)
     return {} if constructor is None else _options(constructor)
 
 
 def _positional(node: ast.ClassDef) -> frozenset[str]:
-    """Further arguments that the class's own `__init__` takes by position, after itself and what a task or a model is
-    made of."""
+    """Return the arguments that a class's own `__init__` takes by position after `self` and the first (a task's length,
+    a model's spec)."""
     constructor = _constructor(node)
     taken = [] if constructor is None else [*constructor.args.posonlyargs, *constructor.args.args]
     return frozenset(argument.arg for argument in taken[2:])
@@ -355,7 +355,7 @@ def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
 
 
 def _options(function: ast.FunctionDef) -> dict[str, Option]:
-    """Keyword-only arguments of a function that have a default."""
+    """Return the options of a function: keyword-only arguments that have a default."""
     pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
     return {
         argument.arg: _option(argument, _default(argument, default))

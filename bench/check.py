@@ -1,4 +1,4 @@
-"""The command `python -m bench.check`: whether a model or a task of one's own keeps to the contract, before a sweep.
+"""The command `python -m bench.check`: look whether a model or task of one's own keeps to the contract.
 
 Exit code: 0, or 1 where something is broken, or 2 for bad usage.
 """
@@ -36,7 +36,7 @@ app = App(name="python -m bench.check", help="Whether a model or a task keeps to
 
 @dataclass(frozen=True)
 class Line:
-    """One thing looked at: where, what, and why it is broken or noted."""
+    """One thing that was looked at: where, what, and why it is broken or noted."""
 
     mark: Literal["holds", "note", "broken"]
     where: str
@@ -48,7 +48,7 @@ class Line:
 
 
 def kind_of(entry: Entry) -> Literal["task", "model"]:
-    """Whether an entry is a task or a model.
+    """Return whether an entry is a task or a model.
 
     Raises:
         CatalogError: it is neither.
@@ -73,7 +73,7 @@ def kind_of(entry: Entry) -> Literal["task", "model"]:
 
 
 def lines(task: str, model: str, length: int, where: str) -> Iterator[Line]:
-    """What holds of one task and one model together."""
+    """Look at one task and one model together; yield a line on each thing, up to the first that is broken."""
     from bench.trial import build
 
     (planned,) = plan(
@@ -103,7 +103,7 @@ def lines(task: str, model: str, length: int, where: str) -> Iterator[Line]:
 
 
 def looks(task: Task, model: SequenceModel, recipe: Any) -> list[tuple[str, Callable[[], Any]]]:
-    """What is looked at, in the order in which one thing needs the other."""
+    """Return what is looked at, ordered so that each thing needs only those before it."""
     from bench.trial import contract, optimisers
 
     return [
@@ -119,7 +119,7 @@ def looks(task: Task, model: SequenceModel, recipe: Any) -> list[tuple[str, Call
 
 
 def looked(where: str, what: str, look: Callable[[], Any]) -> Line:
-    """One look, as a line."""
+    """Look at one thing; return the line about it."""
     from bench.trial.faults import InvalidError
 
     try:
@@ -132,7 +132,7 @@ def looked(where: str, what: str, look: Callable[[], Any]) -> Line:
 
 
 def measured(job: Job, where: str) -> Iterator[Line]:
-    """A cell of a few steps, twice."""
+    """Measure a cell of a few steps twice; yield lines about its outcome."""
     from bench.trial import trial
 
     first, second = (trial.run(job, Surroundings()) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The command `python -m bench.doctor`: what this machine and a store are fit for, and what to do where they are not.
+"""The command `python -m bench.doctor`: what is wrong with this machine or a store, and what to do about it.
 
 Exit code: 0, or 1 where something is wrong, or 2 for bad usage. Values of environment variables and the contents of
 credential files are never shown.
@@ -41,7 +41,7 @@ app = App(name="python -m bench.doctor", help="What is wrong here, and what to d
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. remedy: what to do, where there is something to do."""
+    """One thing that was looked at. remedy: what to do, where there is something to do."""
 
     mark: Literal["ok", "note", "wrong"]
     what: str
@@ -56,7 +56,7 @@ class Finding:
 
 
 def interpreter() -> Iterator[Finding]:
-    """Python and the packages the suite needs."""
+    """Look at Python and the packages that the suite needs."""
     version = platform.python_version()
     if sys.version_info[:2] < PYTHON:
         yield Finding("wrong", "Python", version, f"Install Python {'.'.join(map(str, PYTHON))} or newer")
@@ -76,7 +76,7 @@ def interpreter() -> Iterator[Finding]:
 
 
 def processors() -> Iterator[Finding]:
-    """Cores and GPUs."""
+    """Look at cores and GPUs."""
     cores = len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
     yield Finding("ok", "cores", f"{cores}: as many workers by default")
     import torch
@@ -95,7 +95,7 @@ def processors() -> Iterator[Finding]:
 
 
 def weights_and_biases() -> Iterator[Finding]:
-    """The login to W&B, without showing it."""
+    """Look for a login to W&B, without showing it."""
     try:
         importlib.metadata.version("wandb")
     except importlib.metadata.PackageNotFoundError:
@@ -108,7 +108,7 @@ def weights_and_biases() -> Iterator[Finding]:
 
 
 def corpora(folder: Path | None) -> Iterator[Finding]:
-    """The corpora that tasks read by default."""
+    """Look for the corpora that tasks read by default."""
     from tasks.corpora import resolving
 
     for name in catalog.names("task"):
@@ -132,7 +132,7 @@ def corpora(folder: Path | None) -> Iterator[Finding]:
 
 
 def disk(path: Path) -> Iterator[Finding]:
-    """Space where the store is or will be."""
+    """Look at the free space where the store is or will be."""
     there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.is_dir())
     free = shutil.disk_usage(there).free
     mark: Literal["ok", "wrong"] = "wrong" if free < LITTLE_SPACE else "ok"
@@ -140,7 +140,7 @@ def disk(path: Path) -> Iterator[Finding]:
 
 
 def store(path: Path) -> Iterator[Finding]:
-    """Whether a store can be written, is whole, and holds nothing that nobody needs."""
+    """Look whether a store can be written, is whole, and holds nothing that is left over."""
     if not path.exists():
         yield Finding("note", "store", f"there is none at {path}", "`python -m bench.run` makes it")
         return

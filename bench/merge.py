@@ -1,10 +1,10 @@
 """The command `python -m bench.merge A B --into C`: one store from several, such as the shards of a sweep.
 
 Everything is read and checked before anything is written: a corrupt record, weights that are not their record's,
-records of different schemas, or two answers to one cell that differ end with one message. What two measurements of one
-cell may differ in is when, where and how fast they ran (`MEASURED`); then the first store's stays. Failures are all
-kept, also of cells that have an answer; the same failure in two stores is one. Doing it again changes nothing, and
-after an interruption completes it. Exit code: 0, or 2 with the one message.
+records of different schemas, or two answers to one cell that differ end with one message. Two measurements of one cell
+may differ in when, where and how fast they ran (`MEASURED`); then the first store's stays. Failures are all kept, also
+of cells that have an answer; the same failure in two stores is one. The same command again changes nothing, or
+completes what was interrupted. Exit code: 0, or 2 with the one message.
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ class MergeError(StoreError):
 
 @dataclass
 class Merged:
-    """What several stores hold together. answers: by key, with the store each is from. failures: by their text without
-    the number of their attempt, with how often. sweeps: by hash. kept: the
-    records of other kinds, by folder and key, with the store each is from."""
+    """What several stores hold together.
+
+    answers: by key, with the store each is from. failures: by their text without the number of their attempt, with how
+    often each is held. sweeps: by hash. kept: the records of other kinds, by folder and key, with the store each is
+    from. schemas: a store for each schema number.
+    """
 
     answers: dict[str, tuple[Store, Result]] = field(default_factory=dict)
     failures: dict[str, tuple[Result, int]] = field(default_factory=dict)
@@ -51,15 +54,15 @@ class Merged:
     schemas: dict[int, Store] = field(default_factory=dict)
 
     def add(self, store: Store) -> None:
-        """Take in a store.
+        """Add what a store holds.
 
         Raises:
-            MergeError: it holds what is corrupt, of another schema, or contradicts what is here.
+            MergeError: the store holds what is corrupt, is of another schema, or contradicts the stores before.
         """
         for answer in _read(store, store.answers()):
             self._same_schema(store, answer)
             if answer.weights_sha256 is not None:
-                store.weights(answer.cell.key)  # raises where they are not the record's
+                store.weights(answer.cell.key)  # raises where the weights are not the record's
             before = self.answers.setdefault(answer.cell.key, (store, answer))
             differing = sorted(_differences(before[1], answer))
             if differing:
@@ -108,7 +111,7 @@ class Merged:
 
 
 def _read(store: Store, results: Iterator[Read]) -> Iterator[Read]:
-    """The records, or which store it is that holds one that cannot be read."""
+    """Yield the records; where one cannot be read, the error names the store that holds it."""
     try:
         yield from results
     except StoreError as error:
@@ -116,12 +119,12 @@ def _read(store: Store, results: Iterator[Read]) -> Iterator[Read]:
 
 
 def _differences(one: Result, other: Result) -> Iterator[str]:
-    """Fields in which two answers to one cell contradict each other."""
+    """Return the fields in which two answers to one cell contradict each other."""
     return (name for name in _differing(one.model_dump(), other.model_dump()) if name != "cell")
 
 
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Names of the fields that differ, but for those in which two measurements may."""
+    """Return the names of the fields that differ, but for those in which two measurements may."""
     return [name for name in one if name not in MEASURED and one[name] != other[name]]
 
 
@@ -135,37 +138,38 @@ def _conflict(one: tuple[Store, Result], other: tuple[Store, Result], differing:
 
 
 def merge(sources: list[Store], target: Path) -> tuple[Merged, int]:
-    """Write into the store `target`, which may be there already, what it and the sources hold together. The number of
-    answers that were new to it.
+    """Write into the store `target`, which may exist, what it and the sources hold together.
+
+    Returns what they hold together, and the number of answers that were new to `target`.
 
     Raises:
-        StoreError: they cannot be joined, and nothing was written; or the target could not be written, and doing it
-            again completes it.
+        StoreError: they cannot be joined, and nothing was written; or the target could not be written, and the same
+            call again completes it.
     """
     merged = Merged()
-    there = Merged()
+    present = Merged()
     if (target / "cells").is_dir():
         held = Store(target)
-        there.add(held)
+        present.add(held)
         merged.add(held)
     for store in sources:
         merged.add(store)
     try:
         into = Store(target, create=True)
-    except StoreError as error:  # which names the flag of the command that measures
+    except StoreError as error:  # its message names the flag of the command that measures
         raise MergeError(str(error).replace("--store", "--into")) from None
     for name, sweep in merged.sweeps.items():
-        if sweep != there.sweeps.get(name):
+        if sweep != present.sweeps.get(name):
             into.record_sweep(sweep)
     for text, (failure, often) in merged.failures.items():
-        for _ in range(often - there.failures.get(text, (failure, 0))[1]):
+        for _ in range(often - present.failures.get(text, (failure, 0))[1]):
             into.publish(failure)
     for (kind, key), (_, record) in merged.kept.items():
-        if (kind, key) not in there.kept:
+        if (kind, key) not in present.kept:
             into.publish_kept(kind, record)
     new = 0
     for key, (store, answer) in merged.answers.items():
-        if key not in there.answers:
+        if key not in present.answers:
             new += into.publish(answer, None if answer.weights_sha256 is None else store.weights(key))
     return merged, new
 

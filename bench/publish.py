@@ -1,7 +1,7 @@
 """The command `python -m bench.publish STORE`: mirror a store to W&B after the fact, training nothing.
 
-What is there already is skipped: online, what the project holds as finished or failed; offline, what lies whole in the
-store's folder `wandb`. `--workspace` saves a dashboard for the project instead.
+Results that are mirrored already are skipped: online, what the project holds as finished or failed; offline, what lies
+whole in the store's folder `wandb`. `--workspace` saves a dashboard for the project instead.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bench.store import Store
 
 app = App(name="python -m bench.publish", help="Mirror stored results to W&B, training nothing.", version_flags=[])
 EXIT_FAILED = 1
-PATIENCE = 3600.0  # somebody waits for it, and each run has its own limits
+PATIENCE = 3600.0  # seconds: long, because somebody waits for the command, and each run has its own limits
 
 Runs = Callable[[Mirroring], Iterable[Any]]
 
@@ -40,7 +40,7 @@ class PublishError(BenchError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Numbers of results sent, and of those that were there. notes: what went wrong, in lines."""
+    """The numbers of results sent, and of those mirrored before (there). notes: what went wrong, in lines."""
 
     sent: int
     there: int
@@ -55,8 +55,8 @@ def publish(store: Store, plan: Mirroring, runs: Runs | None = None) -> Outcome:
         PublishError: W&B does not say what it holds.
     """
     results = store.results()
-    there = _there(plan, results, runs or _runs)
-    missing = [result for result in results if result.cell.key not in there]
+    mirrored = _there(plan, results, runs or _runs)
+    missing = [result for result in results if result.cell.key not in mirrored]
     asked = _asked(store)
     notes: list[str] = []
     for sweep in sorted({asked(result.cell) for result in missing}):
@@ -69,7 +69,7 @@ def publish(store: Store, plan: Mirroring, runs: Runs | None = None) -> Outcome:
 
 
 def _there(plan: Mirroring, results: list[Result], runs: Runs) -> set[str]:
-    """Keys of the results that need not be sent."""
+    """Return the keys of the results that are mirrored already."""
     if plan.mode == "offline":
         return {result.cell.key for result in results if tracking.is_mirrored(plan, result)}
     states = {(run.id.rpartition("-")[0], run.state) for run in runs(plan)}
@@ -92,12 +92,12 @@ def _runs(plan: Mirroring) -> Iterator[Any]:
 
 
 def _asked(store: Store) -> Callable[[Cell], str]:
-    """From a cell to the hash of the first sweep that asked for it, empty where none did."""
-    found: dict[str, str] = {}
+    """Return a function from a cell to the hash of the first sweep that asked for it, empty where none did."""
+    hashes: dict[str, str] = {}
     for asked in store.sweeps():
         for item in asked.cells:
-            found.setdefault(item.key, asked.hash)
-    return lambda cell: next((found[key] for key in possible_keys(cell) if key in found), "")
+            hashes.setdefault(item.key, asked.hash)
+    return lambda cell: next((hashes[key] for key in possible_keys(cell) if key in hashes), "")
 
 
 # -- the command ------------------------------------------------------------------------------------------------------

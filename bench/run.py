@@ -1,6 +1,6 @@
 """The command `python -m bench.run`: from a command line to stored results and a table.
 
-The composition root: it knows every part, and nobody imports it.
+The composition root: this file imports every part, and no part imports it.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ def _resolver(settings: Settings) -> Any:
 
 
 def _devices(settings: Settings) -> list[str]:
-    """The GPUs that cells run on."""
+    """Return the GPUs that cells run on."""
     from bench.engines.devices import visible
 
-    found = [] if settings.accelerator == "cpu" else visible()
-    if settings.accelerator == "gpu" and not found and platform.system() == "Linux":
+    devices = [] if settings.accelerator == "cpu" else visible()
+    if settings.accelerator == "gpu" and not devices and platform.system() == "Linux":
         raise UsageError(
             "--accelerator gpu: no NVIDIA GPU and torch with CUDA can be seen here. Use --accelerator cpu."
         )
-    return found
+    return devices
 
 
 def _workers(settings: Settings) -> int:
@@ -129,7 +129,7 @@ def _engine(settings: Settings, surroundings: Surroundings, console: Console) ->
 
 
 def _checkpoints(settings: Settings, store: Store) -> Checkpointing | None:
-    """None with --checkpoint-every 0, and on other machines, which need not share the store's disk."""
+    """Return how checkpoints are kept; None with --checkpoint-every 0, and on machines that need not share the disk."""
     every = CHECKPOINT_EVERY if settings.checkpoint_every is None else settings.checkpoint_every
     return Checkpointing(store.checkpoints, every) if every and settings.address is None else None
 

@@ -33,7 +33,7 @@ app = App(name="python -m bench.status", help="What of a store's sweeps is done,
 
 @dataclass(frozen=True)
 class Progress:
-    """Where cells stand. left: estimated seconds of work for the missing ones, on one worker."""
+    """The cells that are answered, failed and missing. left: estimated seconds of one worker for the missing ones."""
 
     answers: list[Result]
     failures: list[Result]
@@ -42,7 +42,7 @@ class Progress:
 
     @property
     def text(self) -> str:
-        """In one line."""
+        """The progress in one line."""
         total = len(self.answers) + len(self.failures) + len(self.missing)
         parts = [f"{total} cells: {len(self.answers)} done{_by_status(self.answers)}"]
         if self.failures:
@@ -58,17 +58,17 @@ def _by_status(results: Iterable[Result]) -> str:
 
 
 def progress(cells: Iterable[AskedCell], results: list[Result]) -> Progress:
-    """How far `cells` are, according to the store's `results`."""
+    """Return how far `cells` are, according to the store's `results`."""
     stored = {key: result for result in results for key in possible_keys(result.cell)}
     estimate = Estimate()
     for result in results:
         if result.seconds is not None and result.status in ANSWERS:
             estimate.learn(result.cell, result.seconds.total)
     wanted = {item.key: item.cell for item in cells}
-    found = {stored[key].cell.key: stored[key] for key in wanted if key in stored}
+    by_key = {stored[key].cell.key: stored[key] for key in wanted if key in stored}
     missing = [cell for key, cell in wanted.items() if key not in stored]
-    answers = [result for result in found.values() if result.status in ANSWERS]
-    failures = [result for result in found.values() if result.status not in ANSWERS]
+    answers = [result for result in by_key.values() if result.status in ANSWERS]
+    failures = [result for result in by_key.values() if result.status not in ANSWERS]
     return Progress(answers, failures, missing, sum(map(estimate.seconds, missing)))
 
 
@@ -108,7 +108,7 @@ def status(
 
 
 def _left(whole: Progress, at_work: list[Runner]) -> str:
-    """Cells that run, and the time left."""
+    """Return how many cells run, and the time left, for the end of a line."""
     if not whole.missing:
         return ""
     workers = sum(runner.workers for runner in at_work)

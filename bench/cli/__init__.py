@@ -1,1 +1,1 @@
-"""What the commands share: settings, progress, how they end."""
+"""What the commands share: settings, flags, progress, output, and how they end."""

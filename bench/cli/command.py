@@ -16,8 +16,9 @@ EXIT_INTERRUPTED = 130
 
 
 def run(app: App, arguments: Sequence[str] | None, name: str) -> int:
-    """Run a command line, from `arguments` or from the process's own; its exit code. name: of the command, for
-    messages.
+    """Run a command line, from `arguments` or from the process's own; return its exit code.
+
+    name: the command's, for messages.
 
     Where the reader of stdout leaves (`| head`), having seen enough, nothing changes. Where stdout cannot be written
     for another reason, as on a full disk, a command that went well ends with exit code 1.

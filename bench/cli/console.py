@@ -27,7 +27,7 @@ STYLES = {"solved": "green", "learning": "cyan", "at chance": "yellow", "budget-
 
 
 class Console:
-    """Shows one sweep while it runs."""
+    """The progress of one sweep, shown while the sweep runs."""
 
     def __init__(self, terminal: Terminal | None = None) -> None:
         self.terminal = terminal or Terminal()
@@ -40,7 +40,7 @@ class Console:
         self._drawn = 0.0
 
     def start(self, cells: list[Cell], stored: int, workers: int) -> None:
-        """`cells` are to be measured by `workers` workers; `stored` more are there already."""
+        """Begin a sweep: `cells` are to be measured by `workers` workers; `stored` more are stored already."""
         self._total, self._done = len(cells) + stored, stored
         self._waiting = {_identity(cell): cell for cell in cells}
         self._slots = workers
@@ -49,11 +49,11 @@ class Console:
             self._live.start()
 
     def note(self, text: str) -> None:
-        """One line of information."""
+        """Print one line of information."""
         self.terminal.print(foreign.block(text), highlight=False, markup=False, soft_wrap=True)
 
     def working(self, worker: int, cell: Cell | None, step: int, steps: int) -> None:
-        """What a worker does now."""
+        """Show what a worker does now; `cell` is None while the worker is idle."""
         if cell is None:
             self._workers.pop(worker, None)
         else:
@@ -61,12 +61,12 @@ class Console:
         self._draw()
 
     def skipped(self, cell: Cell) -> None:
-        """A cell turned out to be stored already."""
+        """Count a cell that turned out to be stored already."""
         if self._waiting.pop(_identity(cell), None):
             self._done += 1
 
     def finished(self, result: Result) -> None:
-        """A cell came to its end; before `start`, one that could not even begin."""
+        """Count and show a cell that ended; before `start`, show one that could not even begin."""
         if not self._total:
             self.note(described(result).plain)
             return
@@ -81,7 +81,7 @@ class Console:
             self.note(f"[{self._done}/{self._total}] {described(result).plain}")
 
     def stop(self) -> None:
-        """The sweep is over; leave the terminal clean."""
+        """End the display, and leave the terminal clean."""
         self._live.stop()
 
     @property
@@ -115,12 +115,12 @@ class Console:
 
 
 def described(result: Result) -> Text:
-    """A finished cell in one line."""
+    """Return one line about a finished cell."""
     return Text(result.cell.label + "  ", overflow="ellipsis", no_wrap=True).append(_said_of(result))
 
 
 def _said_of(result: Result) -> Text:
-    """What became of a cell: score, outcome, seconds."""
+    """Return what became of a cell: score, outcome, seconds."""
     text = Text(overflow="ellipsis", no_wrap=True)
     if result.score is None:
         first = foreign.first_line(result.error or "")

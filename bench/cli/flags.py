@@ -15,7 +15,7 @@ from bench.records.sweep import Sweep
 
 
 def helps() -> dict[str, str]:
-    """The help of every flag, by the name of its field: the sweep's own, then those of the recipe, then settings."""
+    """Return the help of every flag, by its field's name: the sweep's own, then the recipe's, then the settings'."""
     own = [name for name in Sweep.model_fields if name not in Recipe.model_fields]
     asked = [name for name in FIELDS if name in Sweep.model_fields]
     return (
@@ -26,20 +26,20 @@ def helps() -> dict[str, str]:
 
 
 def flagged(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command that takes any keywords the flags of `helps`, before those that the command states itself."""
-    stated = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    """Give a command that takes any keywords the flags of `helps`, before those that it has itself."""
+    own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
     derived = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name, text))
         for name, text in helps().items()
     ]
-    signature = inspect.Signature([*derived, *stated], return_annotation=int)
+    signature = inspect.Signature([*derived, *own], return_annotation=int)
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()} | {"return": int}
     return command
 
 
 def _annotation(name: str, text: str) -> Any:
-    """What cyclopts converts: numbers and switches as they are, all else as text that the field reads itself."""
+    """Return what cyclopts converts: numbers and switches, and all else as text, which the field reads itself."""
     model: type[BaseModel] = Sweep if name in Sweep.model_fields else Settings
     kind = _kind(model.model_fields[name].annotation)
     parameter = Parameter(help=text, negative="") if kind is bool else Parameter(help=text)
@@ -47,14 +47,14 @@ def _annotation(name: str, text: str) -> Any:
 
 
 def _kind(annotation: Any) -> type:
-    """bool, int or float where a field holds nothing else (or None); else text."""
+    """Return bool, int or float where a field holds nothing else (or None); else str."""
     kinds = {part for part in _plain(annotation) if part is not type(None)}
     kind = kinds.pop() if len(kinds) == 1 else str
     return kind if kind in (bool, int, float) else str
 
 
 def _plain(annotation: Any) -> tuple[Any, ...]:
-    """The types that an annotation allows, without what it says of their range."""
+    """Return the types that an annotation allows, without what it says of their range."""
     if get_origin(annotation) is Annotated:
         return _plain(get_args(annotation)[0])
     if isinstance(annotation, type) or not get_args(annotation):

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-EXIT_UNSEEN = 1  # what was to be seen is not whole, though all else went well
+EXIT_UNSEEN = 1  # stdout is not whole, although all else went well
 
 _PLAIN = {
     "×": "x", "±": "+-", "≤": "<=", "≥": ">=", "–": "-", "—": "-", "─": "-", "━": "-", "·": "-", "…": "...",
@@ -44,27 +44,27 @@ class Outlet(io.TextIOBase):
         return self.inner.encoding or "utf-8"
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write what the stream behind can show; other letters are replaced."""
         if self.fault is None:
             fitting = text.encode(self.encoding, "bench-plain").decode(self.encoding)
             self._try(lambda: self.inner.write(fitting))
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what waits."""
+        """Flush the stream behind."""
         if self.fault is None:
             self._try(self.inner.flush)
 
     def isatty(self) -> bool:
-        """Tell whether a terminal is behind."""
+        """Return whether the stream behind is a terminal."""
         return not self.inner.closed and self.inner.isatty()
 
     def fileno(self) -> int:
-        """Return the number of the file behind."""
+        """Return the file descriptor of the stream behind."""
         return self.inner.fileno()
 
     def writable(self) -> bool:
-        """Tell that text can be written: always."""
+        """Return True: text can always be written."""
         return True
 
     def _try(self, act: object) -> None:
@@ -98,7 +98,7 @@ class Outlets:
 
 @contextlib.contextmanager
 def patient() -> Iterator[Outlets]:
-    """Let both streams fail without a word inside."""
+    """Put outlets before stdout and stderr, so that no failure of a stream stops the command inside."""
     _occupy()
     before = sys.stdout, sys.stderr
     out, err = (None if stream is None else Outlet(stream) for stream in before)

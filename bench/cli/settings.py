@@ -91,7 +91,7 @@ class Settings(Frozen):
 
 
 def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
-    """The sweep and the settings that these values describe.
+    """Return the sweep and the settings that these values describe.
 
     Raises:
         UsageError: an unknown name, or a value that does not fit.
@@ -115,7 +115,7 @@ def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
 
 
 def _fault(error: Any) -> str:
-    """One fault of the configuration in one line: what, expected, got."""
+    """Return one fault of the configuration in one line: what, expected, got."""
     name = f"--{str(error['loc'][0]).replace('_', '-')}: " if error["loc"] else ""
     message = error["msg"].removeprefix("Value error, ")
     choices = str(error.get("ctx", {}).get("expected", ""))
@@ -126,7 +126,7 @@ def _fault(error: Any) -> str:
 
 
 def from_toml(path: Path) -> dict[str, Any]:
-    """The values in a configuration file.
+    """Return the values in a configuration file.
 
     Raises:
         UsageError: it cannot be read, or is not TOML.
@@ -145,7 +145,7 @@ def from_toml(path: Path) -> dict[str, Any]:
 
 
 def as_toml(sweep: Sweep, settings: Settings) -> str:
-    """A configuration file that says the same."""
+    """Return the text of a configuration file that gives the same sweep and settings."""
     values = sweep.described() | settings.model_dump()
     if not isinstance(sweep.clip, float):
         values["clip"] = as_text(sweep.clip)
@@ -156,12 +156,12 @@ def as_toml(sweep: Sweep, settings: Settings) -> str:
 
 
 def _json(value: Any) -> str:
-    """A JSON value, which is a TOML value but for null and for escaped pairs of surrogates."""
+    """Return a value as JSON, which is TOML too, except for null and for escaped pairs of surrogates."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def _entry(entry: Entry) -> str:
-    """An entry as text, or as a table where a value holds what separates options."""
+    """Return an entry as text, or as a table where a value holds a comma or a colon, which separate options."""
     if not any(mark in str(value) for _, value in entry.options for mark in ",:"):
         return _json(entry.text)
     fields = [f"{_json(key)} = {_json(value)}" for key, value in (("name", entry.name), *entry.options)]
