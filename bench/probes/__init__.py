@@ -1,1 +1,1 @@
-"""Gradient flow, credit and Jacobians of a model."""
+"""What is measured inside a model: gradient flow, credit, Jacobians, and what its answers depend on."""

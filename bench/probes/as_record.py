@@ -19,7 +19,7 @@ STEPS = 128  # of a sequence, at most
 
 
 def flow_record(step: int, flow: Flow) -> GradientFlow:
-    """Gradient flow at training step `step`; powers of ten to three decimals, a quarter of a percent."""
+    """Return gradient flow at training step `step`; powers of ten have three decimals, a quarter of a percent."""
     profiles = {
         name: GradientProfile(
             log10_median=_thousandths(profile.log10_median),
@@ -45,7 +45,7 @@ def flow_record(step: int, flow: Flow) -> GradientFlow:
 
 
 def jacobian_record(step: int, found: Jacobians) -> Jacobian:
-    """Jacobians at training step `step`."""
+    """Return Jacobians at training step `step`."""
     return Jacobian(
         step=step,
         steps=tuple(found.steps),
@@ -57,7 +57,7 @@ def jacobian_record(step: int, found: Jacobians) -> Jacobian:
 
 
 def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
-    """Gate activations and attention weights on the batch's first sequence; none where the model shows none."""
+    """Return gate activations and attention weights on the batch's first sequence; empty where the model has none."""
     first = batch.select(slice(1))
     with torch.no_grad():
         shown = model.pictures(model.embedding(first.inputs), first.reads)
@@ -71,7 +71,7 @@ def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
 
 
 def _rows(name: str, values: Tensor, stride: int) -> list[tuple[str, Tensor]]:
-    """Of one sequence, by picture: a gate (time, units), or attention (heads, queries, time), as rows over steps."""
+    """Return rows over steps by picture, of one sequence's gate (time, units) or attention (heads, queries, time)."""
     if values.dim() == 2:
         return [(name, values[::stride, :UNITS].T)]
     # The strongest weight of each stretch of steps: a lone spike must not fall between two shown steps.
@@ -89,5 +89,5 @@ def _thousandths(logs: list[float | None]) -> tuple[float | None, ...]:
 
 
 def rounded(value: float) -> float | None:
-    """Five significant digits are more than a curve can show; null where not finite."""
+    """Return five significant digits, which are more than a curve can show; None where not finite."""
     return float(f"{value:.5g}") if math.isfinite(value) else None

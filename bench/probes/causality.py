@@ -1,11 +1,10 @@
-"""Whether a model's answers depend on what they may not: inputs after the step they are read at, other sequences, or
-the targets.
+"""Whether a model's answers depend on what they may not: later inputs, other sequences, or the targets.
 
 Two passes are compared that differ in nothing but what an answer may not depend on. They have one shape and one seed,
 so that each position has the same random numbers and the same rounding in both; they run in float64, so that a
-dependence shows however small it is. Evaluation mode is what scores. Training mode is looked at too, because what leaks
-there teaches a model to rely on it; there, dropout is off, and modules that keep statistics as they train
-(batch normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored.
+dependence shows however small it is. Scores come from evaluation mode. Training mode is looked at too, because a model
+learns to rely on what leaks there; dropout is then off, and modules that keep statistics as they train (batch
+normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ def violation(model: SequenceModel, batch: Batch, *, training: bool) -> str | No
     batch = batch.select(slice(SEQUENCES))
     try:
         with as_probe(model), undisturbed(model) as kept:
-            return _first(Passes(model, kept, wide=True), batch.double(), training)
+            return _first_violation(Passes(model, kept, wide=True), batch.double(), training)
     except (RuntimeError, TypeError):  # it cannot run in float64; a fault of another kind shows again below
         with undisturbed(model) as kept:
-            return _first(Passes(model, kept, wide=False), batch.to(model.device), training)
+            return _first_violation(Passes(model, kept, wide=False), batch.to(model.device), training)
 
 
 class Passes:
@@ -59,12 +58,12 @@ class Passes:
         self.draws = False
 
     def answers(self, batch: Batch) -> Tensor:
-        """Outputs (reads, outputs) from the state in which the model was found."""
+        """Return outputs (reads, outputs), computed from the state that was kept."""
         self.kept.restore()
         return self.next_answers(batch)
 
     def next_answers(self, batch: Batch) -> Tensor:
-        """Outputs (reads, outputs) from the state that the last pass left."""
+        """Return outputs (reads, outputs), computed from the state that the last pass left."""
         seed_everything(0)
         before = torch.get_rng_state()
         with torch.no_grad():
@@ -73,7 +72,7 @@ class Passes:
         return outputs.detach().clone()
 
     def differ(self, first: Tensor, second: Tensor, batch: Batch) -> bool:
-        """Whether two answers differ by more than rounding. batch: one that gives such answers."""
+        """Return whether two answers differ by more than rounding. batch: one that gives such answers."""
         if not self.wide:
             return not close(first, second, COARSE)
         if close(first, second, FINE):
@@ -81,10 +80,10 @@ class Passes:
         return not close(first, second, COARSE) or not self._computes_narrowly(batch)
 
     def _computes_narrowly(self, batch: Batch) -> bool:
-        """Whether anything inside the model is rounded to less than float64."""
-        with _Widths() as seen:
+        """Return whether anything inside the model is rounded to less than float64."""
+        with _Widths() as widths:
             self.answers(batch)
-        return seen.narrow
+        return widths.narrow
 
 
 class _Widths(TorchFunctionMode):
@@ -99,7 +98,7 @@ class _Widths(TorchFunctionMode):
 
 
 def close(first: Tensor, second: Tensor, tolerance: float) -> bool:
-    """Whether two tensors agree within a fraction of their largest finite number."""
+    """Return whether two tensors agree within a fraction of the largest finite number of the first."""
     if first.shape != second.shape:
         return False
     finite = first[first.isfinite()]
@@ -110,22 +109,22 @@ def close(first: Tensor, second: Tensor, tolerance: float) -> bool:
 # -- what is looked for -----------------------------------------------------------------------------------------------
 
 
-def _first(passes: Passes, batch: Batch, training: bool) -> str | None:
-    """The first dependence that is found, in evaluation mode and then in training mode."""
+def _first_violation(passes: Passes, batch: Batch, training: bool) -> str | None:
+    """Look for a dependence in evaluation mode, then in training mode; return the first."""
     model = passes.model
     for mode in ("evaluation", "training")[: 1 + training]:
         with _in_mode(passes, batch, mode == "training"):
             start, short = _window(passes, batch)
-            reason = _mixed(passes, short) or _told(passes, short)
+            reason = _on_others(passes, short) or _on_targets(passes, short)
             if not model.spec.look_ahead:
-                reason = reason or _ahead(passes, batch, short, start, few=mode == "training")
+                reason = reason or _on_later(passes, batch, short, start, few=mode == "training")
         if reason:
             return f"{type(model).__name__}: {reason} (in {mode} mode). A score would not mean what the task says"
     return None
 
 
-def _mixed(passes: Passes, batch: Batch) -> str | None:
-    """Answers of a sequence beside other sequences, in another order, and after other sequences."""
+def _on_others(passes: Passes, batch: Batch) -> str | None:
+    """Compare a sequence's answers beside other sequences, in another order, and after other sequences."""
     advice = "keep sequences apart (statistics over the batch, sorting, a state kept from batch to batch?)"
     own = passes.answers(batch)
     of = batch.reads.sequences
@@ -141,12 +140,12 @@ def _mixed(passes: Passes, batch: Batch) -> str | None:
             expected = torch.cat([own[of == row] for row in order])
             if passes.differ(expected, turned, batch):
                 return f"an answer depends on its sequence's place in the batch: {advice}"
-    return _carried(passes, batch, own, advice)
+    return _on_batch_before(passes, batch, own, advice)
 
 
-def _carried(passes: Passes, batch: Batch, own: Tensor, advice: str) -> str | None:
-    """Answers after a batch of other sequences, beside those after the same batch (a model may count its passes)."""
-    first = torch.arange(len(batch)) == 0  # alone: to turn all of them leaves their mean
+def _on_batch_before(passes: Passes, batch: Batch, own: Tensor, advice: str) -> str | None:
+    """Compare answers after a batch of other sequences with those after the same batch (a model may count passes)."""
+    first = torch.arange(len(batch)) == 0  # only one is changed: to turn all of them leaves their mean
     passes.answers(_changed(batch, passes.model.spec.inputs, first, min(1, batch.steps - 1)))
     after = passes.next_answers(batch)
     if not passes.differ(own, after, batch):
@@ -157,8 +156,8 @@ def _carried(passes: Passes, batch: Batch, own: Tensor, advice: str) -> str | No
     return f"an answer depends on the batch before: {advice}"
 
 
-def _told(passes: Passes, batch: Batch) -> str | None:
-    """Answers beside other targets."""
+def _on_targets(passes: Passes, batch: Batch) -> str | None:
+    """Compare answers beside other targets."""
     targets = batch.targets.flip(0)
     targets = targets + 1 if targets.is_floating_point() else targets.max() - targets if len(targets) else targets
     other = Batch(batch.inputs, targets, batch.reads, batch.lengths)
@@ -167,11 +166,11 @@ def _told(passes: Passes, batch: Batch) -> str | None:
     return None
 
 
-def _ahead(passes: Passes, batch: Batch, short: Batch, start: int, few: bool) -> str | None:
-    """Answers up to each step, where what follows the step is changed.
+def _on_later(passes: Passes, batch: Batch, short: Batch, start: int, few: bool) -> str | None:
+    """Compare answers up to each step, where the inputs after the step are changed.
 
-    short: the batch's steps from `start` on, in which most are looked at; a model that reads ahead only in long
-    sequences is found by those that are looked at in whole ones. few: look at fewer.
+    short: the batch's steps from `start` on, in which most steps are looked at. Some are looked at in whole sequences,
+    because a model may read ahead in long sequences only. few: look at fewer.
     """
     if batch.lengths is not None:
         return None  # an answer that is not aligned is read at the end
@@ -184,7 +183,7 @@ def _ahead(passes: Passes, batch: Batch, short: Batch, start: int, few: bool) ->
 
 
 def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> str | None:
-    """What `_ahead` finds at these steps, each looked at in one sequence. first: the number of the batch's first."""
+    """Look, as `_on_later` does, at these steps, each in one sequence. first: the number of the batch's first step."""
     size = max(1, TOGETHER // batch.steps)
     rows = [batch.select(slice(number % len(batch), number % len(batch) + 1)) for number in range(len(looked))]
     for start in range(0, len(looked), size):
@@ -198,8 +197,8 @@ def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> 
         own, other = passes.answers(whole), passes.answers(joined(changed))
         of, step_of = whole.reads.sequences, whole.reads.mask.nonzero()[:, 1]
         for row, step in enumerate(chosen):
-            seen = (of == row) & (step_of <= step - first)
-            if passes.differ(own[seen], other[seen], whole):
+            until = (of == row) & (step_of <= step - first)
+            if passes.differ(own[until], other[until], whole):
                 return (
                     f"an answer read at step {step} or before depends on inputs after step {step}, and this task "
                     f"forbids reading ahead: compute each position from those up to it (a mask, padding on the left)"
@@ -208,8 +207,8 @@ def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> 
 
 
 def _window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
-    """A short stretch of long sequences with reads in it, and its first step; the whole where sequences are not long,
-    where one has no read there, or where the model knows one length only."""
+    """Return a short stretch of long sequences with reads in it, after its first step; the whole batch where sequences
+    are not long, where one has no read there, or where the model takes one length only."""
     mask = batch.reads.mask
     reads = mask.any(0).nonzero().squeeze(1)
     if batch.steps < 2 * SHORT or batch.lengths is not None or not len(reads):
@@ -230,8 +229,8 @@ def _window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
 
 
 def _changed(batch: Batch, inputs: Inputs, sequences: Tensor, start: int) -> Batch:
-    """A batch with other inputs from step `start` on in some sequences (batch,): those of the next sequence one step
-    earlier, and where these are the same, half as much again or the next id."""
+    """Return a batch with other inputs from step `start` on in some sequences (batch,): those of the next sequence one
+    step earlier, and where these are the same, 0.5 more or the next id."""
     old = batch.inputs
     new = old.roll((1, 1), (0, 1))
     real, sizes = _columns(inputs)
@@ -245,7 +244,7 @@ def _changed(batch: Batch, inputs: Inputs, sequences: Tensor, start: int) -> Bat
 
 
 def _columns(inputs: Inputs) -> tuple[int, list[int]]:
-    """How many real numbers each step has, and how many ids each column after them."""
+    """Return how many real numbers each step has, and how many ids each column after them."""
     if isinstance(inputs, Features):
         return inputs.size, []
     tokens = inputs.tokens if isinstance(inputs, Mixed) else inputs
@@ -255,7 +254,7 @@ def _columns(inputs: Inputs) -> tuple[int, list[int]]:
 
 @contextmanager
 def _in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
-    """A model in one mode; in training mode dropout is off, and modules whose statistics move are in evaluation."""
+    """Put a model in one mode; in training mode, dropout and modules with moving statistics stay in evaluation."""
     model = passes.model
     dropouts = [module for module in model.modules() if isinstance(module, DROPOUTS)]
     model.train(training)
@@ -269,7 +268,7 @@ def _in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
 
 
 def _counting(passes: Passes, batch: Batch) -> list[nn.Module]:
-    """The modules whose own buffers a pass moves."""
+    """Return the modules whose own buffers a pass changes."""
     passes.kept.restore()
     before = [(module, {name: held.clone() for name, held in module._buffers.items() if held is not None})
               for module in passes.model.modules()]  # fmt: skip

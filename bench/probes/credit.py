@@ -18,7 +18,7 @@ TOGETHER = 32_768  # positions of replaced sequences in one pass, at most
 
 
 def finite(value: float) -> float | None:
-    """`value`, or None where it is not finite."""
+    """Return `value`; None where it is not finite."""
     return value if math.isfinite(value) else None
 
 
@@ -26,8 +26,11 @@ def finite(value: float) -> float | None:
 
 
 def alignment(model: SequenceModel, task: Task, batch: Batch, asked: Batch, input_gradient: Tensor) -> float | None:
-    """Overlap of the answer's sensitivity with the task's true credit, mean over the batch. asked: the batch with the
-    answers read that are followed back, in float64."""
+    """Return the overlap of the answer's sensitivity with the task's true credit in [0, 1], mean over the batch.
+
+    asked: the batch with the answers read that are followed back, in float64. input_gradient: ∂s/∂input (batch, time,
+    size). None where the task has no credit, or no counterfactuals to tell the sensitivity to ids.
+    """
     credit = task.credit(batch)
     if credit is None:
         return None
@@ -42,7 +45,7 @@ def alignment(model: SequenceModel, task: Task, batch: Batch, asked: Batch, inpu
 
 
 def _replacement(model: SequenceModel, batch: Batch, replaced: Sequence[Replacement]) -> Tensor:
-    """|Δs| (batch, time) when the token at each candidate position is replaced by another legal one."""
+    """Return |Δs| (batch, time) when the token at each candidate position is replaced by another legal one."""
     mask = batch.reads.mask
     changes = torch.zeros(mask.shape, dtype=torch.float64)
 
@@ -61,23 +64,23 @@ def _replacement(model: SequenceModel, batch: Batch, replaced: Sequence[Replacem
 
 
 def _together(replaced: Sequence[Replacement], size: int) -> Iterator[Sequence[Replacement]]:
-    """As many at a time as have `TOGETHER` positions, of which each has `size`: few sequences keep a core waiting."""
+    """Yield replacements, `TOGETHER` positions at a time (`size` in each): passes of few sequences are slow."""
     count = max(1, TOGETHER // size)
     for first in range(0, len(replaced), count):
         yield replaced[first : first + count]
 
 
 def overlap(sensitivity: Tensor, credit: Tensor) -> float:
-    """Mean over the batch of Σ_t min(p_t, q_t), p ∝ sensitivity², q ∝ credit² (batch, time): 1 where they agree, 0
-    where they never meet, or where the answer is sensitive to nothing. Sequences without credit don't count; NaN where
-    none has any, or a sensitivity is not finite."""
+    """Return the mean over the batch of Σ_t min(p_t, q_t), p ∝ sensitivity², q ∝ credit² (batch, time): 1 where they
+    agree, 0 where they never meet, or where the answer is sensitive to nothing. Sequences without credit don't count;
+    NaN where none has any, or a sensitivity is not finite."""
     credited = credit.any(1)
     p, q = (_shares(values[credited].double()) for values in (sensitivity, credit))
     return float(torch.minimum(p, q).sum(1).mean())
 
 
 def _shares(values: Tensor) -> Tensor:
-    """Squares as fractions of their row's sum; a row of zeros stays one."""
+    """Return squares as fractions of their row's sum; a row of zeros stays a row of zeros."""
     relative = values / values.amax(1, keepdim=True)  # so that the squares neither overflow nor vanish
     squares = torch.where((values == 0).all(1, keepdim=True), 0.0, relative.square())
     return squares / squares.sum(1, keepdim=True).where(squares.any(1, keepdim=True), 1.0)

@@ -14,24 +14,24 @@ FEW_CREDITED = 32  # more credited distances than this are no landmarks
 
 
 def by_distance(series: Tensor, steps: Tensor) -> Tensor:
-    """Values (batch, time) reordered by distance back from each sequence's answered step: (batch, K + 1), NaN beyond a
-    sequence's start."""
+    """Return values (batch, time) by distance back from each sequence's answered step: (batch, K + 1), NaN beyond its
+    start."""
     back = steps[:, None] - torch.arange(int(steps.max()) + 1, device=steps.device)
     values = series.gather(1, back.clamp(min=0))
     return torch.where(back >= 0, values, torch.nan)
 
 
 def credited_distances(credit: Tensor | None, steps: Tensor) -> list[int]:
-    """Distances at which some sequence has true credit, where they are few enough to be landmarks."""
+    """Return distances at which some sequence has true credit, where they are few enough to be landmarks."""
     if credit is None:
         return []
     rows, times = credit.nonzero(as_tuple=True)
-    found = sorted({int(distance) for distance in steps[rows] - times if distance >= 0})
-    return found if len(found) <= FEW_CREDITED else []
+    distances = sorted({int(distance) for distance in steps[rows] - times if distance >= 0})
+    return distances if len(distances) <= FEW_CREDITED else []
 
 
 def credit_profile(credit: Tensor | None, steps: Tensor, kept: list[int]) -> list[float]:
-    """True credit at the kept distances, mean over the sequences that reach so far back, the largest value 1."""
+    """Return true credit at the kept distances, mean over sequences that reach so far back, the largest value 1."""
     if credit is None:
         return []
     mean = torch.nanmean(by_distance(credit.double(), steps), dim=0)
@@ -39,7 +39,7 @@ def credit_profile(credit: Tensor | None, steps: Tensor, kept: list[int]) -> lis
 
 
 def spread(longest: int, most: int, landmarks: Sequence[int]) -> list[int]:
-    """At most `most` distances, evenly spaced over 0 … longest, with 0, 1, the longest and the landmarks among them."""
+    """Return `most` distances at most, evenly spaced over 0 … longest; 0, 1, longest and landmarks are among them."""
     always = {0, min(1, longest), longest, *landmarks}
     if longest < most:
         return list(range(longest + 1))

@@ -62,10 +62,14 @@ class Profile:
 
 @dataclass(frozen=True)
 class Flow:
-    """Gradient flow of one model at one moment. loss_weight: mean |w|. credit_alignment: overlap with the task's true
-    credit in [0, 1], None where the task has none. reach: steps of the task's longest true dependency. credit: the
-    task's true credit at each of `distances`, mean over the batch, its largest value 1; empty where it has none.
-    start: the first step of the sequences that was unrolled; above 0 no alignment is stated, for not all is seen."""
+    """Gradient flow of one model at one moment.
+
+    distances: steps back from the answer. profiles: by quantity. loss_weight: mean |w|. credit_alignment: overlap with
+    the task's true credit in [0, 1], None where the task has none. reach: steps of the task's longest true dependency.
+    credit: the task's true credit at each of `distances`, mean over the batch, its largest value 1; empty where the
+    task has none. start: the first step of the sequences that was unrolled; above 0 there is no alignment, because the
+    steps before it are left out.
+    """
 
     distances: list[int]
     profiles: dict[str, Profile]
@@ -77,7 +81,7 @@ class Flow:
 
 
 def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
-    """Gradient flow of `model` on a few sequences of `task`; the model is left as it was."""
+    """Measure gradient flow of `model` on a few sequences of `task`; the model is left as it was."""
     steps = task.answer_steps(batch)
     reach = int(steps.max()) if task.reach is None else task.reach
     with as_probe(model):
@@ -98,7 +102,7 @@ def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
 
 
 def _loss_weight(objective: Objective, outputs: Tensor, batch: Batch) -> float | None:
-    """Mean |w| in ∂ℓ = w ∂s, from the two gradients with respect to the outputs."""
+    """Return the mean |w| in ∂ℓ = w ∂s, from the two gradients with respect to the outputs."""
     outputs = outputs.detach().requires_grad_()
     (of_answer,) = torch.autograd.grad(objective.answer(outputs, batch).sum(), outputs)
     (of_loss,) = torch.autograd.grad(objective.loss(outputs, batch) * len(batch), outputs)
@@ -107,16 +111,16 @@ def _loss_weight(objective: Objective, outputs: Tensor, batch: Batch) -> float |
 
 
 def _profile(series: Tensor, steps: Tensor, kept: list[int], summarised: list[int], reach: int) -> Profile:
-    """series (batch, time): one quantity's gradient norms."""
-    seen = series[torch.arange(series.size(1)) <= steps[:, None]]
-    nonfinite = int((~seen.isfinite()).sum())
+    """Return the profile of one quantity. series (batch, time): its gradient norms."""
+    followed = series[torch.arange(series.size(1)) <= steps[:, None]]
+    nonfinite = int((~followed.isfinite()).sum())
     values = by_distance(series, steps)
     medians = torch.nanquantile(values, 0.5, dim=0)
     rate = theil_sen(summarised, medians[summarised])
     return Profile(
         log10_median=_log10(medians[kept]),
         log10_mean=_log10(torch.nanmean(values, dim=0)[kept]),
-        zeros=int((seen == 0).sum()),
+        zeros=int((followed == 0).sum()),
         nonfinite=nonfinite,
         ratio=_ratio(medians),
         rate=rate,
@@ -126,7 +130,7 @@ def _profile(series: Tensor, steps: Tensor, kept: list[int], summarised: list[in
 
 
 def theil_sen(distances: Sequence[int], values: Tensor) -> float | None:
-    """Median slope of log10 values against distance over all pairs of distances ≥ 1 with positive finite values."""
+    """Return the median slope of log10 values over all pairs of distances ≥ 1 with positive finite values."""
     k = torch.tensor(distances, dtype=torch.float64)
     usable = (k >= 1) & values.isfinite() & (values > 0)
     k, y = k[usable], values[usable].log10()
@@ -138,7 +142,7 @@ def theil_sen(distances: Sequence[int], values: Tensor) -> float | None:
 
 
 def half_life(rate: float | None, longest: int) -> float | None:
-    """Steps over which the gradient halves; None where it doesn't fall, or by too little to be told."""
+    """Return the steps over which the gradient halves; None where it doesn't fall, or by too little to be told."""
     if rate is None or rate >= 0:
         return None
     steps = math.log10(2) / -rate
@@ -146,7 +150,7 @@ def half_life(rate: float | None, longest: int) -> float | None:
 
 
 def verdict(rate: float | None, reach: int, values: Tensor, nonfinite: int) -> str:
-    """The fall or rise over the task's longest dependency, in one word. values: g at the summarised distances."""
+    """Return one word for the gradient's fall or rise over `reach` steps. values: g at the summarised distances."""
     if 2 * int((~values.isfinite()).sum()) >= len(values):
         return "undetermined"
     if nonfinite:

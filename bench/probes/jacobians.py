@@ -29,8 +29,8 @@ CHUNK = 4  # steps whose Jacobians are taken at once
 
 @dataclass(frozen=True)
 class Jacobians:
-    """steps: where singular values were taken; lowest, median, highest: of the singular values there, mean over the
-    sequences. lyapunov: the spectrum in nats per step, largest first."""
+    """The Jacobians along a few sequences. steps: where singular values were taken; lowest, median, highest: of the
+    singular values there, mean over the sequences. lyapunov: the spectrum in nats per step, largest first."""
 
     steps: list[int]
     lowest: list[float]
@@ -40,7 +40,7 @@ class Jacobians:
 
 
 def measure(model: SequenceModel, batch: Batch) -> Jacobians | None:
-    """Jacobians of `model` along the first sequences of `batch`; None where the model carries no state."""
+    """Measure Jacobians of `model` along the first sequences of `batch`; None where the model carries no state."""
     recurrence = model.recurrence
     if recurrence is None:
         return None
@@ -51,7 +51,7 @@ def measure(model: SequenceModel, batch: Batch) -> Jacobians | None:
 
 
 def _along(x: Tensor, recurrence: Recurrence, carried: Carried) -> Jacobians:
-    """Along x (batch, time, width), from what the steps before it left."""
+    """Measure along x (batch, time, width), from the state that the steps before it left."""
     time = x.size(1)
     wanted = {round(i * (time - 1) / max(1, min(DECOMPOSED, time) - 1)) for i in range(min(DECOMPOSED, time))}
     before = _rolled(x, recurrence, carried)  # (time, batch, size): the state before each step
@@ -78,7 +78,7 @@ def _along(x: Tensor, recurrence: Recurrence, carried: Carried) -> Jacobians:
 
 
 def _rolled(x: Tensor, recurrence: Recurrence, carried: Carried) -> Tensor:
-    """The state before each step, parts and layers side by side: (time, batch, size)."""
+    """Return the state before each step, parts and layers side by side: (time, batch, size)."""
     state, before = carried.state, []
     with torch.no_grad():
         for t, x_t in enumerate(x.unbind(1), start=carried.start):
@@ -88,7 +88,7 @@ def _rolled(x: Tensor, recurrence: Recurrence, carried: Carried) -> Tensor:
 
 
 def _each(x: Tensor, recurrence: Recurrence, before: Tensor, carried: Carried) -> Iterator[Tensor]:
-    """The Jacobian (batch, size, size) of each step; several at once where a step is the same whatever its number."""
+    """Yield the Jacobian (batch, size, size) of each step; several at once where a step's number changes nothing."""
     chunk = CHUNK if recurrence.timeless else 1
     for start in range(0, x.size(1), chunk):
         inputs = x[:, start : start + chunk].transpose(0, 1)
@@ -98,8 +98,10 @@ def _each(x: Tensor, recurrence: Recurrence, before: Tensor, carried: Carried) -
 
 
 def step_jacobians(recurrence: Recurrence, x: Tensor, before: Tensor, like: States, t: int) -> Tensor:
-    """∂state_t/∂state_{t−1} (time, batch, size, size) at states `before` and inputs x (time, batch, width), all of them
-    taken as step number t."""
+    """Return ∂state_t/∂state_{t−1} (time, batch, size, size) at states `before` (time, batch, size).
+
+    x: inputs (time, batch, width). like: a state, for the shapes of its parts. t: the number of all of these steps.
+    """
 
     def one(flat: Tensor, x_t: Tensor) -> Tensor:
         return _flat(recurrence.step(x_t[None], _shaped(flat[None], like), t))[0]
@@ -109,11 +111,11 @@ def step_jacobians(recurrence: Recurrence, x: Tensor, before: Tensor, like: Stat
 
 
 def _flat(state: States) -> Tensor:
-    """(batch, size)"""
+    """Return a state's parts side by side: (batch, size)."""
     return torch.cat([part.flatten(1) for layer in state for part in layer], dim=-1)
 
 
 def _shaped(flat: Tensor, like: States) -> States:
-    """(batch, size) as a state whose parts have the shapes of `like`, but for the batch."""
+    """Return (batch, size) as a state whose parts have the shapes of `like`, but for the batch."""
     parts = iter(flat.split([part[0].numel() for layer in like for part in layer], dim=-1))
     return [tuple(next(parts).reshape(-1, *part.shape[1:]) for part in layer) for layer in like]

@@ -20,7 +20,7 @@ FOLLOWED = 10_000  # steps back from an answer, at most
 
 @contextmanager
 def as_probe(model: SequenceModel) -> Iterator[None]:
-    """The model in float64, on the CPU and in evaluation mode, gradients on; everything as before afterwards.
+    """Put a model in float64, on the CPU and in evaluation mode, gradients on; afterwards all is as before.
 
     Real floating numbers below float64 become float64, complex ones complex128, others stay. Every parameter and buffer
     is a copy for the while, and the original comes back, so that nothing is rounded or counted on; parameters stay the
@@ -46,7 +46,7 @@ def as_probe(model: SequenceModel) -> Iterator[None]:
 
 @contextmanager
 def _copied(model: SequenceModel) -> Iterator[None]:
-    """Every parameter and buffer of a model on the CPU as a wide copy, the originals afterwards."""
+    """Put wide copies in place of all parameters and buffers of a model on the CPU; the originals come back after."""
     dtype: Any = model.dtype
     parameters = [(parameter, parameter.data) for parameter in model.parameters()]
     buffers = [(module, name, held) for module in model.modules() for name, held in module._buffers.items()]
@@ -71,15 +71,17 @@ def _copied(model: SequenceModel) -> Iterator[None]:
 
 
 def _widened(values: Tensor) -> Tensor:
-    """A copy on the CPU: real floating numbers as float64, complex ones as complex128, others as they are."""
+    """Return a copy on the CPU: real floating numbers in float64, complex ones in complex128, others as they are."""
     if values.is_complex():
         return values.to("cpu", torch.complex128, copy=True)
     return values.to("cpu", torch.float64 if values.is_floating_point() else values.dtype, copy=True)
 
 
 def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    """Outputs of a batch that reads its answers at `steps` (`Batch.answered`), ‖∂s/∂q‖ (batch, time) per quantity, and
-    ∂s/∂input itself; time is that of the unrolled steps, the last ones."""
+    """Return a batch's outputs, ‖∂s/∂q‖ (batch, time) per quantity, and ∂s/∂input (batch, time, width).
+
+    batch: reads its answers at `steps` (`Batch.answered`). Time is that of the unrolled steps, the last ones.
+    """
     x, reads = embedded(model, batch.inputs), batch.reads
     start = max(0, int(steps.min()) + 1 - FOLLOWED)
     if start and model.recurrence is not None:
@@ -95,10 +97,10 @@ def derivatives(model: SequenceModel, batch: Batch, steps: Tensor) -> tuple[Tens
     leaves = [tensor for tensors in wanted.values() for tensor in tensors]
     # An answer that depends on nothing (a control that has lost sight of it) has no graph: its gradient is zero.
     reached = torch.autograd.grad(total, leaves, allow_unused=True) if total.requires_grad else [None] * len(leaves)
-    found = iter(reached)
+    remaining = iter(reached)
     norms, input_gradient = {}, torch.zeros_like(x)
     for name, tensors in wanted.items():
-        gradients = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(tensors, found, strict=False)]
+        gradients = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(tensors, remaining, strict=False)]
         if name == "input":
             input_gradient = gradients[0]
         norms[name] = norms_of(gradients)
@@ -110,7 +112,7 @@ def _listed(tensors: Sequence[Tensor] | Tensor) -> list[Tensor]:
 
 
 def norms_of(gradients: list[Tensor]) -> Tensor:
-    """(batch, time): from one tensor (batch, time, size) or from one (batch, size) per step."""
+    """Return norms (batch, time) of one tensor (batch, time, size), or of one (batch, size) per step."""
     values = gradients[0] if gradients[0].dim() == 3 else torch.stack(gradients, dim=1)
     # Of 1e±180 the square, which a norm is made of, is no longer a float64: take the largest number out first.
     largest = values.abs().amax(-1, keepdim=True)
@@ -119,10 +121,10 @@ def norms_of(gradients: list[Tensor]) -> Tensor:
 
 
 def embedded(model: SequenceModel, inputs: Tensor) -> Tensor:
-    """Inputs as the model's vectors, in float64, cut from the embedding's graph."""
+    """Return inputs as the model's vectors, in float64, cut from the embedding's graph."""
     return model.embedding(as_double(inputs)).detach()
 
 
 def as_double(values: Tensor) -> Tensor:
-    """Real numbers as float64, ids as they are."""
+    """Return real numbers as float64, ids as they are."""
     return values.double() if values.is_floating_point() else values

@@ -1,4 +1,4 @@
-"""A model and the random numbers of the process as they were, whatever passes through the model did."""
+"""Put a model and the process's random numbers back as they were, whatever passes through the model did."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Undo = Callable[[], Any]
 
 @contextmanager
 def same_randomness() -> Iterator[None]:
-    """The global generators of torch, numpy and Python are afterwards where they were before."""
+    """Put the global generators of torch, numpy and Python back afterwards."""
     undo = _randomness()
     try:
         yield
@@ -50,8 +50,8 @@ def _randomness() -> Undo:
 
 
 class Kept:
-    """What passes through a model may move, to be put back: parameters, buffers, attributes of its modules (and what
-    lists, dictionaries and tensors among these hold), generators of its own."""
+    """What passes through a model may change, kept to be put back: parameters, buffers, attributes of its modules (and
+    what lists, dictionaries and tensors among these hold), generators of its own."""
 
     def __init__(self, model: nn.Module) -> None:
         self._undo: list[Undo] = []

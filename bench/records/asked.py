@@ -13,16 +13,16 @@ from bench.records.sweep import Sweep
 
 
 class UnreadableError(ValueError):
-    """The content of a file is not what a sweep asked for, in the words of this version."""
+    """The content of a sweep's file that this version of the suite cannot read."""
 
 
 def without_data(cell: Cell) -> Cell:
-    """Return `cell` as it was asked for before its corpus was found."""
+    """Return `cell` as it was asked for before its corpus was known."""
     return cell.model_copy(update={"data": None})
 
 
 def possible_keys(cell: Cell) -> tuple[str, str]:
-    """Return the keys under which a sweep may have asked for `cell`: as it is, and before its corpus was found."""
+    """Return the keys under which a sweep may have asked for `cell`: as it is, and before its corpus was known."""
     return cell.key, without_data(cell).key
 
 
@@ -32,8 +32,8 @@ class AskedCell:
 
     state           in the file      `cell.data`   `known`
     no corpus       "data": null     None          True
-    not found yet   no key "data"    None          False
-    found           "data": {…}      the corpus    True
+    not known yet   no key "data"    None          False
+    known           "data": {…}      the corpus    True
     """
 
     cell: Cell
@@ -44,7 +44,7 @@ class AskedCell:
         """Read a cell from a sweep's file.
 
         Raises:
-            UnreadableError: another version of the suite described its cells otherwise.
+            UnreadableError: another version of the suite wrote cells in another way.
         """
         try:
             return cls(Cell.model_validate_json(canonical_json(content)), "data" in content)
@@ -65,7 +65,7 @@ class AskedCell:
 class Asked:
     """What was asked of a store, and the cells it came to, whether they have run or not.
 
-    sweep: `Sweep.described()` of the version that wrote the file, never written anew in other words.
+    sweep: `Sweep.described()` of the version that wrote the file; later versions keep it as it is.
     """
 
     sweep: dict[str, Any]
@@ -101,12 +101,12 @@ class Asked:
         return hashlib.sha256(canonical_json(self.sweep).encode()).hexdigest()[:16]
 
     def joined(self, other: Asked) -> Asked:
-        """Return the same sweep as two stores know it: a cell whose corpus only one of them found, with its corpus."""
+        """Return the same sweep as two stores know it: a cell whose corpus only one of them knows, with that corpus."""
         groups: dict[str, dict[AskedCell, None]] = {}
         for item in (*self.cells, *other.cells):
             groups.setdefault(without_data(item.cell).key, {})[item] = None
-        found = ([item for item in group if item.known] or group for group in groups.values())
-        return Asked(self.sweep, tuple(item for group in found for item in group))
+        kept = ([item for item in group if item.known] or group for group in groups.values())
+        return Asked(self.sweep, tuple(item for group in kept for item in group))
 
 
 def unanswered(asked: Iterable[AskedCell], answered: Iterable[Cell]) -> list[AskedCell]:

@@ -30,7 +30,7 @@ __all__ = [
 
 
 class DataIdentity(Frozen):
-    """Which data a cell reads: a name for eyes, the content's sha256 for identity."""
+    """Which data a cell reads: a name for people, the content's sha256 for identity."""
 
     name: Line
     sha256: str
@@ -47,7 +47,7 @@ class Cell(Frozen):
     """The identity of one measurement. Paths, devices, library versions and engines are provenance, not identity.
 
     code: sha256 of the source text that the measurement runs, where its task or model is not of this suite; None is
-    written nowhere, so that keys are what they were.
+    not written, so that the keys of older cells stay.
     """
 
     task: str
@@ -76,17 +76,17 @@ class Cell(Frozen):
 
     @property
     def label(self) -> str:
-        """For eyes: `copying / lstm / T100 / seed 0 / rate 0.01`."""
+        """The cell in one line, for people: `copying / lstm / T100 / seed 0 / rate 0.01`."""
         rate = f"{self.recipe.learning_rate:g}"
         return foreign.line(f"{self.task} / {self.model} / T{self.length} / seed {self.seed} / rate {rate}")
 
 
 def by_path(entry: str) -> bool:
-    """Whether an entry is written by import path, `package.module:Class:option=value`, and not by a name."""
+    """Return whether an entry is written by import path, `package.module:Class:option=value`, and not by a name."""
     _, colon, rest = entry.partition(":")
     return bool(colon) and "=" not in rest.partition(":")[0]
 
 
 def canonical_json(content: Any) -> str:
-    """The one text of `content`: keys sorted, no spaces, no NaN."""
+    """Return `content` as JSON in its one text: keys sorted, no spaces, no NaN."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

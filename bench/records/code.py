@@ -1,4 +1,4 @@
-"""The source text that a class of one's own runs, as one sha256: found by reading, nothing is imported.
+"""The source text that a class of one's own runs, as one sha256: files are read, nothing is imported.
 
 It covers the class's module, and what that imports from its own package or folder: names are followed from file to
 file, the `__init__` of every package on the way included, relative imports and `import_module("a literal name")` too.
@@ -18,7 +18,7 @@ SUFFIXES = ("/__init__.py", ".py", ".so", ".pyd")
 
 
 def digest(modules: dict[str, Path]) -> str:
-    """The sha256 over the files of these modules, dotted name -> file, and of what they import of their own."""
+    """Return the sha256 over the files of these modules, dotted name -> file, and of what they import of their own."""
     files: dict[str, bytes] = {}
     for name, path in modules.items():
         root = path.parents[len(name.split(".")) - (path.name != "__init__.py")]
@@ -34,16 +34,16 @@ def _follow(name: str, root: Path, only: str | None, files: dict[str, bytes]) ->
     waiting = [name]
     seen: set[str] = set()
     while waiting:
-        found = waiting.pop()
-        if found in seen or found.partition(".")[0] in SUITE or (only and found.partition(".")[0] != only):
+        module = waiting.pop()
+        if module in seen or module.partition(".")[0] in SUITE or (only and module.partition(".")[0] != only):
             continue
-        seen.add(found)
-        waiting += [found.rpartition(".")[0]] if "." in found else []
-        path = _file(root, found)
+        seen.add(module)
+        waiting += [module.rpartition(".")[0]] if "." in module else []
+        path = _file(root, module)
         if path is not None:
-            files[found] = path.read_bytes()
-            package = found if path.name == "__init__.py" else found.rpartition(".")[0]
-            waiting += _imports(files[found], package) if path.suffix == ".py" else []
+            files[module] = path.read_bytes()
+            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            waiting += _imports(files[module], package) if path.suffix == ".py" else []
 
 
 def _file(root: Path, name: str) -> Path | None:
@@ -60,7 +60,7 @@ def _imports(text: bytes, package: str) -> Iterator[str]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
-        return  # its import says so
+        return  # importing the module says so
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -49,7 +49,7 @@ class Entry:
 
 
 def written(value: Value) -> str:
-    """A value as it is written on the command line."""
+    """Return a value as it is written on the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

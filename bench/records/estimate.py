@@ -23,7 +23,7 @@ class Estimate:
 
     @staticmethod
     def work(cell: Cell) -> int:
-        """Positions trained on: steps × sequences × length."""
+        """Return the number of positions that a cell trains on: steps × sequences × length."""
         return max(1, cell.recipe.steps) * cell.recipe.batch_size * cell.length
 
     @staticmethod
@@ -31,13 +31,13 @@ class Estimate:
         return (cell.task, cell.model, cell.length), (cell.model, cell.length), cell.length
 
     def learn(self, cell: Cell, seconds: float) -> None:
-        """Take in what a finished cell took."""
+        """Learn from a finished cell, which took `seconds`."""
         pace = seconds / self.work(cell)
         for kind in self._kinds(cell):
             self._paces[kind].append(pace)
 
     def seconds(self, cell: Cell) -> float:
-        """What `cell` will take."""
+        """Return the estimated seconds of `cell`."""
         for kind in self._kinds(cell):
             if self._paces[kind]:
                 return median(self._paces[kind]) * self.work(cell)
@@ -45,7 +45,7 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit people think in."""
+    """Return seconds as text: in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -24,7 +24,7 @@ _INVISIBLE = frozenset(
 
 
 class _Shown(dict[int, str]):
-    """What stands for each character, worked out when it is first met."""
+    """The text shown for each character, worked out when the character is first met."""
 
     def __missing__(self, point: int) -> str:
         character = chr(point)
@@ -45,7 +45,7 @@ _CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/:@]{0,200}:(?!\d{1,5}/)\S{0,500}@|[^
 
 
 def block(text: str, most: int = BLOCK) -> str:
-    """Make several lines safe, the middle left out where they are too long. What is safe already stays as it is."""
+    """Make text of several lines safe, its middle left out where it is too long. Safe text stays as it is."""
     safe = _CREDENTIALS.sub("***@", _cut(text, 2 * most)).replace("\r\n", "\n").translate(_SHOWN)
     return _cut(safe, most)
 
@@ -56,7 +56,7 @@ def line(text: str, most: int = LINE) -> str:
 
 
 def first_line(text: str, most: int = LINE) -> str:
-    """Read the first line that says something, safe; empty where none does."""
+    """Return the first line that is not empty, made safe; an empty text where there is none."""
     return next((line(part, most) for part in _cut(text, BLOCK).splitlines() if line(part, most)), "")
 
 
@@ -71,7 +71,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def message(error: BaseException) -> str:
-    """Read what an exception says, safe and short, also where it cannot say anything."""
+    """Return what an exception says, safe and short, also where its own `__str__` raises."""
     try:
         said = str(error)
     except Exception as fault:  # its own __str__ raises
@@ -80,7 +80,7 @@ def message(error: BaseException) -> str:
 
 
 def throughout(content: Any, each: Callable[[str], str] = block) -> Any:
-    """Make every text in plain JSON safe, names of fields too."""
+    """Make every text in plain JSON safe, by `each`; names of fields too."""
     if isinstance(content, str):
         return each(content)
     if isinstance(content, dict):

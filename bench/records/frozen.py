@@ -17,7 +17,7 @@ def _block(value: Any) -> Any:
     return foreign.block(value) if isinstance(value, str) else value
 
 
-# Text for eyes, whoever wrote it: safe and short once it is in a record, whether it was just measured or is read.
+# Text for people, whoever wrote it: safe and short once it is in a record, whether it was just measured or is read.
 Line = Annotated[str, BeforeValidator(_line)]
 
 

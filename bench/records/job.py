@@ -60,11 +60,11 @@ class Job(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """The optimisation steps that are to be taken."""
+        """The optimisation steps to be taken; 0 for a question."""
         return self.work.recipe.steps if isinstance(self.work, Cell) else 0
 
     def failed(self, status: Status, error: str, **known: Any) -> Finished:
-        """The outcome that says why there is no other."""
+        """Return the outcome of a job that failed: a result or a reading with its status and error."""
         if isinstance(self.work, Cell):
             return Finished(Result(cell=self.work, status=status, error=error, **known))
         return Finished(Reading(question=self.work, status=status, error=error, **known))
@@ -85,7 +85,7 @@ class Mirroring:
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Where long cells keep checkpoints, and every how many seconds. folder: absolute."""
+    """How long cells keep checkpoints. folder: where, absolute. every: seconds between two."""
 
     folder: Path
     every: float
@@ -93,7 +93,7 @@ class Checkpointing:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """How cells run; no part of their identity. threads: of torch, per worker. checkpoints: None: none is kept."""
+    """How cells run; no part of their identity. threads: of torch, per worker. checkpoints: None: none are kept."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
     threads: int = 1

@@ -10,7 +10,7 @@ from bench.records.result import Result, Score, below_learning
 
 
 class Memory(NamedTuple):
-    """steps: the last positions that are used, None where nothing tells. worse: whether more context than these makes
+    """How many last steps a model uses. steps: None where nothing tells. worse: whether more context than these makes
     the score worse (by more than the tolerance, at the whole length)."""
 
     steps: float | None
@@ -44,10 +44,10 @@ def effective_context(score: Score | None, points: Sequence[tuple[int, float]], 
 
 
 def memory(result: Result) -> Memory:
-    """Find what a record says of memory, by the rule of today for records of any age.
+    """Find what a record says of memory, by today's rule for records of any age.
 
-    The effective context is found anew from the stored points. In a unit whose tolerance is not known here, the stored
-    number stands.
+    The effective context is computed anew from the stored points. In a unit whose tolerance is not known here, the
+    stored number stands.
     """
     if not result.context_use:
         return Memory(result.memory_horizon)

@@ -116,7 +116,7 @@ def _tables(kind: type[Record], content: Mapping[str, Any], name: str) -> tuple[
 
 
 def _record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
-    """The record of a table. place: of the table, for the message."""
+    """Return the record of a table. place: of the table, for the message."""
     named = {name.replace("-", "_"): value for name, value in values.items()}
     for name in named.keys() - kind.model_fields.keys():
         near = difflib.get_close_matches(name, kind.model_fields, n=1)

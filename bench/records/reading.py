@@ -26,7 +26,7 @@ class Question(Frozen):
 
     @classmethod
     def of(cls, cell: Cell, weights_sha256: str, length: int) -> Question:
-        """The question that asks the model of a cell at `length`."""
+        """Return the question that asks the model of a cell at `length`."""
         return cls(
             cell=cell.key,
             weights_sha256=weights_sha256,
@@ -44,7 +44,7 @@ class Question(Frozen):
 
     @property
     def label(self) -> str:
-        """For eyes: `copying T100 asked of 0123456789abcdef`."""
+        """The question in one line, for people: `copying T100 asked of 0123456789abcdef`."""
         return f"{self.task} T{self.length} asked of {self.cell}"
 
 
@@ -61,5 +61,5 @@ class Reading(Frozen):
 
     @property
     def key(self) -> str:
-        """The question's."""
+        """The key of the question."""
         return self.question.key

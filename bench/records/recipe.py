@@ -1,6 +1,6 @@
 """The recipe of a cell: its budget and how it is optimised.
 
-The one place where a field of a recipe is stated. Flags of the command line and their help, keys of a configuration,
+The one place where a field of a recipe is defined. Flags of the command line and their help, keys of a configuration,
 columns of tables, settings on a page and at W&B, and the command that asks for a sweep again all follow from
 `Recipe.model_fields`. A field's description is the help of its flag; a field without one is set by the budget, or by a
 grid. A field's title is its name on a page. Imports nothing of ours but the base of records, and no torch.
@@ -29,7 +29,7 @@ Clip = Rate | ByValue | None
 
 
 def as_clip(given: Any) -> Any:
-    """A clip from what a command line or a configuration says: a number, `norm:1`, `value:0.5`, `none`, or a table.
+    """Return the clip that is asked for as a number, `norm:1`, `value:0.5`, `none`, or a table.
 
     Raises:
         ValueError: it is none of them.
@@ -51,7 +51,7 @@ def as_clip(given: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A field of a recipe, or its JSON, as it is written on the command line."""
+    """Return a field of a recipe, or its JSON, as it is written on the command line."""
     if isinstance(value, ByValue):
         value = value.model_dump()
     if isinstance(value, dict):
@@ -71,8 +71,8 @@ Function = Annotated[str, AfterValidator(_sorted)]  # an entry of models.base.op
 
 
 class Training(Frozen):
-    """The fields of a recipe that were added after schema 1, which a sweep asks for as they are. One that has its
-    default is not written, so that older recipes keep their text and their keys."""
+    """The fields of a recipe that were added after schema 1; a sweep has the same ones. A field at its default is not
+    written, so that older recipes keep their text and their keys."""
 
     bptt: Annotated[Positive | None, Field(description="Cut the gradient every N steps of a sequence (never).")] = None
     optimiser: Annotated[
@@ -147,7 +147,7 @@ FIELDS: tuple[str, ...] = (
 
 
 def label(name: str) -> str:
-    """A field's name on a page."""
+    """Return a field's name on a page."""
     return Recipe.model_fields[name].title or name.replace("_", " ")
 
 

@@ -29,7 +29,7 @@ SHORT = 1000  # steps below which a cell at chance is called budget-limited
 
 
 def below_learning(skill: float) -> bool:
-    """Tell whether a skill is too small to be called learning; .05 is learning, also where its last bit is lost."""
+    """Return whether a skill is too small to be called learning; .05 is learning, also where its last bit is lost."""
     return skill < LEARNING - 1e-9
 
 
@@ -37,7 +37,7 @@ Part = TypeVar("Part", bound=Frozen)
 
 
 def _beside(part: Part, name: str, along: Sequence[Any], *lists: Sequence[Any]) -> Part:
-    """The part of a record, whose lists run beside each other."""
+    """Return the part of a record, whose lists must all be as long as the list `along`, called `name`."""
     for values in lists:
         if len(values) != len(along):
             raise ValueError(f"expected lists as long as {name}, {len(along)}, got one of {len(values)}")
@@ -48,9 +48,9 @@ class Score(Frozen):
     """What the test set says, beside the trivial baseline.
 
     score: in `unit`, by `metric`. chance: the trivial baseline's score; best: the score at skill 1. validation_score:
-    of the last validation. counted: what test_n counts. blocks: (numerator, denominator) of at most 64 runs of
-    consecutive test units, score = Σ numerators / Σ denominators. floors: named reference scores.
-    extras: further figures.
+    of the last validation. counted: what test_n counts. blocks: (numerator, denominator) of at most 64
+    blocks of consecutive test units, score = Σ numerators / Σ denominators. floors: named reference scores. extras:
+    further figures.
     """
 
     score: Measure
@@ -89,9 +89,9 @@ class Score(Frozen):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The test-sampling interval, within the score's bounds; None where the blocks cannot tell."""
-        found = sampling.ratio_interval(self.blocks)
-        return None if found is None else self.within(*found)
+        """The test-sampling interval, within the score's bounds; None where the blocks of test units cannot tell."""
+        interval = sampling.ratio_interval(self.blocks)
+        return None if interval is None else self.within(*interval)
 
     def within(self, low: float, high: float) -> tuple[float, float]:
         """Cut an interval at the bounds of the score."""
@@ -145,10 +145,13 @@ class GradientProfile(Frozen):
 
 
 class GradientFlow(Frozen):
-    """Gradient flow of the answer at one training step. distances: steps back from the answer, beside which each
-    profile runs. loss_weight: mean |∂ℓ/∂s|. credit_alignment: overlap with the task's true credit in [0, 1]. reach:
-    steps of the task's longest true dependency, over which the verdicts are taken. credit: the task's true credit
-    beside `distances`, mean over the probed sequences, its largest value 1; empty where the task states none."""
+    """Gradient flow of the answer at one training step.
+
+    distances: steps back from the answer, beside which each profile runs. loss_weight: mean |∂ℓ/∂s|. credit_alignment:
+    overlap with the task's true credit in [0, 1]. reach: steps of the task's longest true dependency, over which the
+    verdicts are taken. credit: the task's true credit beside `distances`, mean over the probed sequences, its largest
+    value 1; empty where the task has none.
+    """
 
     step: Whole
     distances: tuple[Whole, ...]
@@ -166,8 +169,8 @@ class GradientFlow(Frozen):
 
 
 class Jacobian(Frozen):
-    """Of a recurrent model at one training step. steps: of a sequence, where singular values were taken; lyapunov: the
-    finite-time spectrum, nats per step, largest first."""
+    """Jacobians of a recurrent model at one training step. steps: of a sequence, where singular values were taken;
+    lyapunov: the finite-time spectrum, nats per step, largest first."""
 
     step: Whole
     steps: tuple[Whole, ...]
@@ -195,8 +198,8 @@ class Picture(Frozen):
 
 
 class Size(Frozen):
-    """parameters: all trained numbers; parameters_body: without embedding, head and positions; state_bytes: carried
-    from step to step per sequence after `length` steps, null where the model does not state it."""
+    """How large a model is. parameters: all trained numbers; parameters_body: without embedding, head and positions;
+    state_bytes: carried from step to step per sequence after `length` steps, null where the model does not tell."""
 
     parameters: Whole
     parameters_body: Whole

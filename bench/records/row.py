@@ -11,7 +11,7 @@ from bench.records.memory import memory
 from bench.records.recipe import FIELDS
 from bench.records.result import GradientFlow, Provenance, Result
 
-# Fields of the recipe whose names are columns of what came of them, or of something else.
+# Fields of the recipe whose own names are columns of something else (steps: those that were taken).
 RENAMED = {
     "steps": "step_budget",
     "parameters": "parameter_budget",
@@ -34,7 +34,7 @@ COLUMNS = (
 
 
 def row(result: Result) -> dict[str, Any]:
-    """A result as one flat row. What does not apply is None."""
+    """Return a result as one flat row. What does not apply is None."""
     cell, score, size = result.cell, result.score, result.size
     norms = [norm for norm in result.curves.gradient_norm if norm is not None]
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -75,13 +75,13 @@ def row(result: Result) -> dict[str, Any]:
 
 
 def _made(made: Provenance) -> dict[str, Any]:
-    """Where and with what a result was made."""
+    """Return the columns about where and with what a result was made."""
     libraries = {name: made.libraries.get(name) for name in ("torch", "lightning")}
     return {"device": made.device, "python": made.python, **libraries}
 
 
 def _flow(flow: GradientFlow) -> dict[str, Any]:
-    """Summary of a snapshot: of the input, the quantity that every model has."""
+    """Return the columns about a snapshot: those of the input, which is the quantity that every model has."""
     profile = flow.profiles.get("input")
     if profile is None:
         return {"credit_alignment": flow.credit_alignment}

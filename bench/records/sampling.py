@@ -11,7 +11,7 @@ LEVEL = 0.95  # of every interval
 
 
 def t_probability(t: float, freedom: int) -> float:
-    """P(|X| ≤ t) of Student's t with a whole number of degrees of freedom, by its finite series.
+    """Return P(|X| ≤ t) of Student's t with a whole number of degrees of freedom, by its finite series.
 
     Source: Abramowitz & Stegun 1964, 26.7.3 (odd) and 26.7.4 (even). At 1 the odd series is 2θ/π (Cauchy).
 
@@ -40,14 +40,14 @@ def t_quantile(freedom: int, level: float = LEVEL) -> float:
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Root of an increasing function by bisection, to the last bit."""
+    """Find the root of an increasing function by bisection, to the last bit."""
     while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if function(middle) < 0 else (low, middle)
     return middle
 
 
 def ratio_interval(blocks: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """Find the test-sampling interval of Σ numerators / Σ denominators over blocks of units, by the jackknife.
+    """Find the test-sampling interval of Σ numerators / Σ denominators over blocks of test units, by the jackknife.
 
     None where the blocks cannot tell: fewer than two with a denominator, or all with the same ratio (1,000 right
     answers of 1,000 do not prove an error of 0), or numbers so large or so unequal that no finite interval comes out.

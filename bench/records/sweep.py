@@ -26,7 +26,7 @@ MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
 
 
 def _entries(value: Any) -> Any:
-    """Entries from `a,b:x=1`, from a list of such, or from tables {name = …, option = …} (configuration files)."""
+    """Read entries from `a,b:x=1`, from a list of such, or from tables {name = …, option = …} (configuration files)."""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     if isinstance(value, list | tuple):
@@ -37,7 +37,7 @@ def _entries(value: Any) -> Any:
 
 
 def _writable(entry: Entry) -> Entry:
-    """The entry, if a record can hold it and a name can be what it names."""
+    """Return the entry; raise ValueError where a record cannot hold it, or its name can be no name."""
     shown = foreign.line(entry.text)
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in entry.text):
         raise ValueError(f"{shown!r} holds a control character, or a byte that is not UTF-8. Rename what it names")
@@ -67,7 +67,7 @@ def _option(key: str, value: Any) -> Value:
 
 
 def _numbers(kind: type[int | float]) -> Any:
-    """A converter from `1,2,3`, a number or a list to a tuple of numbers."""
+    """Return a converter from `1,2,3`, a number or a list to a tuple of numbers."""
     expected = "whole numbers" if kind is int else "numbers"
 
     def convert(value: Any) -> Any:
@@ -186,11 +186,11 @@ class Sweep(Training):
         return self.seeds or BUDGETS[self.budget].seeds
 
     def resolved_rates(self, documented: float) -> tuple[float, ...]:
-        """The learning rates asked for, or the budget's, or the model's documented one."""
+        """Return the learning rates asked for, or the budget's, or the model's documented one."""
         return self.learning_rates or BUDGETS[self.budget].learning_rates or (documented,)
 
     def recipe(self, length: int, tokens_per_step: int | None, learning_rate: float) -> Recipe:
-        """The resolved recipe of a cell. tokens_per_step: None for tasks counted in sequences."""
+        """Return the resolved recipe of a cell. tokens_per_step: None for tasks counted in sequences."""
         budget = BUDGETS[self.budget]
         if tokens_per_step is None:
             tier = next((tier for tier in budget.tiers if length <= tier[0]), budget.tiers[-1])
@@ -217,7 +217,7 @@ class Sweep(Training):
         return hashlib.sha256(canonical_json(self.described()).encode()).hexdigest()[:16]
 
     def described(self) -> dict[str, Any]:
-        """The sweep as plain JSON, entries written as on the command line."""
+        """Return the sweep as plain JSON, entries written as on the command line."""
         content = self.model_dump(exclude={"tasks", "models"})
         own = [name for name in content if name not in Training.model_fields]
         content = {name: content[name] for name in (*own, *Training.model_fields) if name in content}
