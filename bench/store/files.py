@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-LOCK_SECONDS = 10.0  # a writer holds the lock for milliseconds; one that was stopped must not block the others
+LOCK_SECONDS = 10.0  # a writer holds the lock for milliseconds; one that was stopped must not hold up the others
 YOUNG = 60.0  # seconds in which a temporary file is never taken for a leftover, whoever wrote it
 OLD = 86_400.0  # seconds after which it is a leftover, even one of a writer on another host
 # Error codes of a call that the file system does not know at all, as against one that failed.

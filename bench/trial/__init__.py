@@ -1,1 +1,1 @@
-"""One cell, measured."""
+"""What happens to one cell: its task and model are built, trained, tested, and recorded."""

@@ -20,11 +20,11 @@ from bench.trial.weights import restore
 from models.base import SequenceModel
 from tasks.base import Task
 
-METRIC = "_metric."  # numbers of a metric, which weights of before held beside the model's
+METRIC = "_metric."  # numbers of a metric, which older files of weights hold beside the model's
 
 
 def answer(job: Job, surroundings: Surroundings) -> Finished:
-    """The reading that answers a question. Never raises for what task or model do: that becomes its status."""
+    """Return the reading that answers a question. What task or model raise becomes its status, and is not raised."""
     assert isinstance(job.work, Question)
     watch = Stopwatch()
     try:
@@ -42,22 +42,22 @@ def answer(job: Job, surroundings: Surroundings) -> Finished:
 
 
 def ask(job: Job, accelerator: str) -> Score:
-    """The test score of a stored model at the length that is asked for.
+    """Return the test score of a stored model at the length that is asked for.
 
     The metric is that of the task asked; what the model knows is the task that it was trained on.
 
     Raises:
-        ValueError: the weights are others than the question's or no weights of this model, or the task has no such
-            length, or other inputs or outputs there.
+        ValueError: the weights are not the question's or not of this model, or the task has no such length, or other
+            inputs or outputs there.
     """
     question, cell = job.work, job.cell
     assert isinstance(question, Question)
     assert job.stored is not None
-    found = hashlib.sha256(job.stored.weights).hexdigest()
-    if (question.cell, question.weights_sha256) != (cell.key, found):
+    sha256 = hashlib.sha256(job.stored.weights).hexdigest()
+    if (question.cell, question.weights_sha256) != (cell.key, sha256):
         raise ValueError(
             f"the question is about cell {question.cell} with weights {question.weights_sha256[:12]}, got cell "
-            f"{cell.key} with weights {found[:12]}: ask with the store that the question was made from"
+            f"{cell.key} with weights {sha256[:12]}: ask with the store that the question was made from"
         )
     task, model = rebuilt(cell, job.source, job.stored.weights)
     asked = task.at(question.length)
@@ -72,7 +72,7 @@ def ask(job: Job, accelerator: str) -> Score:
 
 
 def rebuilt(cell: Cell, source: Source | None, weights: bytes) -> tuple[Task, SequenceModel]:
-    """The task and the model of a cell, the model as it was stored.
+    """Return the task and the model of a cell, the model with its stored weights.
 
     Raises:
         ValueError: these are no weights of this model.

@@ -1,4 +1,4 @@
-"""From a job to its task and its model."""
+"""Build a job's task and model, and find before training what a recipe asks for in vain."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from bench.trial import sources
 from models.base import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, SequenceModel, hidden_states
 from tasks.base import Task, generator
 
-# Optimisation steps per Lightning batch, at most. A block costs one pass through Lightning's loop, so 25 steps pay for
-# it together; more would make progress reports coarse.
+# Optimisation steps per Lightning batch, at most. A block of steps costs one pass through Lightning's loop, so 25 steps
+# pay for it together; more would make progress reports coarse.
 BLOCK = 25
 
 
 def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
-    """The task and the model of a cell, the model's weights drawn from the cell's seed. source: where its data lie.
+    """Return the task and the model of a cell, the weights drawn from the cell's seed. source: where its data lie.
 
     Raises:
         ValueError: an option is out of its range, the parameter budget fits no model, data are not the cell's.
         OSError, ImportError: data or an optional dependency are not there.
+        CodeChangedError: the source text is not the one that the cell was planned with.
     """
     recipe = cell.recipe
     task_entry, model_entry = Entry.parse(cell.task), Entry.parse(cell.model)
@@ -71,7 +72,7 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
 
 @contextmanager
 def _sized(name: str, recipe: Recipe) -> Iterator[None]:
-    """Say which model cannot be built without values, as the search for its width does, and how to do without it."""
+    """Name the model that cannot be built without values, as the search for a width builds it, and the way out."""
     try:
         yield
     except (NotImplementedError, RuntimeError, TypeError) as error:
@@ -86,7 +87,7 @@ def _sized(name: str, recipe: Recipe) -> Iterator[None]:
 
 
 def optimisation(recipe: Recipe) -> Optimisation:
-    """The functions that a recipe names, with their options.
+    """Return the functions that a recipe names, with their options.
 
     Raises:
         CatalogError: an unknown function or option, or a value that it does not accept.
@@ -106,7 +107,7 @@ def _function(kind: catalog.Kind, text: str, table: Mapping[str, Any]) -> Any:
 
 
 def _try(recipe: Recipe, task: Task, model: SequenceModel) -> None:
-    """Find before training what a recipe asks for and cannot be.
+    """Try, before training, what a recipe asks for.
 
     Raises:
         ValueError: an option is out of its range, the model has no hidden state to penalise, the task has one length.
@@ -133,7 +134,7 @@ def _try(recipe: Recipe, task: Task, model: SequenceModel) -> None:
 
 @contextmanager
 def _named(flag: str, value: str, why: str = "") -> Iterator[None]:
-    """Say which flag asked for what cannot be."""
+    """Name the flag that asked for what cannot be."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -155,7 +156,7 @@ def truncate(model: SequenceModel, steps: int) -> None:
 
 
 def check(jobs: list[Job]) -> list[str]:
-    """One message for every distinct fault that keeps a task or model from being built."""
+    """Return one message for every distinct fault that keeps a task or model from being built."""
     messages: dict[str, None] = {}
     for job in jobs:
         try:
@@ -168,7 +169,7 @@ def check(jobs: list[Job]) -> list[str]:
 
 
 def prepare(job: Job) -> tuple[Task, SequenceModel]:
-    """The task and the model of a job, the task set to hand over the recipe's steps in blocks."""
+    """Return the task and the model of a job, the task set to hand over the recipe's steps in blocks of steps."""
     task, model = build(job.cell, job.source)
     recipe = job.cell.recipe
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)

@@ -1,11 +1,11 @@
-"""Checkpoints of long cells: what a cell needs to go on where it was, should its process die.
+"""Checkpoints of long cells: what a cell needs to go on where it was after its process died.
 
 A file `<key>.pt` below the store: the sha256 of what follows, then tensors and plain containers as `torch.save` writes
 them. It is read with `weights_only=True`, so nothing in it is ever executed. One that is cut, altered or hostile is
-refused and said aloud; one of another cell, suite, device or library version is passed over. Either way the cell starts
-from its first step. On a CPU a cell that went on ends bit-equal to one that was never interrupted: training batch s
-depends on (seed, s) only, and all else that training reads is in the file. What a model keeps outside of its
-`state_dict` is not.
+refused with a line for people; one of another cell, suite, device or library version is passed over. Either way the
+cell starts from its first step. On a CPU a cell that went on ends bit-equal to one that was never interrupted:
+training batch s depends on (seed, s) only, and all else that training reads is in the file, except for what a model
+keeps outside of its `state_dict`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ PARTS = frozenset({"cell", "origin", "step", "model", "optimizer", "recorder", "
 
 
 class CheckpointError(BenchError):
-    """A file that is no checkpoint, or no longer one."""
+    """A file that is no checkpoint, or one that was cut or altered."""
 
 
 def pack(content: dict[str, Any]) -> bytes:
-    """Tensors and plain containers as the bytes of a file."""
+    """Return tensors and plain containers as the bytes of a file."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     body = buffer.getvalue()
@@ -48,7 +48,7 @@ def pack(content: dict[str, Any]) -> bytes:
 
 
 def unpack(file: bytes) -> dict[str, Any]:
-    """What `pack` was given.
+    """Return what `pack` was given.
 
     Raises:
         CheckpointError: the bytes are cut, altered, or hold more than tensors and plain containers.
@@ -57,7 +57,7 @@ def unpack(file: bytes) -> dict[str, Any]:
     if file[:_HEADER] != MARK + hashlib.sha256(body).hexdigest().encode() + b"\n":
         raise CheckpointError("it is cut or altered")
     try:
-        with warnings.catch_warnings():  # torch's, of what it finds odd before it refuses: one message is enough
+        with warnings.catch_warnings():  # torch warns of what it then refuses: one message is enough
             warnings.simplefilter("ignore")
             content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile file may raise anything at all
@@ -68,8 +68,9 @@ def unpack(file: bytes) -> dict[str, Any]:
 
 
 class Keeper(Callback):
-    """Writes one cell's checkpoints and finds the last. plan: None where none is kept. origin: where and with what the
-    cell runs; a checkpoint goes on only where that is the same. recorder: of the cell; it hears what is to be said."""
+    """Writes one cell's checkpoints, and reads the last one. plan: None where none is kept. origin: where and with what
+    the cell runs; a cell goes on only from a checkpoint of the same origin. recorder: the cell's; lines for people go
+    to its `said`."""
 
     def __init__(
         self,
@@ -83,16 +84,16 @@ class Keeper(Callback):
         self.origin = origin
         self.files = files or Files()
         self._last = time.monotonic()
-        self._found: dict[str, Any] | None = None
+        self._content: dict[str, Any] | None = None
 
     def resume(self, task: Task, model: SequenceModel) -> int:
-        """The step to go on from, everything put back as it was there; 0: there is nothing to go on from."""
-        self._found = self._find(task.block)
-        if self._found is None:
+        """Put everything back as in the last checkpoint, and return its step; 0 where there is none to go on from."""
+        self._content = self._find(task.block)
+        if self._content is None:
             return 0
-        step: int = self._found["step"]
-        model.load_state_dict(self._found["model"])
-        self.recorder.restore(self._found["recorder"], model)
+        step: int = self._content["step"]
+        model.load_state_dict(self._content["model"])
+        self.recorder.restore(self._content["recorder"], model)
         task.first_step = step
         self.recorder.said.append(f"{self.cell.label} goes on from step {step} of {self.cell.recipe.steps}")
         return step
@@ -102,7 +103,7 @@ class Keeper(Callback):
             return None
         path = self._path(self.plan)
         try:
-            found = unpack(self.files.read(path))
+            content = unpack(self.files.read(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (CheckpointError, OSError) as error:
@@ -110,8 +111,8 @@ class Keeper(Callback):
                 f"the checkpoint {path} is refused: {error}. {self.cell.label} starts from its first step"
             )
             return None
-        own = found["cell"] == self.cell.key and found["origin"] == self.origin
-        return found if own and found["step"] % block == 0 else None
+        own = content["cell"] == self.cell.key and content["origin"] == self.origin
+        return content if own and content["step"] % block == 0 else None
 
     def _path(self, plan: Checkpointing) -> Path:
         return plan.folder / f"{self.cell.key}.pt"
@@ -119,24 +120,24 @@ class Keeper(Callback):
     # -- Lightning's hooks --------------------------------------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Lightning's own counts of steps and of batches, which its limits and its validations go by."""
-        if self._found is not None:
+        """Set Lightning's own counts of steps and of batches, which its limits and its validations go by."""
+        if self._content is not None:
             loop = trainer.fit_loop.epoch_loop
-            loop.manual_optimization.optim_step_progress.total.completed = self._found["step"]
-            loop.batch_progress.total.ready = self._found["step"] // self.recorder.task.block
+            loop.manual_optimization.optim_step_progress.total.completed = self._content["step"]
+            loop.batch_progress.total.ready = self._content["step"] // self.recorder.task.block
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """The optimiser's state, and torch's random numbers where a model draws any."""
-        if self._found is None:
+        """Put back the optimiser's state, and torch's random numbers."""
+        if self._content is None:
             return
-        trainer.optimizers[0].load_state_dict(self._found["optimizer"])
-        torch.set_rng_state(self._found["random"]["cpu"])
-        if self._found["random"]["cuda"]:
-            torch.cuda.set_rng_state_all(self._found["random"]["cuda"])
-        self._found = None
+        trainer.optimizers[0].load_state_dict(self._content["optimizer"])
+        torch.set_rng_state(self._content["random"]["cpu"])
+        if self._content["random"]["cuda"]:
+            torch.cuda.set_rng_state_all(self._content["random"]["cuda"])
+        self._content = None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Between blocks of steps: validations and probes of the steps so far are done."""
+        """Write a checkpoint, if it is time: between blocks of steps, when validations and probes so far are done."""
         if self.plan is None or trainer.global_step == 0 or time.monotonic() - self._last < self.plan.every:
             return
         content = {
@@ -161,6 +162,6 @@ class Keeper(Callback):
 
 
 def suite(*classes: type) -> str:
-    """Of the sources of this suite and of `classes`, 12 hexadecimal digits: a cell is never measured half by one
-    version, half by another."""
+    """Return a hash of the sources of this suite and of `classes`, 12 hexadecimal digits: no cell may be measured half
+    by one version and half by another."""
     return sources(*classes)[:12]

@@ -78,7 +78,7 @@ def states(task: Task) -> None:
 
 
 def draws_alike(task: Task) -> None:
-    """Draw batches twice, the global generators elsewhere each time.
+    """Draw batches twice, the global generators in another state each time.
 
     Raises:
         InvalidError: the batches differ.
@@ -96,7 +96,7 @@ def draws_alike(task: Task) -> None:
 
 
 def _again(task: Task) -> Task:
-    """The task built anew; itself where it cannot be."""
+    """Return the task built anew; the same task where it cannot be built anew."""
     with same_randomness():
         seed_everything(3)
         try:
@@ -106,7 +106,7 @@ def _again(task: Task) -> Task:
 
 
 def _drawn(task: Task, seed: int) -> list[tuple[str, Batch]]:
-    """Two training batches, the later one first, and the first batch of each held-out set."""
+    """Return two training batches, the later one first, and the first batch of each held-out set, with names."""
     with same_randomness():
         seed_everything(seed)
         drawn = [(f"training batch {step}", task.training_batch(step)) for step in (1, 0)]
@@ -120,7 +120,7 @@ def _first(batches: Iterable[Batch]) -> list[Batch]:
 
 
 def held_out(task: Task, split: Split) -> Iterable[Batch]:
-    """The batches of a held-out set, as an evaluation meets them; none where the set is empty."""
+    """Return the batches of a held-out set, as an evaluation draws them; none where the set is empty."""
     batches = task.held_out(split)
     if isinstance(batches, Sized) and not len(batches):
         return []
@@ -148,8 +148,8 @@ def can_be_scored(task: Task, split: Split) -> None:
             is_finite(task, batch, f"batch {number} of the {split} set")
             if not scored:
                 metric.update(torch.zeros(int(batch.reads.counts.sum()), task.spec.outputs), batch)
-                found = metric.compute()
-                scored = found.n > 0 and sum(denominator for _, denominator in found.blocks) > 0
+                evaluation = metric.compute()
+                scored = evaluation.n > 0 and sum(denominator for _, denominator in evaluation.blocks) > 0
     if not scored:
         counted = task.spec.objective.counted
         raise InvalidError(f"{name}: the {split} set holds nothing to score: expected at least one of its {counted}")
@@ -172,7 +172,7 @@ def has_shape(task: Task, batch: Batch, where: str) -> None:
     """Compare a batch with the task's spec.
 
     Raises:
-        InvalidError: inputs, ids, reads or targets are not what it says.
+        InvalidError: inputs, ids, reads or targets are not what the spec says.
     """
     real, sizes, words = _columns(task.spec.inputs)
     inputs, mask = batch.inputs, batch.reads.mask
@@ -196,7 +196,7 @@ def has_shape(task: Task, batch: Batch, where: str) -> None:
 
 
 def _columns(inputs: Inputs) -> tuple[int, list[int], str]:
-    """How many real numbers a step has, how many ids each of its columns, and what that is in words."""
+    """Return how many real numbers a step has, how many ids each of its columns, and both in words."""
     if isinstance(inputs, Mixed):
         return inputs.features.size, [c.size for c in inputs.tokens.columns], "real numbers, then ids as real numbers"
     if isinstance(inputs, Features):

@@ -1,4 +1,4 @@
-"""What a record holds beside its score: whatever fails there costs a note, never the score."""
+"""The parts of a record beside its score: where making one fails, that costs a note, never the score."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Extras:
         self.notes: list[str] = []
 
     def tried(self, what: str, otherwise: Value, make: Callable[[], Value]) -> Value:
-        """What `make` makes; `otherwise`, and a note, where it raises."""
+        """Return what `make` makes; where it raises, add a note and return `otherwise`."""
         try:
             return make()
         except Exception as error:  # whatever a class of one's own does here, the score stands
@@ -29,7 +29,7 @@ class Extras:
             return otherwise
 
     def field(self, name: str, make: Callable[[], Any]) -> Any:
-        """As `tried`, of a field of the record: what the field cannot hold costs a note too."""
+        """Make a field of the record, as `tried` does; what the field cannot hold costs a note too."""
         field = Result.model_fields[name]
         kind: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
         return self.tried(name, field.default, lambda: kind.validate_python(make()))

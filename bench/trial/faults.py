@@ -1,4 +1,4 @@
-"""What an exception in a cell means."""
+"""What an exception in a cell means: the cell's status, and the text of its error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def status_of(error: Exception) -> Status:
 
 
 def described(error: Exception) -> str:
-    """Return what went wrong, first; then where, innermost call last. No local values: they may hold secrets."""
+    """Return what went wrong, then where, innermost call last. No local values, because they may hold secrets."""
     if isinstance(error, InvalidError):
         return f"{foreign.message(error)}\n"
     frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []

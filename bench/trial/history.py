@@ -1,4 +1,4 @@
-"""What was seen of a cell's training so far."""
+"""The history of a cell's training: its curves so far."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.mirror.tracking import Observer
 from bench.probes.as_record import rounded
 from bench.records.result import Curves
 
-ROWS = 40  # of norms by parameter, at most about so many: a record stays small
+ROWS = 40  # of norms by parameter that a record holds, roughly: it stays small
 
 
 @dataclass
@@ -30,7 +30,7 @@ class History:
 
     @property
     def validated(self) -> int | None:
-        """The step of the last validation."""
+        """The step of the last validation; None before the first."""
         return self.validation[-1][0] if self.validation else None
 
     def curves(self, parameter_names: list[str]) -> Curves:

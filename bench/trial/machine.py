@@ -27,12 +27,12 @@ LIBRARIES = ("torch", "lightning", "torchmetrics", "numpy")
 
 
 def on_gpu(accelerator: str) -> bool:
-    """Whether cells train on a GPU. CUDA's only: scores are summed in float64, which Apple's have not."""
+    """Return whether cells train on a GPU: CUDA's only, because scores are summed in float64, which Apple's lack."""
     return accelerator == "gpu" or (accelerator == "auto" and torch.cuda.is_available())
 
 
 def full_precision(gpu: bool) -> None:
-    """float32 means float32 on a GPU too: by default cuDNN's recurrent kernels round products to TF32's 10 bits."""
+    """Keep float32 whole on a GPU too: by default cuDNN's recurrent kernels round products to TF32's 10 bits."""
     torch.backends.cudnn.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
     # Where deterministic algorithms are asked for, torch fills all new memory, which shows who reads what was never
@@ -41,7 +41,7 @@ def full_precision(gpu: bool) -> None:
 
 
 def provenance(started: datetime, surroundings: Surroundings) -> Provenance:
-    """Where a cell's numbers come from."""
+    """Return where a cell's numbers come from."""
     gpu = on_gpu(surroundings.accelerator) and torch.cuda.is_available()
     commit, dirty = _git()
     return Provenance(
@@ -58,14 +58,14 @@ def provenance(started: datetime, surroundings: Surroundings) -> Provenance:
 
 @functools.cache
 def libraries() -> dict[str, str]:
-    """Versions of what computes; looking them up reads the installed packages' own files."""
+    """Return the versions of the libraries that compute; cached, because looking them up reads files."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 @functools.cache
 def _git() -> tuple[str | None, bool | None]:
-    """Commit of the suite's own checkout and whether it was changed; None where it is no checkout, also where it lies
-    inside another repository, whose commit says nothing of it."""
+    """Return the commit of the suite's own checkout, and whether it was changed; None where it is no checkout, also
+    where it lies inside another repository, whose commit says nothing of it."""
     here = Path(__file__).resolve()
     # Variables like GIT_DIR, which hooks set, would name another repository.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -92,7 +92,7 @@ def _git() -> tuple[str | None, bool | None]:
 
 @contextlib.contextmanager
 def quiet() -> Any:
-    """Lightning's tips off: they concern choices that are made here on purpose."""
+    """Switch Lightning's tips off, because they concern choices that are made here on purpose."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -114,7 +114,7 @@ def reset_peak_memory(gpu: bool) -> None:
 
 
 def peak_memory_mb(gpu: bool) -> float:
-    """Peak of the GPU's memory, or of the process (Linux: since the cell began; elsewhere: since the process began)."""
+    """Return the peak memory (MiB) of the GPU, or of the process: since the cell began (Linux), or since it began."""
     if gpu:
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Whether a model's own optimiser can be honoured: every group is scheduled, and the row says what ran."""
+"""Whether training can use a model's own optimiser, and a note in the record about what trained it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TAKEN = {
 
 
 def honoured(model: SequenceModel, recipe: Recipe) -> list[str]:
-    """Notes on what trains a model where that is not what its recipe says; none as a rule.
+    """Return notes on what trains a model, where that is not what its recipe says; none as a rule.
 
     Raises:
-        InvalidError: something of the model's own that training would not do.
+        InvalidError: the model has a method or an optimiser of its own that training would not use.
     """
     kind = type(model)
     for method, why in TAKEN.items():
@@ -51,7 +51,7 @@ def honoured(model: SequenceModel, recipe: Recipe) -> list[str]:
 
 
 def _single(returned: object, name: str) -> Optimizer:
-    """The one optimiser among all that Lightning lets `configure_optimizers` return.
+    """Return the one optimiser among all that Lightning lets `configure_optimizers` return.
 
     Raises:
         InvalidError: none, several, schedulers, or one that evaluates the loss several times a step.

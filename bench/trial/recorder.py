@@ -1,4 +1,4 @@
-"""What is seen of one cell while Lightning trains it: curves, divergence, and when it is solved."""
+"""What is recorded of one cell while Lightning trains it: curves, divergence, and when it is solved."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Recorder(Callback):
     report: is told (step, steps) after every block of steps. observer: is told of curves and probes. watch: counts the
     cell's seconds, from before its task and model were built.
 
-    Attributes: seen, the curves so far; snapshots, what the probes found; said, lines for people, no part of the
+    Attributes: seen, the curves so far; snapshots, what the probes measured; said, lines for people, no part of the
     record.
     """
 
@@ -66,7 +66,7 @@ class Recorder(Callback):
     # -- Lightning's hooks --------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Draw the first batch."""
+        """Count the seconds of drawing data from now on."""
         self.watch.enter("data")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Batch | Block, batch_idx: int) -> None:
@@ -78,9 +78,9 @@ class Recorder(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch | Block, batch_idx: int
     ) -> None:
-        """Take in what a block of steps left."""
-        # The one place where a GPU is waited for: after each block of steps, so that its time counts as training, and
-        # what was seen survives whatever becomes of the GPU.
+        """Take in the curves of a block of steps; stop where they are not finite."""
+        # The one place where a GPU is waited for: after each block of steps, so that the GPU's time counts as training,
+        # and the curves survive whatever becomes of the GPU.
         outputs = move_data_to_device(outputs, "cpu")
         seen = self.seen
         losses, norms, clipped = outputs["curves"]
@@ -110,7 +110,7 @@ class Recorder(Callback):
             is_finite(self.task, parts[number], f"training batch {first + number}")
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Leave training."""
+        """Count the seconds of evaluation from now on."""
         self.watch.enter("evaluation")
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -136,7 +136,7 @@ class Recorder(Callback):
         return {"seen": vars(self.seen), "watch": self.watch.state(), "snapshots": self.snapshots.state()}
 
     def restore(self, state: dict[str, Any], model: SequenceModel) -> None:
-        """Go on from a state; the observer hears again what it holds."""
+        """Go on from a state; the observer is told again what the state holds."""
         self.seen = History(**state["seen"])
         self.watch.restore(state["watch"])
         if self.observer is not None:

@@ -15,7 +15,7 @@ from tasks.base import Batch, Task
 
 
 class Snapshots:
-    """What the probes found in one cell: gradient flow at `recipe.probes` training steps, Jacobians at the first and
+    """What the probes measured in one cell: gradient flow at `recipe.probes` training steps, Jacobians at the first and
     the last of them. With no probes, nothing is measured.
 
     watch: counts the seconds. observer: is told of gradient flow.
@@ -55,11 +55,11 @@ class Snapshots:
         if self.flows and self.flows[-1].step == step:
             return
         with self._watch.during("probe"):
-            found = flow.measure(model, self._task, self._batch)
-            self.flows.append(as_record.flow_record(step, found))
-            if found.start and not self.notes:
+            measured = flow.measure(model, self._task, self._batch)
+            self.flows.append(as_record.flow_record(step, measured))
+            if measured.start and not self.notes:
                 self.notes.append(
-                    f"gradient flow was followed back {found.distances[-1]} steps from the answer, not to the first "
+                    f"gradient flow was followed back {measured.distances[-1]} steps from the answer, not to the first "
                     f"step (and Jacobians along the last {jacobians.ALONG} steps); verdicts extend its rate over the "
                     f"whole reach"
                 )
@@ -70,12 +70,12 @@ class Snapshots:
         if self.jacobians and self.jacobians[-1].step == step:
             return
         with self._watch.during("jacobian"):
-            found = jacobians.measure(model, self._batch)
-            if found is not None:
-                self.jacobians.append(as_record.jacobian_record(step, found))
+            measured = jacobians.measure(model, self._batch)
+            if measured is not None:
+                self.jacobians.append(as_record.jacobian_record(step, measured))
 
     def state(self) -> dict[str, Any]:
-        """Return what was found so far as plain containers, for a checkpoint."""
+        """Return what was measured so far as plain containers, for a checkpoint."""
         return {
             "flows": [each.model_dump_json() for each in self.flows],
             "jacobians": [each.model_dump_json() for each in self.jacobians],
@@ -83,7 +83,7 @@ class Snapshots:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state; the observer hears again of its gradient flow."""
+        """Go on from a state; the observer is told again of its gradient flow."""
         self.flows = [GradientFlow.model_validate_json(text) for text in state["flows"]]
         self.jacobians = [Jacobian.model_validate_json(text) for text in state["jacobians"]]
         self.notes = list(state["notes"])
@@ -93,8 +93,8 @@ class Snapshots:
 
 
 def probe_steps(steps: int, probes: int, block: int) -> frozenset[int]:
-    """Return when gradient flow is measured between initialisation and end: `probes` − 2 steps, evenly spaced on a log
-    scale from one block to the last, at ends of blocks."""
+    """Return when gradient flow is measured between initialisation and end: `probes` − 2 steps at ends of blocks of
+    `block` steps, evenly spaced on a log scale from the first end on."""
     between = max(0, probes - 2)
     if steps <= block:
         return frozenset()

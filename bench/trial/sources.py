@@ -1,4 +1,4 @@
-"""Which version of the suite this is, by its sources: a commit would not tell of what was changed since."""
+"""The version of the suite, by its sources, because a commit does not tell of what was changed since."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from bench.records.code import SUITE, digest
 
 
 class CodeChangedError(Exception):
-    """Source text that is not the one that a cell is about."""
+    """Source text that is not the one that a cell was planned with."""
 
 
 def unchanged(cell: Cell) -> None:
-    """See that the source text is the cell's own, after it was imported.
+    """Check that the source text, which was imported before, is the one that the cell was planned with.
 
     Raises:
         CodeChangedError: it is another. The cell then has no score.
     """
-    found = catalog.code(*(Entry.parse(text).name for text in cell.foreign)) if cell.code is not None else None
-    if found != cell.code:
+    sha256 = catalog.code(*(Entry.parse(text).name for text in cell.foreign)) if cell.code is not None else None
+    if sha256 != cell.code:
         raise CodeChangedError(
             f"the code of {' and '.join(cell.foreign)} is not what the sweep was planned with: expected sha256 "
-            f"{(cell.code or '')[:8]}, got {(found or 'none')[:8]}. Run the same command again; on a cluster, install "
+            f"{(cell.code or '')[:8]}, got {(sha256 or 'none')[:8]}. Run the same command again; on a cluster, install "
             f"the same on every node."
         )
 
 
 def sources(*classes: type) -> str:
-    """The sha256 over every source file that a cell's numbers may depend on, names included; also over the files of
-    `classes`, which may be a user's own, and what these import of their own."""
+    """Return the sha256 over every source file that a cell's numbers may depend on, names included; also over the files
+    of `classes`, which may be a user's own, and what these import of their own."""
     whole = hashlib.sha256()
     root = Path(__file__).parents[2]
     for package in ("bench", "tasks", "models"):

@@ -1,4 +1,4 @@
-"""Where a cell's seconds go."""
+"""The seconds of a cell, counted for its parts: data, training, evaluation, probes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Stopwatch:
         return {"started": self.started.isoformat(), "spent": dict(self._spent)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Add the seconds of a state; those between it and now do not count."""
+        """Add the seconds of a state; those between that state and now do not count."""
         self.started = datetime.fromisoformat(state["started"])
         for part, spent in state["spent"].items():
             self._spent[part] += spent

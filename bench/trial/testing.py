@@ -15,7 +15,7 @@ from tasks.base import Task
 
 
 def lightning(accelerator: str, **options: Any) -> Trainer:
-    """Lightning's loop: one device, nothing on disk, no bar, no logger."""
+    """Return Lightning's loop: one device, nothing on disk, no bar, no logger."""
     gpu = on_gpu(accelerator)
     full_precision(gpu)
     with quiet():
@@ -32,7 +32,7 @@ def lightning(accelerator: str, **options: Any) -> Trainer:
 
 
 def tested(loop: Trainer, task: Task, model: SequenceModel) -> bool:
-    """Go through the test set; whether the score is finite. Whatever evaluation the model held before is gone."""
+    """Go through the test set; return whether the score is finite. An earlier evaluation of the model is removed."""
     _forget(model)
     loop.test(model, datamodule=task, verbose=False)
     return model.evaluation is None or math.isfinite(model.evaluation.score)
@@ -43,10 +43,10 @@ def _forget(model: SequenceModel) -> None:
 
 
 def scored(task: Task, model: SequenceModel, validation_score: float | None) -> Score:
-    """The test score, after `Trainer.test` left its evaluation on the model.
+    """Return the test score, from the evaluation that `Trainer.test` left on the model.
 
     Raises:
-        InvalidError: it left none.
+        InvalidError: there is no evaluation.
     """
     if model.evaluation is None:
         raise InvalidError(f"{type(model).__name__}: the test left no evaluation: leave the base's test to run")

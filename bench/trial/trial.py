@@ -30,7 +30,7 @@ from tasks.base import Task
 
 
 def observer(surroundings: Surroundings) -> tracking.Observer | None:
-    """What a process hands to `run` with each cell, so that it is mirrored to W&B; None where it is not."""
+    """Return what a process hands to `run` with each cell, to mirror it to W&B; None where cells are not mirrored."""
     return tracking.opened(surroundings.mirroring)
 
 
@@ -40,9 +40,9 @@ def run(
     report: Callable[[int, int], None] = lambda step, steps: None,
     observer: tracking.Observer | None = None,
 ) -> Finished:
-    """Measure one cell, or ask a stored model. Never raises for what either does: that becomes a status.
+    """Measure one cell, or ask a stored model. What either raises becomes a status, and is not raised.
 
-    report: called after every block of optimisation steps with (step, steps). observer: hears what happens meanwhile.
+    report: called after every block of optimisation steps with (step, steps). observer: is told what happens meanwhile.
     """
     if isinstance(job.work, Question):
         return asking.answer(job, surroundings)
@@ -165,7 +165,7 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
 
 
 def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Callback) -> Trainer:
-    """Lightning's loop for one cell; what is to be kept, `recorder` keeps."""
+    """Return Lightning's loop for one cell; `recorder` keeps what the loop gives."""
     return lightning(
         accelerator,
         max_steps=recipe.steps,
@@ -178,6 +178,6 @@ def trainer(recipe: Recipe, accelerator: str, recorder: Recorder, *callbacks: Ca
 
 
 def _origin(recorder: Recorder, surroundings: Surroundings, *classes: type) -> dict[str, Any]:
-    """What must be the same where a cell goes on, for its numbers to be those of one process."""
+    """Return what must be the same where a cell goes on, for its numbers to be those of one process."""
     here = provenance(recorder.watch.started, surroundings)
     return here.model_dump(exclude={"started", "git_commit", "git_dirty"}) | {"suite": checkpoint.suite(*classes)}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def packed(model: nn.Module) -> bytes:
-    """The numbers of a model's `state_dict` as safetensors."""
+    """Return the numbers of a model's `state_dict` as safetensors."""
     numbers = model.state_dict()
     for name in tied(numbers):
         del numbers[name]
@@ -36,7 +36,7 @@ def restore(model: nn.Module, weights: bytes, leaving: str) -> None:
 
 
 def tied(numbers: Mapping[str, Tensor]) -> dict[str, str]:
-    """Names whose numbers are those of an earlier name, and that name."""
+    """Return the names whose numbers are those of an earlier name, each with the earlier name."""
     first: dict[tuple[object, ...], str] = {}
     later: dict[str, str] = {}
     for name, value in numbers.items():
