@@ -90,7 +90,7 @@ def lines(task: str, model: str, length: int, where: str) -> Iterator[Line]:
     job = Job(planned.cell)
     try:
         built, module = build.prepare(job)
-    except Exception as error:  # of a class of one's own, anything
+    except Exception as error:  # a class of one's own may raise anything
         yield Line("broken", where, "is built", f"{type(error).__name__}: {foreign.message(error)}")
         return
     yield Line("holds", where, "is built")
@@ -126,7 +126,7 @@ def looked(where: str, what: str, look: Callable[[], Any]) -> Line:
         notes = look()
     except InvalidError as error:
         return Line("broken", where, what, foreign.message(error))
-    except Exception as error:  # of a class of one's own, anything
+    except Exception as error:  # a class of one's own may raise anything
         return Line("broken", where, what, f"{type(error).__name__}: {foreign.message(error)}")
     return Line("note", where, what, "; ".join(notes)) if notes else Line("holds", where, what)
 

@@ -32,7 +32,7 @@ REQUIRED = (
     "torch", "lightning", "torchmetrics", "pandas", "numpy", "pydantic", "cyclopts", "rich", "pooch", "requests",
     "safetensors",
 )  # fmt: skip
-# Releases on the package index that stole credentials.
+# Releases on the package index that steal credentials.
 MALICIOUS = {("lightning", "2.6.2"), ("lightning", "2.6.3")}
 LITTLE_SPACE = 500 * 2**20
 

@@ -1,4 +1,4 @@
-"""Stdout and stderr that never stop a command: what a terminal cannot show is replaced, a lost reader is survived.
+"""Stdout and stderr that never stop a command: what a terminal cannot show is replaced, and a lost reader is no error.
 
 A sweep must go on storing its results where nobody listens any more (`| head`), where the disk behind `> file` is full,
 or where a terminal knows ASCII alone. Every command runs inside `patient`, so no print has to think of that.
@@ -78,7 +78,7 @@ class Outlet(io.TextIOBase):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self.inner.fileno())
                 os.close(nowhere)
-        except ValueError as error:  # it was closed
+        except ValueError as error:  # the stream was closed
             self.fault = OSError(errno.EBADF, str(error))
 
 

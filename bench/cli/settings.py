@@ -85,7 +85,7 @@ class Settings(Frozen):
 
     @property
     def part(self) -> tuple[int, int] | None:
-        """Which part of the sweep, from 1, of how many; None: all of it."""
+        """The part of the sweep to run, from 1, and the number of parts; None: the whole sweep."""
         index, _, count = (self.shard or "").partition("/")
         return (int(index), int(count)) if self.shard else None
 

@@ -11,7 +11,7 @@ from bench.records import foreign
 
 
 class Terminal(Console):
-    """A console of rich whose text, whoever wrote it, is shown and never obeyed; styles are rich's own."""
+    """A console of rich that shows all text, whoever wrote it, and takes none for a command; styles are rich's own."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, every text made safe."""

@@ -35,7 +35,7 @@ def end(beginning: str) -> None:
     deadline = time.monotonic() + SECONDS
     while (pids := [pid for pid in _processes() if _marked(pid, wanted)]) and time.monotonic() < deadline:
         for pid in pids:
-            with contextlib.suppress(OSError):  # it ended by itself
+            with contextlib.suppress(OSError):  # the process ended by itself
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)
 

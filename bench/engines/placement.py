@@ -84,7 +84,7 @@ def ordered(items: Sequence[Item], cost: Callable[[Item], float], count: int) ->
     while early < len(costs) and spent + costs[early] <= budget:
         spent += costs[early]
         early += 1
-    while makespan(costs[:early] + costs[early:][::-1], count) > limit:  # ends at 0: that is the limit's own order
+    while makespan(costs[:early] + costs[early:][::-1], count) > limit:  # ends at 0: `limit` allows that order
         early //= 2
     return rising[:early] + rising[early:][::-1]
 

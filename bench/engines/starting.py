@@ -34,7 +34,7 @@ def only(device: str | None) -> Iterator[None]:
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
     """Keep Ctrl-C from processes started inside, from their first instruction on; the parent gets it afterwards."""
-    resource_tracker.ensure_running()  # it would lift the mask when it starts
+    resource_tracker.ensure_running()  # started inside, the tracker would lift the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

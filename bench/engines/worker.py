@@ -35,7 +35,7 @@ CLOSE_SECONDS = 2.0
 # glibc gives memory back to the system between steps and faults it in again; keeping it makes long sequences up to
 # 1.9 times as fast. Arrays above 128 MB, which only sequences far beyond 10,000 steps have, do go back: kept, they are
 # not reused (an aligned array needs a little more than one of its size that was freed), and an evaluation at 100,000
-# steps grew to 17 GB. Read once, when a process starts.
+# steps grew to 17 GB. glibc reads these variables once, when a process starts.
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(128 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(8 << 30),

@@ -1,7 +1,7 @@
 """The W&B mirror: one run per cell, filled while the cell trains.
 
 W&B can neither break a cell nor hold it up. Training only puts rows into a queue; a thread of its own talks to W&B,
-under time limits, and whatever goes wrong there is said once and ends the mirror's part, not the cell's. Where the
+under time limits, and a failure there is said once and ends the mirror, not the cell. Where the
 server cannot be reached the mirror goes on offline, on disk. wandb is imported only where a mirror is opened.
 """
 
@@ -204,7 +204,7 @@ class Mirror:
 
     def _abandon(self) -> None:
         run, self._run = self._run, None
-        with contextlib.suppress(Exception):  # it failed already, and that was said
+        with contextlib.suppress(Exception):  # an earlier failure was said already
             if run is not None:
                 run.finish(exit_code=1)
 

@@ -42,7 +42,7 @@ def violation(model: SequenceModel, batch: Batch, *, training: bool) -> str | No
     try:
         with as_probe(model), undisturbed(model) as kept:
             return _first_violation(Passes(model, kept, wide=True), batch.double(), training)
-    except (RuntimeError, TypeError):  # it cannot run in float64; a fault of another kind shows again below
+    except (RuntimeError, TypeError):  # the model cannot run in float64; a fault of another kind is raised again below
         with undisturbed(model) as kept:
             return _first_violation(Passes(model, kept, wide=False), batch.to(model.device), training)
 
@@ -220,7 +220,7 @@ def _window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
     short = Batch(batch.inputs[:, inside], kept, Reads(mask[:, inside]))
     try:
         fits = bool(short.reads.counts.all()) and len(passes.answers(short)) == len(kept)
-    except Exception:  # in whatever way it says so
+    except Exception:  # a model that takes one length only may raise anything
         fits = False
     return (start, short) if fits else (0, batch)
 

@@ -71,7 +71,7 @@ class Cell(Frozen):
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """Its task and model as they are written, where they are given by import path and so not of this suite."""
+        """The cell's task and model as written, where they are given by import path and so not of this suite."""
         return tuple(text for text in (self.task, self.model) if by_path(text))
 
     @property

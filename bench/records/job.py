@@ -1,4 +1,4 @@
-"""How a cell is run: what an engine is handed beside it. Nothing here is part of a cell's identity."""
+"""How a cell is run: what an engine gets beside the cell. Nothing here is part of a cell's identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a unit of score says beside its name: the values a score can have, and what counts as equal. The only place."""
+"""What a unit of score says beside its name: the values a score can have, and what counts as equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store says of a sweep's cells: stored, leased to another runner, or settled by it."""
+"""What the store says of a sweep's cells: stored, missing, leased to or settled by another runner."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ledger:
         missing = []
         for job in jobs:
             key = job.cell.key
-            if key in self._keys:  # two paths to one text, say
+            if key in self._keys:  # two paths to one corpus, say
                 continue
             self._keys[key] = None
             if self.store.has(key) or key in self._failed:

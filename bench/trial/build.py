@@ -62,7 +62,7 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
         )
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         with torch.no_grad():
-            model(task.training_batch(0))  # the first pass says what sizes they have
+            model(task.training_batch(0))  # the first pass gives lazy parameters their sizes
     if recipe.bptt is not None:
         truncate(model, recipe.bptt)
     model.optimisation = optimisation(recipe)

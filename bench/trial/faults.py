@@ -12,7 +12,7 @@ from bench.records.result import Status
 from bench.trial.sources import CodeChangedError
 
 # torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
-# libraries, which keep memory beside torch's, are short of it in words of theirs.
+# libraries, which keep memory beside torch's, have error texts of their own.
 OUT_OF_MEMORY = (
     "can't allocate memory",
     "not enough memory",

@@ -36,7 +36,7 @@ def full_precision(gpu: bool) -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
     # Where deterministic algorithms are asked for, torch fills all new memory, which shows who reads what was never
-    # written. On a GPU that would be one more kernel for many a tensor.
+    # written. On a GPU that would be one more kernel for many tensors.
     torch.utils.deterministic.fill_uninitialized_memory = not gpu  # type: ignore[attr-defined]
 
 

@@ -80,7 +80,7 @@ class Recorder(Callback):
     ) -> None:
         """Take in the curves of a block of steps; stop where they are not finite."""
         # The one place where a GPU is waited for: after each block of steps, so that the GPU's time counts as training,
-        # and the curves survive whatever becomes of the GPU.
+        # and the curves are kept even if the GPU fails later.
         outputs = move_data_to_device(outputs, "cpu")
         seen = self.seen
         losses, norms, clipped = outputs["curves"]

@@ -1,4 +1,4 @@
-"""Gradient flow and Jacobians of one cell: when they are measured, and the measuring."""
+"""Gradient flow and Jacobians of one cell: when they are measured, and their records so far."""
 
 from __future__ import annotations
 

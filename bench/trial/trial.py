@@ -60,7 +60,7 @@ def _attempt(
     report: Callable[[int, int], None],
     observer: tracking.Observer | None,
 ) -> Finished:
-    """Measure a cell, whatever it does: what it raises becomes its status."""
+    """Measure a cell; what its task or model raises becomes the cell's status."""
     cell, watch = job.cell, Stopwatch()
     recorder: Recorder | None = None
     try:

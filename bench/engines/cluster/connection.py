@@ -57,7 +57,7 @@ def connect(address: str | None, *, cores: int | None) -> Any:
     import ray
 
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
-    # Ray prints twenty lines about a lost node, where ours is one. The switch is that of its own debugger.
+    # Ray prints twenty lines about a lost node, where ours is one. Ray's own debugger has this switch.
     ray._private.worker._worker_logs_enabled = False
     if address is None and not ray.util.get_node_ip_address().startswith(("127.", "::1")):
         ray.shutdown()

@@ -41,7 +41,7 @@ class Parcel:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie on the machine that asks: a folder for this content alone."""
+        """The folder of the corpus on the machine that asks: a folder for this content alone."""
         lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(self.files.items()))
         return self.cache() / "handed" / hashlib.sha256(lines.encode()).hexdigest()[:16]
 

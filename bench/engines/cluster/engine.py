@@ -29,7 +29,7 @@ class _Held:
     def __init__(self, index: int, actor: Any) -> None:
         self.index = index
         self.actor = actor
-        self.slot: Slot | None = None  # until it has said where it is
+        self.slot: Slot | None = None  # until the actor has said where it runs
         self.starting: Any = actor.where.remote()
         self.waiting: Waiting[Job] | None = None
         self.outcome: Any = None
@@ -67,7 +67,7 @@ class ClusterEngine:
         self._wanted = workers
         self._ray: Any = None
         self._hands: list[_Held] = []
-        self._failures = 0  # of actors or their processes in a row that did not start
+        self._failures = 0  # starts in a row that failed, of actors or of their processes
         self._asked = 0.0
         self._stopping = False
         self._said: set[str] = set()
