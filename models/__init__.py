@@ -1,1 +1,1 @@
-"""Models: one file each; see base.py."""
+"""Models: one file each; `models.base.model` says what they share."""

@@ -63,24 +63,24 @@ class Attention(SequenceModel):
         return self.pick(self._attended(self._context(states, span), states[:, span]), reads)
 
     def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
-        """`hidden` and `cell` of the encoder; `context`, c_t (batch, time, n), 0 where no query is asked."""
+        """Return features and states: `hidden`, `cell` of the encoder; `context`, c_t (batch, time, n), 0 unqueried."""
         states, series = self.body.encoder.states(x)
         span = reads.span
-        asked = self._context(states, span)
-        # The asked contexts are read back out of the padded ones, so that those are nodes of the answer's graph.
-        context = nn.functional.pad(asked, (0, 0, span.start, x.size(1) - span.stop))
+        queried = self._context(states, span)
+        # Read back out of the padded contexts, because these must be nodes of the answer's graph.
+        context = nn.functional.pad(queried, (0, 0, span.start, x.size(1) - span.stop))
         attended = self._attended(context[:, span], states[:, span])
         return self.pick(attended, reads), {**series, "context": context}
 
     def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
-        """The encoder's gates; `attention`, α (batch, 1, queries, time), 0 where s > t."""
+        """Return the encoder's gates, and `attention`: α (batch, 1, queries, time), 0 where s > t."""
         states, span = self.body.encoder(x), reads.span
         weights = causal_weights(states[:, span], states[:, : span.stop], scale=1.0)
         seen = nn.functional.pad(weights, (0, states.size(1) - span.stop))
         return {**self.body.encoder.gates(x), "attention": seen[:, None]}
 
     def state_size(self, length: int) -> int:
-        """n · length (every h̄_s of the top layer is kept) and 2n (h and c) per layer."""
+        """Return n · length (every h̄_s of the top layer is kept) plus 2n (h and c) per layer."""
         return self.hidden * length + 2 * self.hidden * len(self.body.encoder.layers)
 
     def _context(self, states: Tensor, span: slice) -> Tensor:

@@ -1,4 +1,4 @@
-"""The delta rule: a matrix that keeps values by their keys, and is corrected by what it answers wrongly."""
+"""The delta rule: a matrix stores values by their keys; each write corrects what it answers for its key."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class DeltaNet(Blocked):
         α_t = e^{g_t},    g_t = 0, or with `gate` −e^a softplus(w_g · y_t + b_g)
         output(y_t, S_t) = W_o concat_j S_t^j q_t^j + b_o
 
-    for each of `heads` heads j. Since ‖k‖ = 1, the eigenvalue along k is 1 − β: within (0, 1) at `beta` = 1, down to −1
-    at `beta` = 2, which counting modulo two needs (Grazzi et al. 2024, arXiv:2411.12537). y_t, norm, feed-forward and
-    residual: equations in `models.parts.blocks`. `pictures` names `write` (β / beta), and `forget` (α) with `gate`.
+    for each of `heads` heads j. Because ‖k‖ = 1, the eigenvalue along k is 1 − β: within (0, 1) at `beta` = 1, down to
+    −1 at `beta` = 2, which counting modulo two needs (Grazzi et al. 2024, arXiv:2411.12537). y_t, norm, feed-forward
+    and residual: equations in `models.parts.blocks`. `pictures` names `write` (β / beta), and `forget` (α) with `gate`.
 
     Names: rows of `inputs` (3d, d) are W_q, W_k, W_v; of `strength` (heads, d) w_β; of `decay` (heads, d) w_g; W_o =
-    readout; m = d / heads. State: heads · m² numbers per block. Body: d (width + 1) + 2d + blocks · (4d² + 5d +
-    (d + 1) heads + 2df + f + d) with f = `second_width`; the gate adds (d + 2) heads per block.
+    readout; m = d / heads. State: heads · m² numbers per residual block. Body: d (width + 1) + 2d + blocks · (4d² + 5d
+    + (d + 1) heads + 2df + f + d) with f = `second_width`; the gate adds (d + 2) heads per block.
 
     Initialisation: every matrix Xavier uniform (W_q, W_k and W_v each for itself), biases 0; e^a uniform in [1, 16],
     b_g such that softplus(b_g) is log-uniform in [.001, .1]. Departures: no convolution and no activation before q, k
-    and v, no norm and no gate after S q; the block is the transformer's. All steps run as a loop
+    and v, no norm and no gate after S q; the residual block is the transformer's. All steps run as a loop
     (`models.parts.kernels.delta`), not in chunks.
 
-    blocks: their number. heads: their number; must divide d. beta: the largest β. gate: whether S also decays.
+    blocks: number of residual blocks. heads: number per block; must divide d. beta: the largest β. gate: whether S also
+    decays.
 
     Raises:
         ValueError: no block or head, beta outside (0, 2], heads that do not divide d, or no hidden size for the budget.
@@ -70,7 +71,7 @@ class Delta(Memory):
         if self.decay is not None:
             self.rate_log = nn.Parameter(torch.empty(heads).uniform_(1, 16).log())
             start = torch.exp(torch.empty(heads).uniform_(math.log(1e-3), math.log(0.1)))
-            self.decay.bias.data.copy_(start + torch.log(-torch.expm1(-start)))  # softplus backwards
+            self.decay.bias.data.copy_(start + torch.log(-torch.expm1(-start)))  # the inverse of softplus
 
     def drive(self, x: Tensor, start: int) -> Tensor:
         return torch.cat([part.flatten(-2) for part in self._parts(x)], dim=-1)
@@ -105,7 +106,7 @@ class Delta(Memory):
 
     @property
     def _sizes(self) -> list[int]:
-        """Of k, w, α and β in `drive`."""
+        """Sizes of k, w, α and β in `drive`."""
         return [self.inputs.in_features, self.inputs.in_features, self.heads, self.heads]
 
     def _parts(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

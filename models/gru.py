@@ -28,7 +28,7 @@ class GRU(Stacked):
         h_t = (1 − z_t) ⊙ h_{t−1} + z_t ⊙ h̃_t,    h_0 = 0
 
     `reset=after`, the default and what fused kernels compute (torch.nn.GRU, cuDNN): the reset gate acts after the
-    recurrent product, which has a bias of its own, and z's role is swapped.
+    recurrent product, which has a bias of its own, and z and 1 − z change places.
 
         r_t, z_t as above
         h̃_t = tanh(W x_t + b + r_t ⊙ (U h_{t−1} + b′))
@@ -40,8 +40,8 @@ class GRU(Stacked):
     Names: rows of weight_ih (3n, width) are W_r, W_z, W; of weight_hh (3n, n) U_r, U_z, U; bias_ih + bias_hh give
     b_r, b_z and, before, b; after, bias_ih gives b and bias_hh gives b′. Body: 3n (width + n + 2) in both forms.
 
-    Initialisation: each U orthogonal, each W Xavier uniform, biases 0, so z_t starts near ½ and its role is a matter of
-    sign only. Departures: the recitation leaves biases out.
+    Initialisation: each U orthogonal, each W Xavier uniform, biases 0, so z_t starts near ½ and the two roles of z
+    differ in sign only. Departures: the recitation leaves biases out.
 
     reset: the form. layers: each reads the states of the one below. bidirectional: a second network reads from right to
     left; only where the task allows looking ahead. `reset=before` has no fused kernel and runs step by step.
@@ -71,7 +71,7 @@ class GRU(Stacked):
         )
 
     def state_size(self, length: int) -> int:
-        """n per layer and direction, at every length."""
+        """Return n per layer and direction, at every length."""
         return len(self.body.layers) * self.body.features
 
 
@@ -115,7 +115,7 @@ class ResetBefore(KernelLayer):
     """One layer of the recitation's form."""
 
     def __init__(self, width: int, hidden: int) -> None:
-        super().__init__(nn.GRU(width, hidden, batch_first=True))  # holds the weights; the kernel is the other form's
+        super().__init__(nn.GRU(width, hidden, batch_first=True))  # only holds the weights; it computes the other form
         initialise(self.kernel)
 
     def drive(self, x: Tensor, start: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The independently recurrent network: a unit sees itself alone."""
+"""The independently recurrent network: each unit sees only its own previous state."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class IndRNN(Blocked):
     in `models.parts.blocks`. There are no gates.
 
     Names: W, b = inputs; u = recurrent; W_o = readout. T = `steps`, or the task's (`Spec.steps`). State: d numbers per
-    block. Body: d (width + 1) + 2d + blocks · (2d² + 7d + 2df + f + d) with f = `second_width`.
+    residual block. Body: d (width + 1) + 2d + blocks · (2d² + 7d + 2df + f + d) with f = `second_width`.
 
-    Initialisation: u uniform between 0 and its bound, and of the last block between growth^{−1/T} and the bound: there
-    the paper wants units that remember; every matrix Xavier uniform, biases 0. After each optimisation step u is cut to
-    its bound again. Departures: blocks with a norm before and a feed-forward network behind, where the paper stacks
-    bare layers or has residual ones of its own.
+    Initialisation: u uniform between 0 and its bound; in the last residual block between growth^{−1/T} and the bound,
+    because there the paper wants units that remember; every matrix Xavier uniform, biases 0. After each optimisation
+    step u is cut to its bound again. Departures: residual blocks with a norm before and a feed-forward network behind,
+    where the paper stacks bare layers or has residual ones of its own.
 
-    blocks: their number. growth: the paper's γ. steps: T of the bound; None: the task's longest sequence.
+    blocks: number of residual blocks. growth: the paper's γ. steps: T of the bound; None: the task's longest sequence.
 
     Raises:
         ValueError: no block, growth below 1, no T, or no hidden size for the budget.
@@ -58,14 +58,14 @@ class IndRNN(Blocked):
         nn.init.uniform_(last.recurrent, growth ** (-1 / steps), last.bound)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The recipe's optimiser; each of its steps ends with u within its bound."""
+        """Return the recipe's optimiser; each of its steps ends with u within its bound."""
         optimiser = super().configure_optimizers()
         optimiser.register_step_post_hook(lambda *_: self.project())
         return optimiser
 
     @torch.no_grad()
     def project(self) -> None:
-        """Cut u of every block to its bound."""
+        """Cut u of every residual block to its bound."""
         for block in self.body.each:
             assert isinstance(block.memory, Independent)
             block.memory.recurrent.clamp_(-block.memory.bound, block.memory.bound)

@@ -1,4 +1,4 @@
-"""Long expressive memory: two states that move at steps of their own size."""
+"""Long expressive memory: two states, each with a step size of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LEM(Stacked):
         h_t = (1 − Δ̄_t) ⊙ h_{t−1} + Δ̄_t ⊙ tanh(W_h c_t + V_h x_t + b_h),    h_0 = c_0 = 0
 
     The paper writes y for h and z for c. Features are the states h_t (n each) at the read positions. `pictures` names
-    `cell_step` (Δ) and `hidden_step` (Δ̄), each over δ.
+    `cell_step` (Δ) and `hidden_step` (Δ̄), each divided by δ.
 
     Names: rows of `inputs` (4n, width) are V_1, V_2, V_c, V_h; of `recurrent` (3n, n) W_1, W_2, W_c; W_h = cell_weight;
     δ = `step`. Body: 4n (width + n + 1).
@@ -53,7 +53,7 @@ class LEM(Stacked):
         )
 
     def state_size(self, length: int) -> int:
-        """2n (h and c) per layer and direction, at every length."""
+        """Return 2n (h and c) per layer and direction, at every length."""
         return 2 * len(self.body.layers) * self.body.features
 
 

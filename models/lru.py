@@ -25,15 +25,16 @@ class LRU(Blocked):
     h, λ, B and C are complex; |λ| < 1 whatever ν is. y_t, norm, feed-forward and residual: equations in
     `models.parts.blocks`. There are no gates.
 
-    Names: complex numbers are pairs of reals, side by side: h is (Re h_1, Im h_1, Re h_2, …), 2d numbers per block;
-    rows of `inputs` (2d, d) are Re B_1, Im B_1, …; columns of `readout` (d, 2d) are Re C_1, −Im C_1, …; D = skip. Body:
-    d (width + 1) + 2d + blocks · (4d² + 8d + 2df + f + d) with f = `second_width`.
+    Names: complex numbers are pairs of reals, side by side: h is (Re h_1, Im h_1, Re h_2, …), 2d numbers per residual
+    block; rows of `inputs` (2d, d) are Re B_1, Im B_1, …; columns of `readout` (d, 2d) are Re C_1, −Im C_1, …; D =
+    skip. Body: d (width + 1) + 2d + blocks · (4d² + 8d + 2df + f + d) with f = `second_width`.
 
     Initialisation: |λ| uniform on the ring between `smallest` and `largest`, by area; its phase uniform in
     [0, `phase` · π]; γ = √(1 − |λ|²), trained from there; B Normal with variance 1/(2d), C with 1/d (of each part),
-    D Normal. Departures: the block is the transformer's, without a gated linear unit and dropout.
+    D Normal. Departures: the residual block is the transformer's, without a gated linear unit and dropout.
 
-    blocks: their number. smallest, largest: bounds of |λ| at the start, within [0, 1). phase: of λ's, in units of π.
+    blocks: number of residual blocks. smallest, largest: bounds of |λ| at the start, within [0, 1). phase: of λ's, in
+    units of π.
 
     Raises:
         ValueError: no block, bounds out of their range, or no hidden size for the budget.
@@ -67,7 +68,7 @@ class Rotating(Memory):
     def __init__(self, units: int, smallest: float, largest: float, phase: float) -> None:
         super().__init__(2 * units)
         ring = smallest**2 + (largest**2 - smallest**2) * torch.rand(units)
-        # |λ|² no further from 1 than float32 tells, nor at 0, where ν would be infinite
+        # |λ|² no nearer to 1 than float32 resolves, and not 0, where ν would be infinite
         size = ring.clamp(1e-12, 1 - 1e-6)
         self.nu = nn.Parameter((-0.5 * size.log()).log())
         self.theta = nn.Parameter((phase * math.pi * (1 - torch.rand(units))).log())
@@ -79,7 +80,7 @@ class Rotating(Memory):
         nn.init.normal_(self.readout.weight, std=units**-0.5)
 
     def eigenvalues(self) -> tuple[Tensor, Tensor]:
-        """Re λ and Im λ (d,) each."""
+        """Return Re λ and Im λ, (d,) each."""
         size, angle = torch.exp(-self.nu.exp()), self.theta.exp()
         return size * angle.cos(), size * angle.sin()
 

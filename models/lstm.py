@@ -29,7 +29,7 @@ class LSTM(Stacked):
     bias_ih + bias_hh. The lectures write W·[h_{t−1}, x_t] for W x_t + U h_{t−1}, C for c; Jumadinova g for c̃.
     Body: 4n (width + n + 2).
 
-    Initialisation: each U orthogonal, each W Xavier uniform, biases 0 but the forget gate's: `forget_bias` in total
+    Initialisation: each U orthogonal, each W Xavier uniform, biases 0, but the forget gate's is `forget_bias` in total
     (bias_ih + bias_hh; 1 after Jozefowicz et al. 2015). Departures: no peepholes.
 
     layers: each reads the states of the one below. bidirectional: a second network reads from right to left; only where
@@ -59,7 +59,7 @@ class LSTM(Stacked):
         )
 
     def state_size(self, length: int) -> int:
-        """2n (h and c) per layer and direction, at every length."""
+        """Return 2n (h and c) per layer and direction, at every length."""
         return 2 * len(self.body.layers) * self.body.features
 
 

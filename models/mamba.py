@@ -25,14 +25,15 @@ class Mamba(Blocked):
     `pictures` names `forget`, exp(Δ A).
 
     Names: N = `state`; W_Δ = step_size, rows of `inputs` (2N, d) are W_B, W_C; W_o = readout, D = skip. State: dN
-    numbers per block. Body: d (width + 1) + 2d + blocks · (2d² + 3dN + 7d + 2df + f + d) with f = `second_width`.
+    numbers per residual block. Body: d (width + 1) + 2d + blocks · (2d² + 3dN + 7d + 2df + f + d) with f =
+    `second_width`.
 
     Initialisation: A[c, j] = −j for j = 1 … N; b_Δ such that softplus(b_Δ) is log-uniform in [.001, .1]; D = 1; every
     matrix Xavier uniform, but W_Δ a tenth of it, so that Δ starts where b_Δ puts it; other biases 0. Departures: the
-    block is the transformer's: no expansion, no convolution before it and no gate beside it; W_Δ has full rank; N = 4,
-    where the paper has 16: the probes decompose a matrix of the state's size.
+    residual block is the transformer's: no expansion, no convolution before it and no gate beside it; W_Δ has full
+    rank; N = 4 where the paper has 16, because the probes decompose a matrix of the state's size.
 
-    blocks: their number.
+    blocks: number of residual blocks. state: N.
 
     Raises:
         ValueError: no block, no state, or no hidden size for the budget.
@@ -61,7 +62,7 @@ class Selective(Linear):
         with torch.no_grad():
             self.step_size.weight.mul_(0.1)
             start = torch.exp(torch.empty(channels).uniform_(math.log(1e-3), math.log(0.1)))
-            self.step_size.bias.copy_(start + torch.log(-torch.expm1(-start)))  # softplus backwards
+            self.step_size.bias.copy_(start + torch.log(-torch.expm1(-start)))  # the inverse of softplus
 
     def coefficients(self, y: Tensor) -> tuple[Tensor, Tensor]:
         size = F.softplus(self.step_size(y))

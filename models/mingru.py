@@ -22,16 +22,16 @@ class MinGRU(Blocked):
         output(h_t) = W_o h_t + b_o
         g(v) = v + ½ for v ≥ 0, else σ(v)
 
-    y_t, norm, feed-forward and residual: equations there. `pictures` names `update` (z).
+    y_t, norm, feed-forward and residual: equations in `models.parts.blocks`. `pictures` names `update` (z).
 
-    Names: rows of `inputs` (2d, d) are W_z, W; W_o = readout. State: d numbers per block. Body: d (width + 1) + 2d +
-    blocks · (3d² + 7d + 2df + f + d) with f = `second_width`.
+    Names: rows of `inputs` (2d, d) are W_z, W; W_o = readout. State: d numbers per residual block. Body: d (width + 1)
+    + 2d + blocks · (3d² + 7d + 2df + f + d) with f = `second_width`.
 
     Initialisation: every matrix Xavier uniform (W_z and W each for itself), biases 0, but b_z = −`forget_bias`, so that
     1 − z starts near σ(forget_bias). Departures: a norm, a projection and a feed-forward network around it; the state
-    begins at 0, not at ½; as wide as the block, not wider.
+    begins at 0, not at ½, and is as wide as the residual block, not wider.
 
-    blocks: their number.
+    blocks: number of residual blocks. forget_bias: −b_z at the start.
 
     Raises:
         ValueError: no block, or no hidden size for the budget.

@@ -1,4 +1,4 @@
-"""Minimal long short-term memory: gates that never see the state, and share out one unit."""
+"""Minimal long short-term memory: gates that never see the state, and that sum to 1."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class MinLSTM(Blocked):
     g as in `models.mingru`; y_t, norm, feed-forward and residual: equations in `models.parts.blocks`. `pictures` names
     `forget` (f′) and `input` (i′).
 
-    Names: rows of `inputs` (3d, d) are W_f, W_i, W; W_o = readout. State: d numbers per block. Body: d (width + 1) + 2d
-    + blocks · (4d² + 8d + 2df + f + d) with f = `second_width`.
+    Names: rows of `inputs` (3d, d) are W_f, W_i, W; W_o = readout. State: d numbers per residual block. Body: d (width
+    + 1) + 2d + blocks · (4d² + 8d + 2df + f + d) with f = `second_width`.
 
     Initialisation: every matrix Xavier uniform (W_f, W_i and W each for itself), biases 0, but b_f = `forget_bias`.
     Departures: as in `models.mingru`. f′ is computed as σ(ln f − ln i), which holds where f and i round to 0.
 
-    blocks: their number.
+    blocks: number of residual blocks. forget_bias: b_f at the start.
 
     Raises:
         ValueError: no block, or no hidden size for the budget.

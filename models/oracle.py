@@ -1,4 +1,4 @@
-"""The oracle, a control: the task's exact solution in a model's place."""
+"""The oracle, a control: the task's exact solution in the place of a model."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Oracle(Control):
 
     y_t = predict(x_1 … x_t)
 
-    Nothing is trained. Skill 1, the whole memory horizon and credit alignment 1 are known beforehand, so a diagnostic
-    that says otherwise of this row is wrong. Features at the read positions are the answers themselves.
+    Nothing is trained. Its skill of 1, its full memory horizon and its credit alignment of 1 are known beforehand, so a
+    diagnostic that reports otherwise is wrong. Features at the read positions are the answers themselves.
 
     Raises:
         NotImplementedError: the task has no exact solution (real text).

@@ -76,7 +76,7 @@ class RNN(Stacked):
         )
 
     def state_size(self, length: int) -> int:
-        """n per layer and direction, at every length."""
+        """Return n per layer and direction, at every length."""
         return len(self.body.layers) * self.body.features
 
 
@@ -86,13 +86,13 @@ class Elman(KernelLayer):
     def __init__(
         self, width: int, hidden: int, activation: str, recurrent_init: str, recurrent_scale: float, input_init: str
     ) -> None:
-        nonlinearity = activation if activation in IN_TORCH else "tanh"  # elsewhere the module only holds the weights
+        nonlinearity = activation if activation in IN_TORCH else "tanh"  # for others the module only holds the weights
         super().__init__(nn.RNN(width, hidden, nonlinearity=nonlinearity, batch_first=True))
         self.activation = activation
         bound = hidden**-0.5
 
-        def uniform(block: Tensor) -> object:
-            return block.uniform_(-bound, bound)
+        def uniform(weight: Tensor) -> object:
+            return weight.uniform_(-bound, bound)
 
         recurrent: dict[str, Fill] = {"orthogonal": nn.init.orthogonal_, "uniform": uniform, "identity": nn.init.eye_}
         inputs: dict[str, Fill] = {"uniform": uniform, "xavier": nn.init.xavier_uniform_}

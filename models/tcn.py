@@ -32,7 +32,7 @@ class TCN(SequenceModel):
     kernel: k. levels: their number; None: the least that see the task's longest sequence (`Spec.steps`).
 
     Raises:
-        ValueError: a kernel below 2, levels that cannot be told, or no hidden size for the budget.
+        ValueError: a kernel below 2, no number of levels given or known, or no hidden size for the budget.
     """
 
     version = 1
@@ -60,12 +60,12 @@ class TCN(SequenceModel):
         return self.pick(self.body(x)[-1], reads)
 
     def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
-        """`residual.l`: the output of level l (batch, time, n)."""
+        """Return features and states: `residual.l`, the output of level l (batch, time, n)."""
         outputs = self.body(x)
         return self.pick(outputs[-1], reads), {f"residual.{level}": each for level, each in enumerate(outputs)}
 
     def state_size(self, length: int) -> int:
-        """Numbers that a step reads of earlier ones: (k − 1) d inputs of every convolution, at every length."""
+        """Return how many earlier numbers a step reads: (k − 1) d inputs of every convolution, at every length."""
         return sum(conv.reach * conv.direction.size(1) for conv in self.body.modules() if isinstance(conv, Causal))
 
 
@@ -125,5 +125,5 @@ class Causal(nn.Module):
 
 
 def receptive_field(kernel: int, levels: int) -> int:
-    """How many steps an answer depends on, the present one included."""
+    """Return how many steps an answer depends on, the present one included."""
     return int(1 + 2 * (kernel - 1) * (2**levels - 1))

@@ -24,8 +24,8 @@ class Transformer(SequenceModel):
         head_j(y)_t = Σ_{s ≤ t} softmax_s(q_t · k_s / √(d/heads)) v_s,    q, k, v = W_{Q,K,V} y + b_{Q,K,V}
         p_{t,2i} = sin(t / 10000^{2i/d}),    p_{t,2i+1} = cos(t / 10000^{2i/d}),    t = 0, 1, …
 
-    with the second line once per block, and a last LN. Features are its outputs (d each) at the read positions; the
-    last block computes no query outside the run of steps that holds them.
+    with the second line once per residual block, and a last LN. Features are its outputs (d each) at the read
+    positions; the last block computes no query outside the run of steps that holds them.
 
     Names: d = hidden, W_e = entry (counted as body, since it grows with d), f = `second_width`, the size of ReLU's
     argument. Body: d (width + 1) + blocks · (4d² + 9d + 2df + f) + 2d. With a parameter budget, d is the largest
@@ -36,7 +36,7 @@ class Transformer(SequenceModel):
 
     Departures: pre-norm with a last LN, decoder blocks without an encoder, no dropout, inputs are not scaled by √d.
 
-    blocks: their number. heads: their number; must divide d.
+    blocks: number of residual blocks. heads: number per block; must divide d.
 
     Raises:
         ValueError: an option out of its range, heads that do not divide the width, or no hidden size for the budget.
@@ -68,12 +68,13 @@ class Transformer(SequenceModel):
         return self.pick(self.body(x, reads.span)[0], reads)
 
     def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
-        """`residual.b`: the input of block b (batch, time, d); 0 is the embedding with its position."""
+        """Return features and states: `residual.b`, the input of block b (batch, time, d); 0 is the embedding with its
+        position."""
         outputs, residuals = self.body(x, reads.span)
         return self.pick(outputs, reads), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
 
     def state_size(self, length: int) -> int:
-        """2 · d · length (keys and values) per block."""
+        """Return 2 · d · length (keys and values) per residual block."""
         return 2 * self.hidden * length * len(self.body.blocks)
 
 
@@ -132,7 +133,7 @@ class Block(nn.Module):
 
 @lru_cache(maxsize=16)
 def positions(time: int, hidden: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Sinusoidal positions (time, hidden) (Vaswani et al. 2017, section 3.5)."""
+    """Return sinusoidal positions (time, hidden) (Vaswani et al. 2017, section 3.5)."""
     with torch.inference_mode(False):  # the table outlives the evaluation that may have asked for it first
         step = torch.arange(time, dtype=torch.float64)[:, None]
         even = torch.arange(0, hidden, 2, dtype=torch.float64)

@@ -13,9 +13,9 @@ class Window(Control):
 
     y_t = predict(x_{t−k+1} … x_t)
 
-    Nothing is trained. On adding its skill is k/T, on running_average its memory horizon is k, on copying it recalls
-    everything from k = T+11 and nothing below; its gradient is zero beyond distance k−1. Features at the read positions
-    are the answers themselves.
+    Nothing is trained. On adding its skill is k/T; on running_average its memory horizon is k; on copying it recalls
+    everything from k = T+11 on and nothing below. Its gradient is zero beyond distance k−1. Features at the read
+    positions are the answers themselves.
 
     k: how many steps are seen, the present one included.
 

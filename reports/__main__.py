@@ -62,7 +62,7 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
     for name, text in texts.items():
         save(folder / name, text)
         yield folder / name
-    # Loaded late: drawing takes half a second to load, which help and bad usage need not wait for.
+    # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
     from reports.figures import figures
     from reports.page import page as dashboard
 
@@ -73,7 +73,7 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
+    """Run the command and return its exit code: 0 fine, 2 bad usage, no store or nothing to show, with one message."""
     return command.run(app, arguments, app.name[0])
 
 

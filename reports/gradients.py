@@ -30,7 +30,7 @@ COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "l
 
 
 def rows(results: Sequence[Result], quantities: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """Give one row per stored distance; log10_norm is None where the norm is 0 or not finite. quantities: () is all."""
+    """Yield a row per stored distance; log10_norm is None where the norm is 0 or not finite. quantities: () is all."""
     for result in results:
         cell = result.cell
         for flow in result.gradient_flow:
@@ -50,7 +50,7 @@ def in_order(view: View) -> list[Result]:
     """Pick a view's results with gradient records, by task, length, model, seed and learning rate.
 
     Raises:
-        UsageError: none has any.
+        UsageError: no result has a gradient record.
     """
     probed = [result for result in view.results if result.gradient_flow]
     if not probed:
@@ -175,7 +175,7 @@ def _quantities(results: Sequence[Result], text: str) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 fine, 2 bad usage, no store, or nothing to show; one message, never a traceback."""
+    """Run the command and return its exit code: 0 fine, 2 bad usage, no store or nothing to show, with one message."""
     return command.run(app, arguments, app.name[0])
 
 

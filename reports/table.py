@@ -23,7 +23,7 @@ from reports.view.command import ALL, Choice, NothingError, asked_cells, asked_o
 
 Format = Literal["text", "markdown", "csv", "latex"]
 By = Literal["group", "cell", "overview"]
-# The kinds of tables that are explained below each.
+# For each kind of table, the kinds that its notes explain.
 KINDS: dict[By, tuple[By, ...]] = {"group": ("group", "overview"), "cell": ("cell",), "overview": ("overview",)}
 
 
@@ -31,9 +31,9 @@ KINDS: dict[By, tuple[By, ...]] = {"group": ("group", "overview"), "cell": ("cel
 
 
 def show(store: Store, console: Console, keys: Collection[str] | None = None) -> None:
-    """Print what a sweep gave: the table by group, the cells that failed, and the overview last, where the eye is.
+    """Print the results of a sweep: the table by group, the cells that failed, and the overview.
 
-    keys: the sweep's cells; None shows the whole store.
+    The overview is last, because a terminal shows the end. keys: the sweep's cells; None shows the whole store.
     """
     stored = store.results()
     results = select(stored, keys=keys)
@@ -144,7 +144,7 @@ def table(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 fine, 2 bad usage or no store; one message, never a traceback."""
+    """Run the command and return its exit code: 0 fine, 2 bad usage or no store, with one message."""
     return command.run(app, arguments, app.name[0])
 
 

@@ -1,1 +1,1 @@
-"""Tasks: one file each; see base.py."""
+"""Tasks: one file each; `tasks.base.task` says what a task is."""

@@ -47,8 +47,8 @@ class Adding(SyntheticTask):
     (answering 1). Knowing one marked value leaves 1/12, the plateau of truncated memory. For `early` (answering .5) see
     `chance_early`. best 0. Solved at .06 of chance: .01 for `halves` and `anywhere`, as much skill for `early`.
 
-    Who sees the last K steps only does no better than (1/6)(1 − K/T) in `anywhere`, and in `halves` for even T: there
-    skill is K/T exactly (`memory_horizon`).
+    A predictor that sees the last K steps only reaches at best (1/6)(1 − K/T), in `anywhere` and, for even T, in
+    `halves`: its skill is exactly K/T (`memory_horizon`).
     """
 
     version = 1
@@ -78,19 +78,19 @@ class Adding(SyntheticTask):
         return Batch(inputs, targets, self.read_last(batch_size, inputs.size(1), 1))
 
     def credit(self, batch: Batch) -> Tensor:
-        """Half of the credit on each marked value."""
+        """Return the credit (batch, time): half on each marked value."""
         return (batch.inputs[..., 1] == 1).float() / 2
 
     def memory_horizon(self, score: float) -> float | None:
-        """K_eff in steps: how many last steps the best predictor of this score sees. None for `early`, whose markers
-        are not spread uniformly."""
+        """Return K_eff, how many last steps the best predictor of this score sees. None for `early`, whose markers are
+        not spread uniformly."""
         return self.length * min(1.0, max(0.0, self.skill(score))) if self._rule.uniform else None
 
 
 def chance_early(length: int) -> float:
-    """Variance of the answer .5 + (x₁ + x₂)/4 of `early`: (2/3 − p/3)/16 = (1 − p/2)/24.
+    """Return the variance of the answer .5 + (x₁ + x₂)/4 of `early`: (2/3 − p/3)/16 = (1 − p/2)/24.
 
-    Each x has variance 1/3, but for a marked first pair's, which is 0. That pair is marked with probability
+    Each x has variance 1/3, except the value of a marked first pair, which is 0. That pair is marked with probability
     p = 1/a + (1 − 1/a)/b: first among a = min(10, T) pairs, or else second among b = max(1, ⌊T/2⌋ − 1).
     """
     first, second = _early_pairs(length)

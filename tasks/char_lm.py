@@ -31,12 +31,12 @@ EMBEDDING = 32
 EVALUATION_TOKENS = 32_000
 SAMPLE_CHARACTERS = 300
 SAMPLE_CONTEXT = 100
-RUNS, RUN = 20, 50  # of the characters that context use is measured on
+RUNS, RUN = 20, 50  # context use is measured on 20 runs of 50 consecutive characters
 
 
 @final
 class NextToken(Objective):
-    """Cross-entropy of the next character; trained on nats, reported in bits.
+    """Cross-entropy of the next character, trained on in nats and reported in bits.
 
     outputs (reads, vocabulary), targets (reads,) character ids.
     """
@@ -57,7 +57,7 @@ class NextToken(Objective):
 
 
 class _BitsPerCharacter(RatioMetric):
-    """Per scored character: its bits over one."""
+    """Bits per character; a unit is one scored character, its denominator 1."""
 
     def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         bits = cross_entropy(outputs.float(), batch.targets, reduction="none").double() / math.log(2)
@@ -82,7 +82,7 @@ class CharLM(Task):
 
     evaluation:
       windows: H = max(1, ⌊T/2⌋). Every held-out character is scored exactly once, from T−H+1 … T characters, and
-        they are the same characters at every T. For b = first, first + H, … the input is the T characters that end
+        these characters are the same at every T. For b = first, first + H, … the input is the T characters that end
         just before character b+H−1; its last H outputs score b … b+H−1 (outputs past the end are not read). A
         context may reach to the left over the border of its part. The state starts at zero in each window.
       blocks: nanoGPT's way (karpathy/nanoGPT, train.py, `estimate_loss`): only a training part (90 %) and a held-out
@@ -115,13 +115,13 @@ class CharLM(Task):
         if common.get("batch_size") is None:
             common["batch_size"] = max(1, round(self.tokens_per_step / max(1, length)))
         super().__init__(length, **common)
-        found = resolve(corpus, fallback="python", folder=self.folder)
-        if found.note:
-            warnings.warn(f"CharLM: {found.note}; using corpus {found.name!r}", stacklevel=2)
-        self._text = read_text(found)
+        resolved = resolve(corpus, fallback="python", folder=self.folder)
+        if resolved.note:
+            warnings.warn(f"CharLM: {resolved.note}; using corpus {resolved.name!r}", stacklevel=2)
+        self._text = read_text(resolved)
         if length > self._text.longest:
             raise ValueError(
-                f"CharLM: length {length} is more than {found.name} can serve: at most {self._text.longest} "
+                f"CharLM: length {length} is more than {resolved.name} can serve: at most {self._text.longest} "
                 f"({self._text.train} characters to train on). Ask for shorter lengths or a longer corpus."
             )
         if evaluation not in SCORED:
@@ -132,20 +132,20 @@ class CharLM(Task):
         vocabulary = len(self._text.characters)
         prior = log_frequencies(self._text.ids[: self._text.train], vocabulary)
         self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, NextToken(), prior=prior, steps=length)
-        self.data = Data(found.name, found.sha256)
+        self.data = Data(resolved.name, resolved.sha256)
         self.solved_threshold = None
         known = reference(self._text, self._scored["test"].first, self._scored["test"].stop)
         self.chance = known.unigram
         self.best = min(known.orders.values())
         if self.best >= self.chance:
             raise CorpusError(
-                f"CharLM: no n-gram predicts {found.name} better than its character frequencies do, so no skill can "
+                f"CharLM: no n-gram predicts {resolved.name} better than its character frequencies do, so no skill can "
                 f"be measured on it. Give a longer text, or one with structure."
             )
         self.floors = {_NAMES.get(order, f"{order}-gram"): bits for order, bits in known.orders.items()}
 
     def training_batch(self, step: int) -> Batch:
-        """`batch_size` windows (batch, T, 1) at random places of the training text, read everywhere."""
+        """Draw `batch_size` windows (batch, T, 1) at random places of the training text, read everywhere."""
         places = self._text.train - self.length  # the last target must lie in the training text too
         starts = torch.randint(places, (self.batch_size,), generator=generator(self.seed, "char_lm", "train", step))
         return self._batch(starts, 0, self.length * self.batch_size)
@@ -154,7 +154,7 @@ class CharLM(Task):
         return _HeldOut(self._scored[split], self.length, self._batch)
 
     def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]]:
-        """Bits per character of 1,000 test characters, 20 runs of 50 that lie evenly over the test part."""
+        """Return (c, bits per character) on 1,000 test characters: 20 runs of 50, evenly spaced over the test part."""
         part = self._scored["test"]
         runs = torch.arange(part.first, part.stop - RUN + 1, max(RUN, (part.stop - part.first) // RUNS))[:RUNS]
         steps = (runs[:, None] + torch.arange(RUN)).flatten() - 1  # a character is predicted at the one before it
@@ -170,10 +170,10 @@ class CharLM(Task):
         return scores_by_context(model, self.spec.objective, self.length, windows)
 
     def sample(self, model: Any) -> str:
-        """300 characters drawn from the model's own predictions (temperature 1), after a line break.
+        """Draw 300 characters from the model's own predictions (temperature 1), after a line break.
 
-        At most the last min(T, 100) characters are read again for each draw: a bound on the cost, so a model of a
-        longer context is shown below its best.
+        Each draw reads the last min(T, 100) characters at most. This bounds the cost, and shows a model of a longer
+        context below its best.
         """
         written = [max(0, self._text.characters.find("\n"))]
         random = generator(0, "char_lm", "sample")

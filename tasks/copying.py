@@ -38,10 +38,10 @@ class Copying(SyntheticTask):
     is read, its answer blank up to the delimiter, and training is mostly about blanks.
 
     Score (accuracy, higher is better): right recalls over recalls, argmax over all 10 classes, the ten recall steps
-    only under either loss. Beside it recall_0 … recall_9 per position (it shows capacity, not distance) and
+    only under either loss. Beside it recall_0 … recall_9 per position (they show capacity, not distance) and
     cross_entropy over all positions read, in nats.
 
-    chance 1/8: the symbols are uniform over 8, so any answer that has not seen them is right one time in 8. best 1.
+    chance 1/8: the symbols are uniform over 8, so an answer given without seeing them is right one time in 8. best 1.
     Solved at .99.
 
     Source: Hochreiter & Schmidhuber 1997 (Long short-term memory); in this form Arjovsky, Shah & Bengio 2016 (Unitary
@@ -82,13 +82,13 @@ class Copying(SyntheticTask):
         return Batch(inputs.unsqueeze(-1), targets.view(-1), reads)
 
     def credit(self, batch: Batch) -> Tensor:
-        """All credit of the last recall lies on the tenth symbol (step 9)."""
+        """Return the credit (batch, time) of the last recall: all of it on the tenth symbol (step 9)."""
         credit = torch.zeros(batch.reads.mask.shape)
         credit[:, SYMBOLS - 1] = 1
         return credit
 
     def counterfactuals(self, batch: Batch) -> list[Replacement]:
-        """Each of the ten symbols in turn as the next one of the alphabet."""
+        """Replace each of the ten symbols in turn by the next one of the alphabet."""
         replacements = []
         for place in range(SYMBOLS):
             inputs = batch.inputs.clone()
@@ -109,5 +109,5 @@ class Copying(SyntheticTask):
 
 
 def knowing_nothing(length: int) -> float:
-    """Mean cross-entropy (nats) over all T+20 positions knowing where blanks go but no symbol: 10 ln 8 / (T+20)."""
+    """Return the mean cross-entropy (nats) over all T+20 positions, blanks known and symbols not: 10 ln 8 / (T+20)."""
     return SYMBOLS * math.log(ALPHABET) / (length + 2 * SYMBOLS)

@@ -94,35 +94,35 @@ class NER(Task):
         self._held_out: dict[Split, _Batches] = {}
 
     def training_batch(self, step: int) -> Batch:
-        """`batch_size` random windows of training documents."""
+        """Draw `batch_size` random windows of training documents."""
         return self.text.training_batch(self.batch_size, generator(self.seed, "train", step))
 
     def held_out(self, split: Split) -> Dataset[Batch]:
-        """Every window of every held-out document, in order; laid out once and kept."""
+        """Return every window of every held-out document, in order; laid out once and kept."""
         if split not in self._held_out:
             self._held_out[split] = _Batches(self.text.windows(split).held_out())
         return self._held_out[split]
 
     def answer_steps(self, batch: Batch) -> Tensor:
-        """The step (batch,) at which the tag of each sequence's last mention token is read; the last read step where
-        none is read."""
+        """Return the step (batch,) at which the tag of each sequence's last mention token is read; the last read step
+        of a sequence without one."""
         mentions = _mentions(batch)
         return torch.where(mentions.any(1), _last(mentions), super().answer_steps(batch))
 
     def probe_batch(self, sequences: int) -> Batch:
-        """The first validation windows in which a mention is read; any windows where there is none."""
+        """Return the first validation windows in which a mention is read; any windows where there is none."""
         mentioning = map(_with_mention, self.val_dataloader())
-        found = first_sequences(mentioning, sequences)
-        return found if len(found) else super().probe_batch(sequences)
+        mentions = first_sequences(mentioning, sequences)
+        return mentions if len(mentions) else super().probe_batch(sequences)
 
     def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]]:
-        """Span F1 over the first 3,000 tokens of the test documents (the last one is cut off there)."""
+        """Return (c, span F1) over the first 3,000 tokens of the test documents (the last document is cut there)."""
         windows = self.text.windows("test")
         return scores_by_context(model, self.spec.objective, self.length, lambda context: windows.cut(context, SCORED))
 
     def credit(self, batch: Batch) -> Tensor | None:
-        """`generated`: 1 on the cue of the last mention read (batch, time), all 0 in rows without a mention read, or
-        whose cue lies before the window. Real corpora: None."""
+        """Return the credit (batch, time) of `generated`: 1 on the cue of the last mention read; all 0 in rows where no
+        mention is read, or whose cue lies before the window. None for real corpora."""
         if self.text.cues is None:
             return None
         steps = torch.arange(batch.steps)
@@ -132,9 +132,9 @@ class NER(Task):
         return (cues & (steps == _last(cues)[:, None])).float()
 
     def counterfactuals(self, batch: Batch) -> list[Replacement] | None:
-        """`generated`: each cue in turn as the cue of the next type. Real corpora: None.
+        """Replace each cue of `generated` in turn by the cue of the next type. None for real corpora.
 
-        A sequence with fewer cues than another has its last one replaced again; one without any stays as it is.
+        A sequence with fewer cues than another has its last cue replaced again; a sequence without cues stays as it is.
         """
         if self.text.cues is None:
             return None

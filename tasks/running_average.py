@@ -1,4 +1,4 @@
-"""The running average: a leaky sum of noise, to be known at every step."""
+"""The running average: a leaky sum of noise, asked for at every step."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RunningAverage(SyntheticTask):
         self._scale = math.sqrt(1 - squared)
 
     def at(self, length: int) -> Self:
-        """The same α at another length, where it is a rule that was trained and no function of T."""
+        """Build the task at another length with the same α, because a model was trained on this α."""
         return type(self)(length, **(self._options | {"alpha": self.alpha}))
 
     def draw(self, generator: Generator, batch_size: int) -> Batch:
@@ -76,12 +76,12 @@ class RunningAverage(SyntheticTask):
         return Batch(inputs.unsqueeze(-1), targets.view(-1), self.read_last(batch_size, self.length, self.length))
 
     def credit(self, batch: Batch) -> Tensor:
-        """α^k on the input k steps before the last."""
+        """Return the credit (batch, time): α^k on the input k steps before the last."""
         weights = self.alpha ** torch.arange(self.length - 1, -1, -1, dtype=torch.float64)
         return weights.expand(batch.reads.mask.shape)
 
     def memory_horizon(self, score: float) -> float:
-        """K_eff in steps: how many last inputs the best predictor of this score sees."""
+        """Return K_eff, how many last inputs the best predictor of this score sees."""
         return memory_horizon(score, self.length, self.alpha)
 
     def _predict(self, x: Tensor, window: int | None) -> Tensor:
@@ -89,7 +89,7 @@ class RunningAverage(SyntheticTask):
 
 
 def leaky_sum(x: Tensor, alpha: float) -> Tensor:
-    """y_t = x_t + α y_{t−1} along the last dimension: x (batch, time) -> (batch, time).
+    """Return y_t = x_t + α y_{t−1} along the last dimension: x (batch, time) -> (batch, time).
 
     By doubling, in ⌈log₂ T⌉ steps: once y_t sums the last s inputs, y_t + α^s y_{t−s} sums the last 2s.
     """
@@ -103,20 +103,20 @@ def leaky_sum(x: Tensor, alpha: float) -> Tensor:
 
 
 def windowed_sum(x: Tensor, alpha: float, window: int | None) -> Tensor:
-    """Σ_{k < window} α^k x_{t−k} along the last dimension (None: all): x (batch, time) -> (batch, time).
+    """Return Σ_{k < window} α^k x_{t−k} along the last dimension (None: all): x (batch, time) -> (batch, time).
 
-    Put together from sums over 1, 2, 4 … steps, so that what lies before the window has no part in it at all; the
-    difference y_t − α^K y_{t−K} would leave rounding errors there.
+    Added up from sums over 1, 2, 4 … steps, because inputs before the window must have no part in the result: the
+    difference y_t − α^K y_{t−K} would leave rounding errors of them.
     """
     rest = x.size(-1) if window is None else min(window, x.size(-1))
     total, seen = torch.zeros_like(x), 0
-    block, size = x, 1  # sums of the last `size` inputs
+    part, size = x, 1  # part: sums of the last `size` inputs
     while rest:
         if rest % 2:
-            total = total + alpha**seen * _delayed(block, seen)
+            total = total + alpha**seen * _delayed(part, seen)
             seen += size
         rest //= 2
-        block, size = block + alpha**size * _delayed(block, size), 2 * size
+        part, size = part + alpha**size * _delayed(part, size), 2 * size
     return total
 
 
@@ -126,9 +126,9 @@ def _delayed(x: Tensor, steps: int) -> Tensor:
 
 
 def memory_horizon(score: float, length: int, alpha: float) -> float:
-    """The K in [0, T] whose window of the last K inputs has relative squared error `score`; 0 from score 1 on.
+    """Return the K in [0, T] whose window of the last K inputs has relative squared error `score`; 0 for score ≥ 1.
 
-    With q = α², the inputs outside a window of K carry in all T answers together the squared weight
+    With q = α², the squared weight of the inputs outside a window of K, summed over all T answers, is
     N(K) = [(T−K) q^K − q^{K+1} (1−q^{T−K})/(1−q)] / (1−q), and the score of the window is N(K)/N(0).
     """
 

@@ -38,6 +38,6 @@ class Embedding(nn.Module):
         return torch.cat([table(ids[..., i]) for i, table in enumerate(self.tables)], dim=-1)
 
     def padding(self, device: torch.device) -> Tensor:
-        """The vector (width,) of a position that holds nothing: every number and every id 0."""
+        """Return the vector (width,) of a padded position: every number and every id 0."""
         kind = torch.get_default_dtype() if self.real else torch.long
         return self(torch.zeros(1, self.real + len(self.tables), dtype=kind, device=device))[0]

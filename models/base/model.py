@@ -28,7 +28,7 @@ from tasks.base import Batch, Block, Evaluation, Feed, Reads, Spec
 
 PARAMETER_NORMS_EVERY = 25
 
-# What the first models overrode, and what stands in its place.
+# Methods of an older form, and what a model overrides instead.
 REPLACED = {
     "unrolled": "states(x, reads, carried=None)",
     "unrolled_from": "states(x, reads, carried=None)",
@@ -41,10 +41,10 @@ REPLACED = {
 
 
 class SequenceModel(LightningModule, ABC):
-    """A sequence model for any task's `Spec`; one of many-to-one or aligned many-to-many.
+    """A sequence model for any task's `Spec`, many-to-one or aligned many-to-many.
 
-    spec: what the task lets a model know. hidden: the width of the body; None solves it so that the body (no
-    embedding, head or positions) holds `parameters` numbers. learning_rate: the peak rate; None takes the
+    spec: what the task lets a model know. hidden: the width of the body; None: solved so that the body (without
+    embedding, head and positions) holds `parameters` numbers. learning_rate: the peak rate; None takes the
     model's documented one. clip: the total gradient norm is scaled down to this; None never clips.
 
     Class attributes, read by the catalog from the source text (so they are literals):
@@ -58,8 +58,10 @@ class SequenceModel(LightningModule, ABC):
     documented_learning_rate: ClassVar[float] = 1e-2
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Raises:
-        TypeError: the class overrides a method that nobody asks for any more.
+        """Refuse a class that overrides a method of an older form, because nothing calls it.
+
+        Raises:
+            TypeError: the class overrides one.
         """
         super().__init_subclass__(**keywords)
         for name in REPLACED.keys() & vars(cls).keys():
@@ -78,7 +80,7 @@ class SequenceModel(LightningModule, ABC):
         clip: float | None = 1.0,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False  # one training_step may hold a whole block of optimisation steps
+        self.automatic_optimization = False  # one training_step may take all optimisation steps of a `Block`
         self.spec = spec
         self.learning_rate = self.documented_learning_rate if learning_rate is None else learning_rate
         self.clip = clip
@@ -120,9 +122,9 @@ class SequenceModel(LightningModule, ABC):
         usual: Callable[[int], int],
         multiple: int = 1,
     ) -> None:
-        """As `assemble`, for a body of two widths, the second of which brings the count near to the budget.
+        """Build body and head as `assemble` does, for a body whose second width brings its count near to the budget.
 
-        build: (hidden size, second width) -> body. usual: hidden size -> the second width it would have by itself.
+        build: (hidden size, second width) -> body. usual: hidden size -> its usual second width.
         A requested hidden size takes the usual one. Otherwise the hidden size is the largest multiple of `multiple`
         whose body with the usual second width fits the budget, and the second width is solved for that hidden size.
         """
@@ -141,7 +143,7 @@ class SequenceModel(LightningModule, ABC):
 
     @abstractmethod
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
-        """x (batch, time, width) -> features (reads, features), sequence by sequence.
+        """Compute the features that are read, sequence by sequence: x (batch, time, width) -> (reads, features).
 
         A model that computes every position ends with `return self.pick(states, reads)`.
         """
@@ -156,8 +158,9 @@ class SequenceModel(LightningModule, ABC):
         return None
 
     def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
-        """`encode` with its states in sight, for the gradient probe: the same features (reads, features), and every
-        state as a tensor of their graph, by name: one (batch, size) per step, or (batch, time, size) for all steps.
+        """Return features and states, for the gradient probe: the features of `encode`, and every state by name.
+
+        A state is a tensor of the features' graph: one (batch, size) per step, or (batch, time, size) for all steps.
 
         carried: what the steps before x left, where the model has a `recurrence`; None: x begins the sequence.
 
@@ -168,7 +171,7 @@ class SequenceModel(LightningModule, ABC):
         return self.encode(x, reads), {}
 
     def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
-        """What the model has to show of its inside, by name: numbers in [0, 1]. Default: nothing.
+        """Return gates and attention weights by name, numbers in [0, 1]. Default: none.
 
         x: (batch, time, width). A gate is (batch, time, units); attention is (batch, heads, queries, time), a query
         for each step of `reads.span`, its rows summing to 1.
@@ -176,24 +179,26 @@ class SequenceModel(LightningModule, ABC):
         return {}
 
     def state_size(self, length: int) -> int | None:
-        """Numbers carried from one step to the next after `length` steps, per sequence. None where not stated."""
+        """Return how many numbers are carried on after `length` steps, per sequence. None where not stated."""
         return None
 
     def forward(self, batch: Batch) -> Tensor:
-        """Outputs (reads, outputs) at the positions that the batch reads, sequence by sequence."""
+        """Return outputs (reads, outputs) at the positions that the batch reads, sequence by sequence."""
         return self.decode(self.encode(self.embedding(batch.inputs), batch.reads), batch)
 
     def decode(self, features: Tensor, batch: Batch) -> Tensor:
-        """features (reads, features) of a batch -> outputs (reads, outputs): the head. A model that decodes in another
-        way overrides it."""
+        """Apply the head: features (reads, features) of a batch -> outputs (reads, outputs).
+
+        A model that decodes in another way overrides this.
+        """
         return self.head(features)
 
     @final
     def generate(self, batch: Batch, feed: Feed, longest: int) -> Tensor:
-        """The model's own continuation: outputs (batch, longest, outputs), from the first step that the batch reads on.
+        """Return the model's own continuation (batch, longest, outputs), from the first step that the batch reads.
 
-        After every answer `feed` makes the next input of it; the batch's own inputs are read up to the first answer. A
-        recurrence reads each input once; another model reads all of them again for every answer.
+        The batch's own inputs are read up to the first answer; from then on `feed` makes each next input of an answer.
+        A recurrence reads each input once; another model reads all of them again for every answer.
         """
         first = batch.reads.span.start
         inputs = batch.inputs[:, : first + 1]
@@ -211,15 +216,17 @@ class SequenceModel(LightningModule, ABC):
         """Features (batch, features) at the last step of the inputs so far, and what a recurrence carries on."""
         if self.recurrence is None:
             return self.encode(self.embedding(inputs), _last_read(*inputs.shape[:2])), None
-        if carried is None:  # what lies more than a stretch back is only passed through
+        if carried is None:  # inputs before the last stretch only bring the state there
             carried = self.recurrence.after(self.embedding(inputs[:, : (inputs.size(1) - 1) // STRETCH * STRETCH]))
         features, state = self.recurrence.run(self.embedding(inputs[:, carried.start :]), *carried)
         return features[:, -1], Carried(state, inputs.size(1))
 
     @final
     def present(self, x: Tensor) -> Tensor | None:
-        """Which positions of embedded inputs x (batch, time, width) hold a token: (batch, time), false where every id
-        is 0. None where nothing may be read ahead: there, padding on the right reaches no answer."""
+        """Tell which positions of embedded inputs x (batch, time, width) hold a token: (batch, time), else false.
+
+        None where no model may look ahead, because there padding on the right reaches no answer.
+        """
         if not self.spec.look_ahead:
             return None
         if not self.embedding.tables:
@@ -228,17 +235,17 @@ class SequenceModel(LightningModule, ABC):
 
     @final
     def pick(self, states: Tensor, reads: Reads) -> Tensor:
-        """states (batch, time, features), or cut to the span of reads already -> (reads, features)."""
+        """Pick the states that are read: (batch, time or span of the reads, features) -> (reads, features)."""
         return reads.pick(states)
 
-    # -- training: several optimisation steps per Lightning batch, when the task hands over a block ----------------
+    # -- training: several optimisation steps per Lightning batch, when the task hands over a `Block` --------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return self.optimisation.optimiser(self.parameters(), self.learning_rate)
 
     def training_step(self, batch: Batch | Block, batch_index: int) -> dict[str, Any]:
-        """One optimisation step per batch; returns the losses, the gradient norms (before clipping) and whether
-        clipping acted, of each."""
+        """Take one optimisation step per batch; return each step's loss, gradient norm before clipping, and whether
+        clipping acted."""
         optimizer: Any = self.optimizers()
         parameters = [p for p in self.parameters() if p.requires_grad]
         first = self.trainer.global_step
@@ -248,7 +255,7 @@ class SequenceModel(LightningModule, ABC):
         parameter_norms: dict[int, Tensor] = {}
         for step, part in enumerate(batch if isinstance(batch, Block) else (batch,), start=first):
             fraction = self.optimisation.schedule(step, self.trainer.max_steps)
-            for group in optimizer.param_groups:  # each by its own peak, which a checkpoint carries on with the group
+            for group in optimizer.param_groups:  # a group keeps its own peak rate, also in checkpoints
                 group["lr"] = group.setdefault("peak_rate", group["lr"]) * fraction
             optimizer.zero_grad()
             loss = self._backward(part)
@@ -259,7 +266,7 @@ class SequenceModel(LightningModule, ABC):
             clipped.append(acted)
             losses.append(loss.detach())
             optimizer.step()
-        # One tensor, so that whoever fetches it from a GPU waits once: losses, norms, and where clipping acted.
+        # One tensor of losses, norms and where clipping acted, because each fetch from a GPU waits.
         curves = torch.stack([torch.stack(row).double() for row in (losses, norms, clipped)])
         self.log("train_loss", curves[0].mean(), batch_size=1)
         self.log("gradient_norm", curves[1].mean(), batch_size=1)
@@ -297,13 +304,13 @@ class SequenceModel(LightningModule, ABC):
         return norm, elements.max() > largest
 
     def parameter_names(self) -> list[str]:
-        """Names of the trained parameters, in the order of `parameter_norms`."""
+        """Return the names of the trained parameters, in the order of `parameter_norms`."""
         return [name for name, p in self.named_parameters() if p.requires_grad]
 
     # -- evaluation: the task's own metric --------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
-        # In a tuple, so that it is no part of the model: its numbers are the task's, not to be stored with the weights.
+        # In a tuple, because a metric that is an attribute would be stored with the weights.
         self._metric = (self.spec.objective.metric().to(self.device),)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -339,11 +346,11 @@ def _last_read(sequences: int, steps: int) -> Reads:
 
 
 def _norm(parameter: Tensor) -> Tensor:
-    """Of the parameter's gradient."""
+    """The norm of the parameter's gradient, 0 without one."""
     return parameter.new_zeros(()) if parameter.grad is None else torch.linalg.vector_norm(parameter.grad)
 
 
 def _tensors(series: Series) -> list[Tensor]:
-    """Every state of the series that has a gradient."""
+    """Every state of the series that takes a gradient."""
     states = (state for held in series.values() for state in (held if isinstance(held, list) else [held]))
     return [state for state in states if state.requires_grad]

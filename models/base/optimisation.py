@@ -1,7 +1,7 @@
 """How a model is trained: optimisers, schedules of the learning rate, penalties. A recipe names them with options.
 
-The tables at the end are all that a recipe can name. Options are keyword-only arguments with literal defaults, for they
-are read from this text without importing it.
+The tables at the end are all that a recipe can name. Options are keyword-only arguments with literal defaults, because
+the catalog reads them from this text without importing it.
 
 - optimiser(groups, rate, **options): parameters, or groups of them, and their peak rate -> torch's optimiser.
 - schedule(step, steps, **options): the fraction of each group's rate at `step` of `steps`; 1 where `steps` ≤ 0 (open).
@@ -9,7 +9,7 @@ are read from this text without importing it.
   by name, as `SequenceModel.states` gives them, each with the loss's gradient in `.grad`. The states count as
   constants when the penalty's own gradient is taken.
 
-To change a function's numbers, raise its count in `CHANGES`: recipes that name it become others, and only those.
+To change a function's numbers, raise its count in `CHANGES`: this changes the recipes that name it, and no others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def adamw(
     epsilon: float = 1e-8,
     weight_decay: float = 0.01,
 ) -> Optimizer:
-    """Build Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+    """Build Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
     return torch.optim.AdamW(groups, lr=rate, betas=(beta1, beta2), eps=epsilon, weight_decay=weight_decay, fused=True)
 
 
@@ -148,14 +148,14 @@ def hidden_states(series: Series) -> list[list[Tensor]]:
     Raises:
         ValueError: there are none.
     """
-    found = [
+    layers = [
         states
         for name, states in series.items()
         if name.split(".")[0] == "hidden" and not name.endswith(".reverse") and isinstance(states, list)
     ]
-    if not found:
+    if not layers:
         raise ValueError("it has no hidden state that is carried from step to step")
-    return found
+    return layers
 
 
 # -- what a recipe can name -------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 TOLERANCE = 0.02
-DOUBLINGS = 10  # of the width, in which a body has to gain a trained number
-WIDEST = 64  # times the budget: no wider body is looked at
+DOUBLINGS = 10  # of the width; a body that gains no trained number in so many is refused
+WIDEST = 64  # times the budget; no wider body is tried
 
 
 class _LazyError(ValueError):
@@ -18,19 +18,21 @@ class _LazyError(ValueError):
 
 
 def count_parameters(module: nn.Module) -> int:
-    """The number of trained numbers in `module`."""
+    """Count the trained numbers of a module."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def count_on_meta(build: Callable[[int], nn.Module], size: int) -> int:
-    """The number of trained numbers in `build(size)`, without allocating them; where a body cannot be built so, it is
-    built whole, and the random numbers that it draws are put back."""
+    """Count the trained numbers of `build(size)` without allocating them.
+
+    A body that cannot be built without numbers is built whole; the random state is restored after it.
+    """
     try:
         with torch.device("meta"):
             return count_parameters(build(size))
     except _LazyError:
         raise
-    except Exception:  # numpy, a parametrisation: whatever needs numbers raises in its own way; a true fault does again
+    except Exception:  # what needs numbers (numpy, a parametrisation) raises any error; a true fault raises again
         with torch.random.fork_rng(devices=[]):
             return count_parameters(build(size))
 
@@ -43,7 +45,7 @@ class Budget:
     owner: str
 
     def around(self, build: Callable[[int], nn.Module], multiple: int = 1) -> tuple[int, int]:
-        """The largest multiple of `multiple` whose body is within the budget (at least `multiple`), and the next.
+        """Find the largest multiple of `multiple` whose body is within the budget (at least `multiple`), and the next.
 
         Raises:
             ValueError: the smallest body already holds more.
@@ -79,7 +81,7 @@ class Budget:
         """The trained numbers of a body.
 
         Raises:
-            ValueError: it has lazy modules, whose numbers nobody knows before a pass.
+            ValueError: it has lazy modules, whose numbers are not known before a pass.
         """
 
         def eager(size: int) -> nn.Module:
@@ -94,7 +96,7 @@ class Budget:
         return count_on_meta(eager, size)
 
     def nearest(self, build: Callable[[int], nn.Module], what: str, multiple: int = 1) -> tuple[int, list[str]]:
-        """The multiple of `multiple` whose body comes nearest to the budget; a note where even that misses by over 2 %.
+        """Find the multiple of `multiple` whose body comes nearest to the budget; a note where it misses by over 2 %.
 
         what: the name of the size in the note.
 

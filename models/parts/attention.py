@@ -1,4 +1,4 @@
-"""Causal attention of the last positions of a sequence to all that came before them."""
+"""Causal attention of the last positions of a sequence to themselves and all before."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # CUDA's attention whose memory does not grow with time² wants float32 vectors of a multiple of 4 numbers; for others
-# torch silently takes the one that keeps every weight (pytorch/pytorch#110630). Zeros beside them change nothing.
+# torch silently takes the one that keeps every weight (pytorch/pytorch#110630). Padding with zeros changes nothing.
 ALIGNMENT = 4
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """softmax(scale · query key′) value over s ≤ t: query (batch, heads, queries, size), key and value (batch, heads,
-    time, size), where the queries stand at the last positions -> (batch, heads, queries, size).
+    """Return softmax(scale · query key′) value over s ≤ t, (batch, heads, queries, size).
 
-    Four dimensions even for one head: with three, torch falls back to its slow path (91 against 57 ms at time 1000)."""
+    query (batch, heads, queries, size), at the last positions; key and value (batch, heads, time, size). Four
+    dimensions even for one head: with three, torch falls back to its slow path (91 against 57 ms at time 1000).
+    """
     if query.device.type == "cuda" and query.size(-1) % ALIGNMENT:
         size = query.size(-1)
         query, key, value = (F.pad(each, (0, -size % ALIGNMENT)) for each in (query, key, value))
@@ -29,11 +30,12 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
 
 
 def causal_weights(query: Tensor, key: Tensor, scale: float) -> Tensor:
-    """The weights of `causal_attention`: (…, queries, time), each row sums to 1."""
+    """Return the weights of `causal_attention`: (…, queries, time), each row sums to 1."""
     scores = scale * query @ key.transpose(-1, -2)
     return scores.masked_fill(~visible(query.size(-2), key.size(-2), query.device), -torch.inf).softmax(-1)
 
 
 def visible(queries: int, time: int, device: torch.device) -> Tensor:
-    """Which positions each of the last `queries` of `time` positions may see: itself and all before."""
+    """Tell which positions each of the last `queries` of `time` positions may see, itself and all before: booleans
+    (queries, time)."""
     return torch.ones(queries, time, dtype=torch.bool, device=device).tril(time - queries)

@@ -15,11 +15,11 @@ from tasks.base import Reads, Spec
 
 
 class Blocked(SequenceModel, ABC):
-    """A model whose features are the outputs of its last block (d each) at the read positions.
+    """A model whose features are the outputs of its last residual block (d each) at the read positions.
 
-    memory: d -> Memory. blocks: their number. multiple: what d must be a multiple of. With a parameter budget, d is the
-    largest size that fits it with a feed-forward network of 2d, then the size of that network brings the body nearest
-    to it (`second_width`); with a given hidden size it is 2d.
+    memory: d -> Memory. blocks: number of residual blocks. multiple: d must be a multiple of it. With a parameter
+    budget, d is the largest size that fits it with a feed-forward network of 2d, then the size of that network brings
+    the body nearest to it (`second_width`); with a given hidden size it is 2d.
 
     Raises:
         ValueError: no block, a hidden size that is no multiple, or none for the budget.
@@ -58,9 +58,9 @@ class Blocked(SequenceModel, ABC):
         return self.pick(outputs, reads), series
 
     def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
-        """The gates of every block that has any, by name."""
+        """Return the gates of every residual block that has any, by name."""
         return self.body.gates(x)
 
     def state_size(self, length: int) -> int:
-        """The state of every block's memory, at every length."""
+        """Return the size of every memory's state together, at every length."""
         return sum(block.memory.hidden for block in self.body.each)

@@ -1,11 +1,11 @@
-"""Blocks around recurrences without a recurrent matrix: at once, in stretches, and step by step.
+"""Residual blocks around recurrences without a recurrent matrix: at once, in stretches, and step by step.
 
     u⁰_t = W_e x_t + b_e
     y_t = LN(u_t)                       h_t = memory(y_t, h_{t−1})
     v_t = u_t + output(y_t, h_t)        u′_t = v_t + W_2 ReLU(W_1 LN(v_t) + b_1) + b_2
 
-with the last two lines once per block, and a last LN: the transformer's block (`models.transformer`), with a memory in
-the place of attention. What follows the last memory is computed for the steps that are read only.
+with the last two lines once per residual block, and a last LN: the transformer's block (`models.transformer`), with a
+memory in the place of attention. What follows the last memory is computed only for the steps that are read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from models.parts.scan import scan
 
 
 class Memory(Layer, ABC):
-    """A layer inside a block: (batch, time, d) -> its state after each step, of which `output` makes d numbers.
+    """A layer inside a residual block: (batch, time, d) -> its state after each step, which `output` maps to d numbers.
 
     hidden: how many numbers the state holds, in one part.
     """
@@ -33,15 +33,15 @@ class Memory(Layer, ABC):
 
     @abstractmethod
     def output(self, y: Tensor, states: Tensor) -> Tensor:
-        """y (…, d), the state after each of the same steps (…, hidden) -> (…, d)."""
+        """Read the state: y (…, d), the state after each of the same steps (…, hidden) -> (…, d)."""
 
 
 class Linear(Memory, ABC):
-    """A memory whose state is a_t ⊙ h_{t−1} + b_t, with a_t and b_t told from y_t alone: all steps by one scan."""
+    """A memory h_t = a_t ⊙ h_{t−1} + b_t, where a_t and b_t depend on y_t alone: all steps by one scan."""
 
     @abstractmethod
     def coefficients(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """y (…, d) -> a_t and b_t (…, hidden) each."""
+        """Compute a_t and b_t from y (…, d): (…, hidden) each."""
 
     def drive(self, x: Tensor, start: int) -> Tensor:
         return torch.cat(self.coefficients(x), dim=-1)
@@ -56,7 +56,7 @@ class Linear(Memory, ABC):
 
 
 class Blocks(nn.Module, Recurrence):
-    """Blocks one upon another, as a recurrence whose state is that of the memories.
+    """Residual blocks one upon another, as a recurrence whose state is that of the memories.
 
     memory: d -> Memory. width: of the inputs. hidden: d. feed_forward: size of ReLU's argument.
     """
@@ -72,14 +72,14 @@ class Blocks(nn.Module, Recurrence):
 
     @property
     def each(self) -> list[Block]:
-        """The blocks, lowest first."""
+        """The residual blocks, lowest first."""
         return [cast("Block", block) for block in self.blocks]
 
     # -- as a recurrence ----------------------------------------------------------------------------------------------
 
     @property
     def timeless(self) -> bool:
-        """Whether every memory is."""
+        """Whether every memory is timeless."""
         return all(block.memory.timeless for block in self.each)
 
     def zero_state(self, x: Tensor) -> States:
@@ -95,7 +95,7 @@ class Blocks(nn.Module, Recurrence):
         return self._outputs(u[read], states[read])
 
     def _parts(self, x: Tensor, state: States | None, start: int) -> tuple[Tensor, Tensor, States]:
-        """The stream before the last block and the states of its memory, time first, and the state of every block."""
+        """The stream before the last block and the states of its memory, time first; and every block's last state."""
         after: States = []
         u = self._entered(x.transpose(0, 1))  # time first, as a scan reads it
         for depth, block in enumerate(self.each):
@@ -114,8 +114,8 @@ class Blocks(nn.Module, Recurrence):
         return outputs.transpose(0, 1)
 
     def _entered(self, x: Tensor) -> Tensor:
-        """The entry's map. The copy of the weight makes torch take its gradient in the other order: for 80,000 rows of
-        2 inputs in 3 ms, not 20."""
+        """The entry's map. Its weight is copied, because torch then takes the gradient in a quicker order: 3 ms and
+        not 20 for 80,000 rows of 2 inputs."""
         entered = torch.addmm(self.entry.bias, x.flatten(0, 1), self.entry.weight.t().contiguous())
         return entered.unflatten(0, x.shape[:2])
 
@@ -131,8 +131,11 @@ class Blocks(nn.Module, Recurrence):
     # -- its inside ---------------------------------------------------------------------------------------------------
 
     def states(self, x: Tensor, carried: Carried | None = None) -> tuple[Tensor, dict[str, list[Tensor]]]:
-        """The outputs (batch, time, d), step by step, and the state of every memory: `hidden`, with the block's number
-        where there are several (`hidden.0`) -> one graph tensor (batch, hidden) per step."""
+        """Run step by step: outputs (batch, time, d), and the states of every memory by name.
+
+        Each state is one graph tensor (batch, hidden) per step. Names: `hidden`, with the number of the residual block
+        where there are several (`hidden.0`).
+        """
         series: dict[str, list[Tensor]] = {}
         start = 0 if carried is None else carried.start
         u = self.entry(x)
@@ -144,7 +147,7 @@ class Blocks(nn.Module, Recurrence):
         return self.norm(u), series
 
     def gates(self, x: Tensor) -> dict[str, Tensor]:
-        """Gate activations in [0, 1], (batch, time, units) by name; the block's number as in `states`."""
+        """Return gate activations in [0, 1], (batch, time, units) by name; the block's number as in `states`."""
         gates: dict[str, Tensor] = {}
         u = self.entry(x)
         for depth, block in enumerate(self.each):
@@ -171,7 +174,7 @@ class Block(nn.Module):
         self.fall = linear(feed_forward, hidden)
 
     def after(self, u: Tensor, y: Tensor, states: Tensor) -> Tensor:
-        """The stream before the block u, its norm y (…, d), the memory's states (…, hidden) -> the stream after it."""
+        """Return the stream after the block. u: the stream before; y: LN(u), both (…, d); states: (…, hidden)."""
         u = u + self.memory.output(y, states)
         risen = F.relu(self.rise(self.norm_feed_forward(u)))
         fallen: Tensor = self.fall(risen)
@@ -179,7 +182,7 @@ class Block(nn.Module):
 
 
 def linear(inputs: int, outputs: int, blocks: int = 1, bias: bool = True) -> nn.Linear:
-    """A linear map, `blocks` equal blocks of rows Xavier uniform each for itself, bias 0."""
+    """Make a linear map of `blocks` matrices of one size stacked along the rows, each Xavier uniform; bias 0."""
     made = nn.Linear(inputs, outputs, bias=bias)
     for rows in made.weight.detach().chunk(blocks):
         nn.init.xavier_uniform_(rows)
@@ -189,5 +192,5 @@ def linear(inputs: int, outputs: int, blocks: int = 1, bias: bool = True) -> nn.
 
 
 def positive(v: Tensor) -> Tensor:
-    """g(v) = v + ½ for v ≥ 0, else σ(v) (Feng et al. 2024), as max(v, 0) + min(σ(v), ½): without a branch."""
+    """Return g(v) = v + ½ for v ≥ 0, else σ(v) (Feng et al. 2024), as max(v, 0) + min(σ(v), ½), without a branch."""
     return F.relu(v) + torch.sigmoid(v).clamp(max=0.5)

@@ -1,4 +1,4 @@
-"""What the controls share: models that answer by a task's own solution, so that their figures are known beforehand."""
+"""What the controls share: they answer by a task's own solution, so that their scores are known beforehand."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Control(SequenceModel, ABC):
         self.width = self.embedding.width
         self.hidden = 0
         self.body = nn.Identity()
-        self.head = nn.Identity()  # type: ignore[assignment]  # what is encoded is the answer already
+        self.head = nn.Identity()  # type: ignore[assignment]  # the features are the answers already
 
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
         return self.pick(self.predict(x, self.window), reads)
 
 
 def one_hot(inputs: Inputs) -> Embedding:
-    """An embedding without trained numbers: features as they are, the first column of tokens one-hot."""
+    """Make an embedding without trained numbers: features as they are, the first column of tokens one-hot."""
     if isinstance(inputs, Features):
         return Embedding(inputs)
     tokens = inputs.tokens if isinstance(inputs, Mixed) else inputs

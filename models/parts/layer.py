@@ -1,9 +1,9 @@
 """One recurrent layer: its step, and all its steps.
 
-A model file writes one `Layer`: its equations for one step (`drive`, `step`), where there is one a quicker exact path
-over all steps (`run`), and its gates. All paths read the same weights and are tested to agree, gradients included:
-training takes the quick one, the gradient probe the step-by-step one, because only there every h_t is a node of the
-graph. Steps are numbered from 0; every path is told the number of its first step, `start`.
+A model file writes one `Layer`: its equations for one step (`drive`, `step`), a quicker exact path over all steps where
+there is one (`run`), and its gates. All paths read the same weights, and tests show that they agree, gradients
+included. Training takes the quick path; the gradient probe goes step by step, because only there every h_t is a node of
+the graph. Steps are numbered from 0; every path is told the number of its first step, `start`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-Fill = Callable[[Tensor], object]  # fills a weight block in place
-State = tuple[Tensor, ...]  # what a layer carries from step to step: its output first; an lstm's cell second
+Fill = Callable[[Tensor], object]  # fills a weight matrix in place
+State = tuple[Tensor, ...]  # what a layer carries from step to step: its output first, then an lstm's cell
 
 
 class Layer(nn.Module, ABC):
@@ -37,21 +37,21 @@ class Layer(nn.Module, ABC):
 
     @abstractmethod
     def drive(self, x: Tensor, start: int) -> Tensor:
-        """What each step adds before any state is known: x (batch, time, width) -> (batch, time, …).
+        """Compute what each step adds without its state: x (batch, time, width) -> (batch, time, …).
 
         start: the number of the first step of x. Whatever depends on a step's number is worked out here.
         """
 
     @abstractmethod
     def step(self, drive: Tensor, state: State) -> State:
-        """One step: drive (batch, …), the state before -> the state after."""
+        """Take one step: drive (batch, …), the state before -> the state after."""
 
     def zero_state(self, x: Tensor) -> State:
-        """The state before the first step, for inputs x (batch, …): (batch, hidden) for each part."""
+        """Return the state before the first step, for inputs x (batch, …): (batch, hidden) for each part."""
         return tuple(x.new_zeros(x.size(0), self.hidden) for _ in self.parts)
 
     def run(self, x: Tensor, state: State | None = None, start: int = 0) -> tuple[Tensor, State]:
-        """All steps: x (batch, time, width) -> outputs (batch, time, hidden), and the state after the last step.
+        """Run all steps: x (batch, time, width) -> outputs (batch, time, hidden), and the state after the last step.
 
         state: before the first step of x; None: zero. start: the number of the first step of x. This is the loop of
         `step`; a layer with a kernel or a scan overrides it.
@@ -60,7 +60,7 @@ class Layer(nn.Module, ABC):
         return torch.stack([output for output, *_ in states], dim=1), states[-1]
 
     def unroll(self, x: Tensor, state: State | None = None, start: int = 0) -> list[State]:
-        """The state after each step, each a node of the graph; arguments as in `run`."""
+        """Return the state after each step, each a node of the graph; arguments as in `run`."""
         state = self.zero_state(x) if state is None else state
         states: list[State] = []
         for drive in self.drive(x, start).unbind(1):  # indexing drive[:, t] instead would cost O(time²) in backward
@@ -69,7 +69,7 @@ class Layer(nn.Module, ABC):
         return states
 
     def gates(self, x: Tensor, before: Tensor, start: int) -> dict[str, Tensor]:
-        """Gate activations in [0, 1] by name, each (batch, time, units). A layer without gates has none.
+        """Return gate activations in [0, 1] by name, each (batch, time, units). A layer without gates has none.
 
         x: (batch, time, width). before: the outputs one step before each, (batch, time, hidden). start: as in `run`.
         """
@@ -79,8 +79,8 @@ class Layer(nn.Module, ABC):
 class KernelLayer(Layer, ABC):
     """A layer whose weights live in a torch module (`kernel`), under torch's names.
 
-    kernel: nn.RNN, nn.GRU or nn.LSTM with one layer, `batch_first` and gate blocks stacked along the rows. A layer
-    whose equations are the kernel's own runs by `run_kernel`.
+    kernel: nn.RNN, nn.GRU or nn.LSTM with one layer, `batch_first`, its gates' weights stacked along the rows. A
+    layer whose equations are the kernel's own runs by `run_kernel`.
     """
 
     timeless = True
@@ -91,7 +91,7 @@ class KernelLayer(Layer, ABC):
         self.kernel = kernel
 
     def run_kernel(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """`run` by torch's kernel, for equations without a clock."""
+        """Run all steps by torch's kernel, for equations without a clock; arguments as in `run`."""
         single = len(self.parts) == 1  # torch's rnn and gru take and give one tensor, its lstm a pair
         before = None if state is None else tuple(part[None] for part in state)
         outputs, last = self.kernel(x, before[0] if before is not None and single else before)
@@ -103,18 +103,18 @@ def initialise(
     recurrent: Fill = nn.init.orthogonal_,
     inputs: Fill = nn.init.xavier_uniform_,
 ) -> None:
-    """Initialise a kernel gate block by gate block: `recurrent` on each (hidden, hidden) block, `inputs` on each
-    (hidden, width) block, biases 0."""
+    """Initialise a kernel gate by gate: `recurrent` fills each gate's matrix (hidden, hidden), `inputs` each gate's
+    matrix (hidden, width); biases 0."""
     with torch.no_grad():
         for weight, fill in ((kernel.weight_hh_l0, recurrent), (kernel.weight_ih_l0, inputs)):
-            for block in weight.split(kernel.hidden_size):
-                fill(block)
+            for gate in weight.split(kernel.hidden_size):
+                fill(gate)
         for bias in (kernel.bias_ih_l0, kernel.bias_hh_l0):
             nn.init.zeros_(bias)
 
 
 def check_layout(layers: int, bidirectional: bool, look_ahead: bool) -> None:
-    """Refuse what cannot be built.
+    """Refuse layers and directions that cannot be built.
 
     Raises:
         ValueError: fewer than one layer; both directions where the task forbids looking ahead.

@@ -38,7 +38,7 @@ class Stack(nn.Module, Recurrence):
 
     @property
     def timeless(self) -> bool:
-        """Whether every layer is."""
+        """Whether every layer is timeless."""
         return all(cell.timeless for cells in self.cells for cell in cells)
 
     @property
@@ -47,10 +47,10 @@ class Stack(nn.Module, Recurrence):
         return self if self.directions == 1 else None
 
     def forward(self, x: Tensor, present: Tensor | None = None, span: slice | None = None) -> Tensor:
-        """x (batch, time, width) -> (batch, time, features).
+        """Run all layers: x (batch, time, width) -> (batch, time, features).
 
-        present: (batch, time), false on right padding; needed where both directions are read. Outputs on padding are
-        not meant to be read. span: the steps that are read, None: all. Where the sequence runs in stretches, the
+        present: (batch, time), false on right padding; needed where both directions are read. Outputs on padding mean
+        nothing. span: the steps that are read, None: all. Where the sequence runs in stretches, the
         outputs are those of `span` only.
         """
         if self.directions == 1:
@@ -74,14 +74,16 @@ class Stack(nn.Module, Recurrence):
         return x, after
 
     def step(self, x_t: Tensor, state: States, t: int) -> States:
-        """Raises:
-        ValueError: the stack runs in both directions.
+        """Take step number t of every layer: x_t (batch, width), the state before -> the state after.
+
+        Raises:
+            ValueError: the stack runs in both directions.
         """
         if self.directions == 2:
             raise ValueError("a bidirectional stack has no single step: its two states move in opposite directions")
         after: States = []
         for (cell,), before in zip(self.cells, state, strict=True):
-            # contiguous: of other inputs torch adds the bias apart from the product, with a rounding of its own
+            # contiguous, because torch adds the bias to other inputs separately, with another rounding
             after.append(cell.step(cell.drive(x_t[:, None].contiguous(), t)[:, 0], before))
             x_t = after[-1][0]
         return after
@@ -91,11 +93,11 @@ class Stack(nn.Module, Recurrence):
     def states(
         self, x: Tensor, present: Tensor | None = None, carried: Carried | None = None
     ) -> tuple[Tensor, dict[str, list[Tensor]]]:
-        """The same outputs (batch, time, features), step by step, and every shown state: name -> one graph tensor
-        (batch, hidden) per step.
+        """Run step by step: outputs (batch, time, features), and every shown state by name.
 
-        Names: `hidden`, `cell`; with the layer's number where there are several (`hidden.0`), and `.reverse` from right
-        to left. carried: what the steps before x left, of a stack in one direction; None: x begins the sequence.
+        Each state is one graph tensor (batch, hidden) per step. Names: `hidden`, `cell`; with the layer's number where
+        there are several (`hidden.0`), and `.reverse` from right to left. carried: what the steps before x left, of a
+        stack in one direction; None: x begins the sequence.
         """
         series: dict[str, list[Tensor]] = {}
         for depth, directions in enumerate(self.cells):
@@ -115,7 +117,7 @@ class Stack(nn.Module, Recurrence):
         return x, series
 
     def gates(self, x: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
-        """Gate activations in [0, 1], (batch, time, units) by name; suffixes as in `states`."""
+        """Return gate activations in [0, 1], (batch, time, units) by name; suffixes as in `states`."""
         order = _reversal(present) if present is not None and self.directions == 2 else None
         gates: dict[str, Tensor] = {}
         for depth, directions in enumerate(self.cells):
@@ -131,7 +133,7 @@ class Stack(nn.Module, Recurrence):
         return gates
 
     def _suffixes(self, depth: int) -> tuple[str, str]:
-        """Of the names of layer `depth`, in either direction."""
+        """The suffixes of the names of layer `depth`, for either direction."""
         number = f".{depth}" if len(self.layers) > 1 else ""
         return number, f"{number}.reverse"
 
@@ -151,7 +153,7 @@ def _unroll_reversed(cell: Layer, x: Tensor, present: Tensor) -> list[State]:
 
 
 def _where(there: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """`new` in the sequences that are there (batch,), `old` in the others: (batch, …)."""
+    """`new` in the sequences where `there` (batch,) is true, `old` in the others: (batch, …)."""
     return torch.where(there.view(-1, *[1] * (new.dim() - 1)), new, old)
 
 

@@ -6,11 +6,11 @@ Real or complex, time first. Its gradient is a scan from the last step to the fi
 
     g_t = ∂ℓ/∂h_t + conj(a_{t+1}) ⊙ g_{t+1},    ∂ℓ/∂b_t = g_t,    ∂ℓ/∂a_t = g_t ⊙ conj(h_{t−1})
 
-so both directions run in one of two forms. `chunks`: √T chunks of √T steps; the loop over a chunk's steps moves all
-chunks at once from zero, a second loop carries the state from chunk to chunk, and one product adds what was carried; on
-a CPU the quickest (`tests/performance/scan.py`). `doubling`: ⌈log₂ T⌉ passes over all steps (Hillis & Steele 1986),
-each of much parallel work; for a GPU. Neither divides nor takes a logarithm, so that a decay of 0 or a product of a
-hundred thousand decays costs no digits: the error of h_t is that of the sum it is.
+so both directions run in one of two forms. `chunks`: √T chunks of √T steps; one loop over the steps of a chunk runs all
+chunks together, each from zero, a second loop carries the state from chunk to chunk, and one product adds what was
+carried; the quickest on a CPU (`tests/performance/scan.py`). `doubling`: ⌈log₂ T⌉ passes over all steps (Hillis &
+Steele 1986), each of much parallel work; for a GPU. Neither divides nor takes a logarithm, so a decay of 0 or a product
+of a hundred thousand decays costs no digits: h_t has the rounding error of a plain sum.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.autograd.function import once_differentiable
 
 
 def scan(decay: Tensor, drive: Tensor, initial: Tensor | None = None) -> Tensor:
-    """All states h_t (time, batch, n).
+    """Return all states h_t (time, batch, n).
 
     drive: b_t (time, batch, n). decay: a_t of the same shape, or (n,), the same at every step. initial: h_0 (batch, n);
     None: zero.
@@ -35,12 +35,12 @@ def scan(decay: Tensor, drive: Tensor, initial: Tensor | None = None) -> Tensor:
 
 
 def chunks(decay: Tensor, states: Tensor, back: bool = False) -> None:
-    """Add decay_t ⊙ (the state before) to each of `states` (time, batch, n) in turn, in place; the first has none.
+    """Add decay_t ⊙ (the state before) to each of `states` (time, batch, n) in turn, in place, from the second on.
 
-    decay: (time, batch, n), or (n,). back: in turn from the last step to the first.
+    decay: (time, batch, n), or (n,). back: go from the last step to the first.
     """
     time, size = len(states), isqrt(len(states))
-    beyond = time % size  # steps of no whole chunk, taken at the end
+    beyond = time % size  # steps outside the whole chunks, taken at the end
     whole = slice(beyond, None) if back else slice(0, time - beyond)
     _whole_chunks(decay if decay.dim() == 1 else decay[whole], states[whole], size, back)
     rest = range(beyond - 1, -1, -1) if back else range(time - beyond, time)
@@ -73,7 +73,7 @@ def _whole_chunks(decay: Tensor, states: Tensor, size: int, back: bool) -> None:
 
 
 def doubling(decay: Tensor, states: Tensor, back: bool = False) -> None:
-    """As `chunks`, in ⌈log₂ T⌉ passes: after each, a state sums twice as many of the last steps."""
+    """Do what `chunks` does in ⌈log₂ T⌉ passes: after each, a state sums twice as many of the last steps."""
     if back:
         turned = states.flip(0)
         doubling(decay if decay.dim() == 1 else decay.flip(0), turned)
@@ -86,7 +86,7 @@ def doubling(decay: Tensor, states: Tensor, back: bool = False) -> None:
         if decay.dim() == 1:
             states[shift:] += decay * states[:-shift]
             decay = decay * decay
-        else:  # products are tensors of their own: in place, a pass would read what it has written
+        else:  # products are separate tensors, because in place a pass would read what it has written
             states[shift:] += decay[shift:] * states[:-shift]
             decay[shift:] = decay[shift:] * decay[:-shift]
         shift *= 2
@@ -129,5 +129,5 @@ def _later(decay: Tensor) -> Tensor:
 
 
 def _form(values: Tensor) -> Any:
-    """The form that is quickest where `values` lie."""
+    """The quicker form on the device of `values`."""
     return chunks if values.device.type == "cpu" else doubling

@@ -15,7 +15,7 @@ from tasks.base import Reads
 class Stacked(SequenceModel, ABC):
     """A model whose features are the outputs of its body's last layer at the read positions.
 
-    Subclasses assemble the body, and give `state_size`.
+    Subclasses assemble the body, and implement `state_size`.
     """
 
     body: Stack
@@ -32,5 +32,5 @@ class Stacked(SequenceModel, ABC):
         return self.pick(outputs, reads), series
 
     def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
-        """The gates of every layer that has any, by name."""
+        """Return the gates of every layer that has any, by name."""
         return self.body.gates(x, self.present(x))

@@ -205,7 +205,7 @@ def count_line(counts: Iterable[int]) -> str:
 
 
 def seeds_line(counts: Iterable[int]) -> str:
-    """Say how many seeds a line has, and what is drawn of them."""
+    """Say how many seeds a line has, and how they are drawn."""
     every = sorted(set(counts))
     if not every or every == [1]:
         return "n = 1 seed: no spread can be shown"

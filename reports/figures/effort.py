@@ -146,5 +146,5 @@ def _batches(topics: Sequence[Topic]) -> str:
 
 
 def priced(topics: Sequence[Topic]) -> list[Topic]:
-    """Pick the topics of which some cell tells what it cost."""
+    """Pick the topics in which some cell states what it cost."""
     return [topic for topic in topics if any(_cost_rows(topic, measure) for _, measure in COSTS)]

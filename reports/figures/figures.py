@@ -75,9 +75,9 @@ def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
 
 
 def write(figure: Figure, folder: Path) -> list[Path]:
-    """Render a figure as SVG, PNG and Vega-Lite JSON, each whole or not at all; the files' paths.
+    """Render a figure as SVG, PNG and Vega-Lite JSON, each whole or not at all; return the files' paths.
 
-    Its text is made safe: a control character ends the process inside the library that draws.
+    Its text is made safe, because a control character ends the process inside the library that draws.
 
     Raises:
         OSError: the folder cannot be written.

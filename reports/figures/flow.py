@@ -74,9 +74,9 @@ def _credit_note(panels: Sequence[_Panel]) -> str:
 
 def named(quantity: str) -> str:
     """Write a quantity in words."""
-    block = quantity.removeprefix("residual.")
-    if block != quantity:
-        return f"input of block {block}"
+    number = quantity.removeprefix("residual.")
+    if number != quantity:
+        return f"input of block {number}"
     return NAMES.get(quantity, quantity)
 
 

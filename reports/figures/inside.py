@@ -59,7 +59,7 @@ def _row_name(name: str) -> str:
 
 
 def runs(steps: Sequence[int], values: Sequence[int]) -> list[Row]:
-    """Stretches of steps with one value: first step, first step beyond, and the value.
+    """Cut steps into stretches of one value: first step, first step beyond, and the value.
 
     Each but the last runs on below its neighbour's first step, so that no white seam is left between smoothed edges.
     """

@@ -63,7 +63,7 @@ def group_key(group: Group) -> str:
 
 
 def group(group: Group, lists: Lists) -> dict[str, Any]:
-    """Collect what may be said of one group of seeds."""
+    """Collect what the page shows of one group of seeds. What does not apply is left out."""
     reference, interval, step = group.reference, group.interval, group.solved_at_step
     values: dict[str, Any] = {
         "key": group_key(group),

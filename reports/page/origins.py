@@ -15,7 +15,7 @@ from reports.summary import Group
 
 
 def command(sweep: dict[str, Any]) -> str:
-    """The command line that asks for a sweep again."""
+    """Write the command line that asks for a sweep again."""
     parts = ["python", "-m", "bench.run"]
     first = ("tasks", "models", "lengths", "seeds", "learning_rates", "budget")
     for name in (*first, *sorted(set(sweep) - set(first))):
@@ -32,12 +32,12 @@ def _says_none(name: str, sweep: dict[str, Any]) -> bool:
 
 
 def missing(asked: Iterable[AskedCell], results: Iterable[Result]) -> list[str]:
-    """Labels of the cells that some sweep asked for and that have no result of any kind."""
+    """List the labels of the cells that some sweep asked for and that have no result of any kind."""
     return [item.cell.label for item in unanswered(asked, (result.cell for result in results))]
 
 
 def provenance(results: Sequence[Result], sweeps: Sequence[Asked]) -> dict[str, Any]:
-    """Commands, and counts of cells by machine, by versions and by data."""
+    """Collect commands, and counts of cells by machine, by versions and by data."""
     made = [result.provenance for result in results if result.provenance]
     machines = Counter((p.device, p.platform, p.python, p.threads) for p in made)
     versions = Counter(
@@ -56,8 +56,8 @@ def provenance(results: Sequence[Result], sweeps: Sequence[Asked]) -> dict[str, 
     }
 
 
-def _counted(found: Counter[Any]) -> list[list[Any]]:
-    return [[*key, count] for key, count in sorted(found.items(), key=lambda item: (-item[1], repr(item[0])))]
+def _counted(counts: Counter[Any]) -> list[list[Any]]:
+    return [[*key, count] for key, count in sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))]
 
 
 # -- warnings ----------------------------------------------------------------------------------------------------------
@@ -68,9 +68,9 @@ Warned = dict[str, Any]
 def warnings(
     results: Sequence[Result], groups: Sequence[Group], sweeps: Sequence[Asked], corrupt: Sequence[str]
 ) -> list[Warned]:
-    """What limits the numbers, the gravest first. groups, cells: indices of what is concerned."""
+    """Collect what limits the numbers, the gravest first, with the indices of the groups or cells concerned."""
     absent = missing((item for asked in sweeps for item in asked.cells), results)
-    found = [
+    limits = [
         _of_cells("failed", "no answer: never averaged away, counted beside n", results,
                   lambda r: r.status not in ANSWERS),
         _of_cells("diverged", "an answer without a value: counted in n, shown, never averaged", results,
@@ -88,7 +88,7 @@ def warnings(
                    "better one may lie outside", groups, lambda g: g.on_edge),
         _listed("said by the models", "of their size", sorted({note for r in results for note in r.notes})),
     ]  # fmt: skip
-    return [warned for warned in found if warned is not None]
+    return [warned for warned in limits if warned is not None]
 
 
 def _of_cells(title: str, why: str, results: Sequence[Result], which: Callable[[Result], bool]) -> Warned | None:
@@ -106,12 +106,15 @@ def _listed(title: str, why: str, texts: Sequence[str]) -> Warned | None:
 
 
 def _mixed(results: Sequence[Result]) -> list[Warned]:
-    """Versions and machines of which there are several. Groups never mix devices, torch versions, or versions of task,
-    model and recipe; other libraries and commits they may."""
-    found: dict[str, Counter[str]] = {}
+    """Versions and machines of which there are several.
+
+    Groups never mix devices, torch versions, or versions of task, model and recipe. They may mix other libraries and
+    commits.
+    """
+    tallies: dict[str, Counter[str]] = {}
 
     def count(what: str, value: str) -> None:
-        found.setdefault(what, Counter())[value] += 1
+        tallies.setdefault(what, Counter())[value] += 1
 
     for result in results:
         cell, made = result.cell, result.provenance
@@ -133,6 +136,6 @@ def _mixed(results: Sequence[Result]) -> list[Warned]:
             "why": why,
             "texts": [f"{value}: {number} cell{'s' if number > 1 else ''}" for value, number in sorted(values.items())],
         }
-        for what, values in found.items()
+        for what, values in tallies.items()
         if len(values) > 1
     ]

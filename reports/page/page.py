@@ -43,7 +43,7 @@ def write(view: View, store: Store, path: Path) -> None:
 
 
 def page(content: dict[str, Any]) -> str:
-    """Make the file's text. content: as reports.page.payload makes it."""
+    """Make the text of the page. content: as `reports.page.payload` makes it."""
     colours = (f".look-{look['index']} {{ --model: {look['colour']}; }}\n" for look in content["looks"].values())
     style = _part("page.css") + "".join(colours)
     script = "(() => {\n'use strict';\n" + "\n".join(_part(name) for name in SCRIPTS) + "\n})();\n"
@@ -59,7 +59,7 @@ def page(content: dict[str, Any]) -> str:
 
 
 def inert(content: Any) -> str:
-    """Write JSON in which nothing can end the block it stands in: no <, >, & and no line separators of JavaScript."""
+    """Write JSON that cannot end the script element around it: no <, >, & and no line separators of JavaScript."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
 

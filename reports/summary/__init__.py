@@ -1,4 +1,4 @@
-"""Groups of seeds and what may be said of them: the only place of statistics."""
+"""Groups of seeds and their statistics; no other part of the reports computes any."""
 
 from reports.summary.group import Group
 from reports.summary.grouping import groups

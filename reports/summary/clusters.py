@@ -15,9 +15,9 @@ def apart(scores: Sequence[Score]) -> bool:
     """Tell whether the largest gap between neighbouring scores parts them into two clusters.
 
     The gap is more than twice the spread (largest less least) of either side, a skill of .05 at least, and wider than
-    the test set leaves open: the test-sampling intervals beside it do not meet. Of five normal values 16 in 100 are
-    taken for clusters, of ten fewer than 1: then every value is shown, which is never wrong. A single value far from
-    the others is a cluster too.
+    the test set leaves open: the test-sampling intervals beside it do not meet. A single value far from the others is a
+    cluster too. Of samples of five normal values 16 in 100 are taken for clusters, of ten fewer than 1 in 100. This
+    misleads nobody, because every value of a group with clusters is shown.
     """
     if len(scores) < LEAST:
         return False

@@ -1,4 +1,4 @@
-"""One group of seeds, and what may be said of it."""
+"""One group of seeds, and its statistics."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Interval(NamedTuple):
 
 
 def validation_or_worst(result: Result, higher_is_better: bool) -> float:
-    """Read the last validation score as a loss (down); infinity for a diverged or failed cell."""
+    """Return the last validation score as a loss, lower is better; infinity for a diverged or failed cell."""
     if result.status != "ok" or result.score is None or result.score.validation_score is None:
         return math.inf
     return -result.score.validation_score if higher_is_better else result.score.validation_score
@@ -50,7 +50,7 @@ def validation_or_worst(result: Result, higher_is_better: bool) -> float:
 
 @dataclass(frozen=True)
 class Group:
-    """All results of one identity, and what may be said of the seeds at the learning rate chosen on validation.
+    """All results of one identity, and the statistics of its seeds at the learning rate chosen on validation.
 
     seeds (the chosen rate's cells) are n answers, of which `diverged` have no value, and `failed` cells without an
     answer. Neither is ever averaged away: with one of them there is no interval of the mean.
@@ -150,8 +150,8 @@ class Group:
     def score(self) -> float | None:
         """The mean where n allows one, else the median of the seeds with diverged ones as the worst.
 
-        Of an even number of seeds that fall into two kinds, the worse of the two in the middle: between them lies a
-        value that no seed comes near. None without a value, or where the median seed diverged.
+        Of an even number of seeds that fall into two kinds, the worse of the two in the middle, because no seed comes
+        near the value between them. None without a value, or where the median seed diverged.
         """
         if not self.values:
             return None
@@ -164,10 +164,10 @@ class Group:
 
     @cached_property
     def interval(self) -> Interval | None:
-        """What may stand beside the score: at n = 1 the test-sampling interval, at 2–4 (or with diverged, failed or
+        """The interval beside the score: at n = 1 the test-sampling interval, at 2–4 (or with diverged, failed or
         seeds of two kinds) the range of the values, from 5 the t interval of the mean. Within the score's bounds.
 
-        Equal values are a range at any n: they prove no certainty.
+        Equal values are a range at any n, because they prove no certainty.
         """
         if self.averaged and len(set(self.values)) > 1:
             bounds = statistics.t_interval(self.values)
@@ -176,8 +176,8 @@ class Group:
         if len(self.values) > 1:
             return Interval(min(self.values), max(self.values), "range")
         if len(self.seeds) == 1 and self.scores:
-            found = self.scores[0].interval
-            return Interval(*found, "test sampling") if found else None
+            sampled = self.scores[0].interval
+            return Interval(*sampled, "test sampling") if sampled else None
         return None
 
     @property
@@ -266,11 +266,11 @@ class Group:
 
 
 def seconds_per_step(result: Result) -> float | None:
-    """Find the seconds of training that a cell took for one step; None where its speed is not known."""
+    """Return the seconds of training that a cell took for one step; None where its speed is not known."""
     return 1 / result.steps_per_second if result.steps_per_second else None
 
 
 def seconds_to_solve(result: Result) -> float:
-    """Find the seconds of training until a cell solved; infinity where it did not, or where its speed is not known."""
+    """Return the seconds of training until a cell solved; infinity where it did not, or its speed is not known."""
     step, speed = result.solved_at_step, result.steps_per_second
     return step / speed if step and speed else math.inf

@@ -1,4 +1,4 @@
-"""Results as groups of seeds, and what may be said of several groups: over lengths, and of one beside another.
+"""Results as groups of seeds, and statistics of several groups: over lengths, and of one compared with another.
 
 A group never mixes data, devices, torch minor versions or recipes; only seed and learning rate vary within it.
 """
@@ -113,7 +113,7 @@ def recipe_of(cell: Cell) -> tuple[tuple[str, Scalar], ...]:
 
 
 def steps_exponent(line: Sequence[Group]) -> float | None:
-    """Fit the b of steps-to-solve ∝ length^b, unsolved runs censored at their step budget.
+    """Fit the exponent b of steps-to-solve ∝ length^b, unsolved runs censored at their step budget.
 
     None where fewer than three lengths are solved by a majority.
     """

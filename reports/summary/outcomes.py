@@ -1,4 +1,4 @@
-"""What a cell and a group of seeds are called: the one rule behind outcome words and the mark of chance."""
+"""The outcome word of a cell and of a group of seeds: the one rule behind the words and the mark of chance."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ def outcome_of(seeds: Sequence[Result], rate: str | None, mean_at_chance: bool |
     rate: `k/n`, where some seeds solved and some did not. mean_at_chance: whether the mean equals chance; None where no
     mean stands for the seeds.
 
-    `k/n solved` where seeds disagree on solving; the commonest status without a value where there are as many of it as
-    values; the word of the mean; `k/n learning` where some values equal chance and some do not; else the one word of
-    all values. A mean equals chance too where most seeds do.
+    The first of these that applies:
+    - `k/n solved`, where seeds disagree on solving;
+    - the commonest status without a value, where it occurs at least as often as values do;
+    - the word of the mean, where one stands for seeds that did not solve; it equals chance too where most seeds do;
+    - `k/n learning`, where some values equal chance and some do not;
+    - the commonest word of the values.
     """
     if rate is not None:
         return f"{rate} solved"

@@ -17,7 +17,7 @@ VANISHING, EXPLODING = -6.0, 3.0  # powers of ten over the reach, as the verdict
 
 
 def logs(profile: GradientProfile) -> list[float]:
-    """Take log10 of the median norm per distance, with what the record holds as null told apart.
+    """Take log10 of the median norm per distance, with the meanings of a null in the record told apart.
 
     −inf for a norm of 0, +inf for one that is not finite, NaN where the record counts both kinds and so can't tell.
     """
@@ -73,7 +73,7 @@ def pieces(points: Sequence[Point], low: float, high: float) -> list[list[Point]
 
 
 def departures(points: Sequence[Point], low: float, high: float) -> list[tuple[int, bool]]:
-    """Find (distance, whether above) of the first point of every stretch that lies beyond an edge."""
+    """Find the first point of every stretch that lies beyond an edge: (distance, whether above)."""
     sides = [0 if low <= point.middle <= high else 1 if point.middle > high else -1 for point in points]
     before = [0, *sides]
     return [

@@ -66,7 +66,7 @@ def fits(table: Table, width: int) -> bool:
 
 
 def narrowed(table: Table, width: int) -> Table:
-    """Leave out the columns that can best be missed, as many as must go; a note names them."""
+    """Leave out the least needed columns until the table fits the width; a note names them."""
     gone: list[str] = []
     for name in ("s", "body", "steps"):
         index = next((i for i, column in enumerate(table.columns) if column.name == name), None)
@@ -110,7 +110,7 @@ def print_table(table: Table, console: Console) -> None:
         if index in table.gaps:
             drawn.add_section()
         drawn.add_row(*(_cell(text, column.outcome) for text, column in zip(row, table.columns, strict=True)))
-    # A terminal that is still too narrow breaks the lines; rich would leave out columns instead, without a word.
+    # A terminal that is still too narrow breaks the lines, because rich would silently leave out columns instead.
     wrapping = next((column for column in drawn.columns if str(column.header) == "error"), None)
     least = natural_width(replace(table, columns=table.columns[:-1], rows=tuple(row[:-1] for row in table.rows)), gap)
     needed = least + gap + 20 if wrapping else natural_width(table, gap)

@@ -32,7 +32,7 @@ class Table:
     gaps: frozenset[int] = field(default_factory=frozenset)
 
 
-# What tables by group and by cell say alike of a group of seeds, or of one seed alone.
+# Columns that tables by group and by cell share: of a group of seeds, or of one seed alone.
 _SCORED = (
     Column("score", "point"), Column("", "left"), Column("spread", "left"), Column("chance", "point"), Column("skill"),
     Column("outcome", "left", True), Column("solved at"),
@@ -72,7 +72,7 @@ def by_group(topic: Topic, short: bool = False) -> Table:
 
 
 def _without_empty(table: Table) -> Table:
-    """The table without columns that say nothing: all blank, or a learning rate that was never chosen among several."""
+    """The table without its blank columns, and without a learning rate that was never chosen among several."""
     several = any(words.ON_EDGE in row[10] for row in table.rows) or len({row[10] for row in table.rows}) > 1
     keep = [
         index

@@ -1,4 +1,4 @@
-"""What the report commands share: the view of a store that options choose, and files that may not be written."""
+"""What the report commands share: the view of a store that options choose, and how a report is written."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def numbers(text: str) -> list[int]:
 
 
 def corrupt(store: Store) -> list[str]:
-    """Name the records that could not be read, in a line at most; call after reading."""
+    """Name the records that could not be read, in one line or none. Call it after the results are read."""
     broken = ", ".join(path.name for path in store.corrupt)
     return [f"left out, because the record is corrupt: {broken}"] if broken else []
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file; an older one stays, whole, until the new one is on the disk.
+    """Write a file; an older one stays whole until the new one is on the disk.
 
-    What is no regular file, as `/dev/stdout` and named pipes are, is written to as it is.
+    A path that is no regular file, such as `/dev/stdout` or a named pipe, is written to directly.
 
     Raises:
         OSError: it cannot be written.

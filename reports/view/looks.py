@@ -40,7 +40,7 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     """Give every model label a look.
 
     The default models keep theirs in every report. The others, entries with options among them, take spare ones in
-    alphabetical order, so give all labels of a report at once.
+    alphabetical order; all labels of a report must be given at once, because each look depends on the others.
     """
     spare = cycle(SPARE)
     return {label: LOOKS.get(label) or next(spare) for label in sorted(set(labels))}

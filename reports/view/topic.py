@@ -18,7 +18,7 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class Heading:
-    """What a topic is called by.
+    """The heading of a topic.
 
     score: any score of the task, for its metric, unit, direction and threshold; None without one. differs: what tells
     the setting from the task's others, as `clip 0.5`.

@@ -115,7 +115,7 @@ def _setting(group: Group) -> _Setting:
 
 
 class _Model(NamedTuple):
-    """Whose line over length: a model and its version, in a setting."""
+    """What a line over length is of: a model and its version, in a setting."""
 
     setting: _Setting
     model: str
@@ -144,7 +144,7 @@ def _reaches(every: Iterable[Group], absent: Sequence[AskedCell]) -> Reaches:
 
 
 def _joins(item: AskedCell, line: _Model) -> bool:
-    """Whether an absent cell belongs to a line, wherever it would run; a corpus that was not found may be any."""
+    """Whether an absent cell belongs to a line, wherever it would run; if its corpus is unknown, whatever the data."""
     cell, setting = item.cell, line.setting
     recipe = tuple(entry for entry in recipe_of(cell) if entry[0] not in BY_LENGTH)
     return (

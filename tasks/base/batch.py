@@ -32,11 +32,11 @@ class Reads:
 
     @cached_property
     def sequences(self) -> Tensor:
-        """The number of the sequence that each read belongs to (reads,), on the CPU."""
+        """The number (reads,) of the sequence that each read belongs to, on the CPU."""
         return self.mask.nonzero()[:, 0]
 
     def pick(self, states: Tensor) -> Tensor:
-        """states (batch, time, features), or cut to the span already -> (reads, features), sequence by sequence."""
+        """Pick the read states, sequence by sequence: (batch, time or span, features) -> (reads, features)."""
         if states.size(1) == self.mask.size(1):
             states = states[:, self.span]
         flat = states.reshape(-1, states.size(-1))
@@ -44,13 +44,13 @@ class Reads:
         return flat if rows is None else flat.index_select(0, rows)
 
     def unpick(self, values: Tensor) -> Tensor:
-        """values (reads, …) -> (batch, time, …), zero where nothing is read."""
+        """Put values (reads, …) at their positions (batch, time, …); zero where nothing is read."""
         whole = values.new_zeros(*self.mask.shape, *values.shape[1:])
         whole[self.mask.to(values.device)] = values
         return whole
 
     def to(self, device: torch.device) -> Reads:
-        """These reads with `rows` on a device; copied once."""
+        """Return these reads with `rows` on a device; copied once."""
         if self.rows is None or self.rows.device == device:
             return self
         if device not in self._elsewhere:
@@ -102,19 +102,19 @@ class Batch:
         return self.inputs.size(1)
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device; the mask of its reads stays where it is."""
+        """Return the batch on a device; the mask of its reads stays on the CPU."""
         early = device.type == "cuda"  # the host goes on while the copy is under way; elsewhere that is not safe
         inputs, targets = (part.to(device, non_blocking=early) for part in (self.inputs, self.targets))
         lengths = None if self.lengths is None else self.lengths.to(device, non_blocking=early)
         return Batch(inputs, targets, self.reads.to(device), lengths)
 
     def double(self) -> Batch:
-        """The batch with real numbers in float64; ids stay ids."""
+        """Return the batch with its real numbers in float64; ids stay ids."""
         inputs, targets = (p.double() if p.is_floating_point() else p for p in (self.inputs, self.targets))
         return Batch(inputs, targets, self.reads, self.lengths)
 
     def select(self, chosen: Tensor | slice) -> Batch:
-        """Some of the sequences; chosen: booleans (batch,), or a slice."""
+        """Return some of the sequences. chosen: booleans (batch,), or a slice."""
         mask = self.reads.mask
         if self.lengths is not None:
             return Batch(self.inputs[chosen], self.targets[chosen], mask[chosen], self.lengths[chosen])
@@ -123,8 +123,9 @@ class Batch:
         return Batch(self.inputs[chosen], self.targets[kept[self.reads.sequences]], mask[chosen])
 
     def answered(self, steps: Tensor) -> Batch:
-        """The batch with one answer read of each sequence, at `steps` (batch,). Where answers are not aligned with
-        reads, an answer needs all of them: the batch as it is."""
+        """Return the batch with one answer read of each sequence, at `steps` (batch,).
+
+        Where answers are not aligned with reads the batch stays as it is, because an answer needs all reads."""
         if self.lengths is not None:
             return self
         mask = self.reads.mask
@@ -147,7 +148,7 @@ class Replacement(NamedTuple):
 
 
 def first_sequences(batches: Iterable[Batch], sequences: int) -> Batch:
-    """The first `sequences` of the batches' sequences, of the first one's length, as one batch."""
+    """Return the first `sequences` sequences that are as long as the first batch's, as one batch."""
     kept: list[Batch] = []
     for batch in batches:
         missing = sequences - sum(map(len, kept))
@@ -160,7 +161,7 @@ def first_sequences(batches: Iterable[Batch], sequences: int) -> Batch:
 
 
 def joined(batches: list[Batch]) -> Batch:
-    """Batches of equally long sequences as one."""
+    """Join batches of equally long sequences into one."""
     lengths = [batch.lengths for batch in batches if batch.lengths is not None]
     return Batch(
         torch.cat([batch.inputs for batch in batches]),

@@ -17,7 +17,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 from tasks.base.batch import Batch, Reads
 from tasks.base.spec import Evaluation
 
-BLOCKS = 64
+BLOCKS = 64  # of units, which the jackknife leaves out in turn
 
 
 class RatioMetric(Metric, ABC):
@@ -34,7 +34,7 @@ class RatioMetric(Metric, ABC):
 
     @abstractmethod
     def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Numerator and denominator (units,) of each unit of a batch; arguments as in `Objective`."""
+        """Return numerator and denominator (units,) of each unit of a batch; arguments as in `Objective`."""
 
     def update(self, outputs: Tensor, batch: Batch) -> None:
         numerators, denominators = self.sums(outputs, batch)
@@ -47,23 +47,23 @@ class RatioMetric(Metric, ABC):
         return ratio_of_sums(numerators.cpu(), denominators.cpu(), self.extras())
 
     def extras(self) -> dict[str, float]:
-        """Further named figures of the same pass."""
+        """Return further named figures of the same pass."""
         return {}
 
 
 def ratio_of_sums(numerators: Tensor, denominators: Tensor, extras: dict[str, float] | None = None) -> Evaluation:
-    """The evaluation of units (units,) with these numerators and denominators; 0/0 counts as 0."""
-    blocks = tuple(
+    """Return the evaluation of units with these numerators and denominators (units,); 0/0 counts as 0."""
+    runs = tuple(
         (float(n.sum()), float(d.sum()))
         for n, d in zip(numerators.tensor_split(BLOCKS), denominators.tensor_split(BLOCKS), strict=True)
         if len(n)
     )
     total = float(denominators.sum())
     score = float(numerators.sum()) / total if total else 0.0
-    return Evaluation(score, len(numerators), blocks, extras or {})
+    return Evaluation(score, len(numerators), runs, extras or {})
 
 
 def per_sequence(values: Tensor, reads: Reads) -> Tensor:
-    """Sum per sequence: values (reads,) -> (batch,)."""
+    """Sum values over the reads of each sequence: (reads,) -> (batch,)."""
     rows = reads.sequences.to(values.device, non_blocking=True)
     return torch.zeros(len(reads.counts), dtype=values.dtype, device=values.device).index_add_(0, rows, values)

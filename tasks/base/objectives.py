@@ -15,7 +15,7 @@ from tasks.base.spec import Objective
 
 @final
 class SquaredError(Objective):
-    """Mean squared error of one value per sequence; trained on and scored alike.
+    """Mean squared error of one value per sequence, for training and score alike.
 
     outputs (reads, 1), targets (reads,).
     """
@@ -88,20 +88,20 @@ class Recall(Objective):
 
 
 def log_odds(outputs: Tensor, targets: Tensor) -> Tensor:
-    """z_y − logsumexp over j ≠ y of z_j, the log odds of the true class: (reads, classes), (reads,) -> (reads,)."""
+    """Return the log odds of the true class, z_y − logsumexp_{j≠y} z_j: (reads, classes), (reads,) -> (reads,)."""
     index = targets.unsqueeze(1)
     others = outputs.scatter(1, index, -torch.inf)
     return outputs.gather(1, index).squeeze(1) - others.logsumexp(1)
 
 
 def log_frequencies(classes: Tensor, number: int) -> Tensor:
-    """The log frequency (number,) of each class among `classes` (observations,), one added to each count."""
+    """Return the log frequency (number,) of each class among `classes` (observations,), one added to each count."""
     counts = torch.bincount(classes, minlength=number).double() + 1
     return (counts / counts.sum()).log().float()
 
 
 class _SquaredErrorMetric(RatioMetric):
-    """Per sequence: the sum of its squared errors over the number of its reads."""
+    """Units are sequences: the sum of squared errors over the number of reads."""
 
     def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         errors = (outputs.squeeze(-1) - batch.targets).double().square()
@@ -109,7 +109,7 @@ class _SquaredErrorMetric(RatioMetric):
 
 
 class _RelativeSquaredErrorMetric(RatioMetric):
-    """Per sequence: the sum of its squared errors over the sum of the variances at its reads."""
+    """Units are sequences: the sum of squared errors over the sum of the variances at the reads."""
 
     variance: Tensor
 
@@ -123,7 +123,7 @@ class _RelativeSquaredErrorMetric(RatioMetric):
 
 
 class _RecallMetric(RatioMetric):
-    """Per sequence: correct over scored reads. Beside it sums per scored read and of all reads' cross-entropy."""
+    """Units are sequences: correct over scored reads. Sums for the extras are kept beside."""
 
     correct: Tensor
     nats: Tensor

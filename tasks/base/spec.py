@@ -16,7 +16,7 @@ from tasks.base.batch import Batch
 
 @dataclass(frozen=True)
 class Features:
-    """Real-valued inputs: `size` numbers per step, of which number `value` is the value and the others mark it."""
+    """Real-valued inputs: `size` numbers per step; the one at index `value` is the value, the others mark it."""
 
     size: int
     value: int = 0
@@ -62,7 +62,8 @@ class Evaluation(NamedTuple):
 
     score: Σ numerators / Σ denominators over all scored units, in the objective's unit.
     n: the number of scored units (sequences, characters or gold spans: `Objective.counted`).
-    blocks: (numerator, denominator) of at most 64 equal runs of consecutive units, for a test-sampling interval.
+    blocks: (numerator, denominator) of at most 64 equal runs of consecutive units; the jackknife of the test-sampling
+      interval leaves out one at a time.
     extras: further named figures (recall per position, all-position cross-entropy …).
     """
 
@@ -98,15 +99,15 @@ class Objective(ABC):
 
     @abstractmethod
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The scalar to minimise, a mean over what is read."""
+        """Return the scalar to minimise, a mean over what is read."""
 
     @abstractmethod
     def metric(self) -> Metric:
-        """A fresh metric: `update(outputs, batch)` per batch, `compute()` gives an `Evaluation`."""
+        """Return a fresh metric: `update(outputs, batch)` per batch, `compute()` gives an `Evaluation`."""
 
     @abstractmethod
     def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The answer's scalar s of each sequence (batch,), whose gradient is followed back in time: ŷ for a
+        """Return the answer's scalar s of each sequence (batch,), whose gradient is followed back in time: ŷ for a
         regression, z_y − logsumexp_{j≠y} z_j for classes. The batch reads one position of each sequence
         (`Batch.answered`), or has `lengths`."""
 
@@ -130,7 +131,7 @@ class Spec:
     outputs: size of the output at each read position. look_ahead: whether a model may read to the right. feed: how an
     answer becomes the next input, where a model goes on by itself. predict: the task's solution, for controls only.
     prior (outputs,): log frequencies of the classes in the training data. steps: of the longest sequence in a batch.
-    Each is None where there is none. reads is accepted and ignored: what is read, a batch says.
+    Each of the last four is None where there is none. reads is accepted and ignored: a batch says what is read.
     """
 
     inputs: Inputs
@@ -146,7 +147,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Data:
-    """Which data a task read: name, sha256 of the content."""
+    """Which data a task read: name, and sha256 of the content."""
 
     name: str
     sha256: str

@@ -38,7 +38,7 @@ class SyntheticTask(Task, ABC):
 
     @abstractmethod
     def draw(self, generator: Generator, batch_size: int) -> Batch:
-        """`batch_size` fresh sequences of equal length, a function of the generator's state only."""
+        """Draw `batch_size` fresh sequences of equal length, a function of the generator's state only."""
 
     def training_batch(self, step: int) -> Batch:
         return self.draw(generator(self.seed, "train", step), self.batch_size)
@@ -48,7 +48,7 @@ class SyntheticTask(Task, ABC):
 
     @final
     def read_last(self, batch_size: int, steps: int, count: int) -> Reads:
-        """The reads of the last `count` steps of each sequence; made once for each shape."""
+        """Return the reads of the last `count` steps of each sequence; made once for each shape."""
         key = (batch_size, steps, count)
         if key not in self._reads:
             row = torch.arange(steps) >= steps - count
@@ -76,10 +76,10 @@ class _HeldOut(Dataset[Batch]):
 
 
 def choose(task: str, option: str, value: str, values: Mapping[str, Value]) -> Value:
-    """What `values` holds for an option's value.
+    """Look up what `values` holds for an option's value.
 
     Raises:
-        ValueError: no such value; names the task, the option, what may be given and the nearest.
+        ValueError: no such value; the message names task, option, the values that may be given and the nearest one.
     """
     if value in values:
         return values[value]

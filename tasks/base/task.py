@@ -25,11 +25,11 @@ from tasks.base.batch import Batch, Block, Replacement, first_sequences
 from tasks.base.spec import Data, Spec
 
 Split = Literal["validation", "test"]
-LENGTHS_KEPT = 64  # tasks of other lengths that a stream with drawn lengths keeps
+LENGTHS_KEPT = 64  # a stream with drawn lengths keeps the tasks of so many other lengths
 
 
 def generator(seed: int, *purpose: object) -> torch.Generator:
-    """A random generator of its own for each (seed, purpose): equal arguments give equal streams, others do not."""
+    """Return a random generator for each (seed, purpose): equal arguments give equal streams, others do not."""
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
 
@@ -43,7 +43,7 @@ STATED = {
 
 
 class _Stating(ABCMeta):
-    """Tasks that have said all they must once they are built, and that remember their options for `Task.at`."""
+    """Checks that a task states all it must once it is built, and keeps its options for `Task.at`."""
 
     def __call__(cls, *lengths: Any, **options: Any) -> Any:
         task = super().__call__(*lengths, **options)
@@ -55,7 +55,7 @@ class _Stating(ABCMeta):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        """What the class itself takes, for whoever asks."""
+        """What the class itself takes, because `inspect.signature` would show `__call__` of the metaclass."""
         whole = inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
@@ -108,59 +108,63 @@ class Task(LightningDataModule, metaclass=_Stating):
         self.floors: dict[str, float] = {}
 
     def at(self, length: int) -> Self:
-        """The same rule at another length: the class again, with the same options. A task overrides this where a part
-        of its rule derives from the length (and is carried over), or where it cannot be asked at another one.
+        """Build the same rule at another length: the same class and options.
+
+        A task overrides this where a part of its rule derives from the length and must be carried over, or where no
+        other length can be asked for.
 
         Raises:
-            ValueError: the task has no such length; says why.
+            ValueError: the task has no such length; the message says why.
         """
         return type(self)(length, **self._options)
 
     @abstractmethod
     def training_batch(self, step: int) -> Batch:
-        """The batch of optimisation step `step`: a function of (seed, step) only, so a run can resume anywhere."""
+        """Return the batch of optimisation step `step`, a function of (seed, step) only: a run can resume anywhere."""
 
     @abstractmethod
     def held_out(self, split: Split) -> Dataset[Batch]:
-        """The validation or test set, batch by batch, in a fixed order: a function of (task, options, length) only."""
+        """Return the validation or test set in batches of a fixed order: a function of (task, options, length) only."""
 
     def credit(self, batch: Batch) -> Tensor | None:
-        """True credit (batch, time): how much the last answer of each sequence truly depends on each input;
-        non-negative, any scale per row. None where no exact answer exists."""
+        """Return the true credit (batch, time): how much the last answer of each sequence depends on each input;
+        non-negative, any scale per row. None where it is not known exactly."""
         return None
 
     def counterfactuals(self, batch: Batch) -> list[Replacement] | None:
-        """For tasks of tokens with true credit: each candidate token replaced in turn. None where there are none."""
+        """Replace each candidate token in turn, for tasks of tokens with true credit. None where there are none."""
         return None
 
     def answer_steps(self, batch: Batch) -> Tensor:
-        """The step (batch,) whose answer the gradient probe follows back: the last read one of each sequence."""
+        """Return the step (batch,) whose answer the gradient probe follows back: each sequence's last read."""
         return batch.steps - 1 - batch.reads.mask.flip(1).int().argmax(1)
 
     def probe_batch(self, sequences: int) -> Batch:
-        """The first `sequences` validation sequences, for the gradient probe."""
+        """Return the first `sequences` validation sequences, for the gradient probe."""
         batches = itertools.islice(self.val_dataloader(), sequences)
         return first_sequences(batches, sequences)
 
     def memory_horizon(self, score: float) -> float | None:
-        """How many steps back a model with this score remembers, where the score tells; else None."""
+        """Return how many steps back a model with this score remembers, where the score tells; else None."""
         return None
 
     def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]] | None:
-        """The score of a trained model on fixed test positions, its inputs cut to the last c steps, as (c, score) for
-        c = 1, 2, 5, 10, 20, 50 … up to the length. For tasks of real text; None elsewhere."""
+        """Score a trained model on fixed test positions, its inputs cut to the last c steps, as (c, score).
+
+        c = 1, 2, 5, 10, 20, 50 … up to the length. For tasks of real text; None elsewhere.
+        """
         return None
 
     def sample(self, model: Any) -> str | None:
-        """A readable sample of what `model` has learned, or None where the task has none to show."""
+        """Return a readable sample of what `model` has learned, or None where the task has none to show."""
         return None
 
     def skill(self, score: float) -> float:
-        """0 = the trivial baseline, 1 = perfect (or the best known floor); linear between."""
+        """Return the skill of a score: 0 = the trivial baseline, 1 = perfect or best known floor, linear between."""
         return (score - self.chance) / (self.best - self.chance)
 
     def solved(self, score: float) -> bool:
-        """Whether `score` passes the task's threshold."""
+        """Tell whether `score` passes the task's threshold."""
         if self.solved_threshold is None:
             return False
         if self.spec.objective.higher_is_better:
@@ -168,8 +172,8 @@ class Task(LightningDataModule, metaclass=_Stating):
         return score <= self.solved_threshold
 
     def train_dataloader(self) -> DataLoader[Batch | Block]:
-        """Plain batches, or blocks of `self.block` batches where that is above 1: those of the steps from
-        `self.first_step` to `self.steps`, or endless."""
+        """Return the batches of the steps from `self.first_step` to `self.steps` (None: endless), one by one, or in
+        `Block`s of `self.block` batches where that is above 1."""
         return _loader(_Stream(self))
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -182,7 +186,7 @@ class Task(LightningDataModule, metaclass=_Stating):
         """The held-out batches of a split.
 
         Raises:
-            ValueError: there are none; the score of another split would stand for theirs.
+            ValueError: there are none, because the score of another split would then stand for theirs.
         """
         batches = self.held_out(split)
         if isinstance(batches, Sized) and not len(batches):
@@ -192,12 +196,12 @@ class Task(LightningDataModule, metaclass=_Stating):
     def transfer_batch_to_device(
         self, batch: Batch | Block, device: torch.device, dataloader_idx: int
     ) -> Batch | Block:
-        """The batch, or every batch of a block, on a device."""
+        """Return a batch, or every batch of a `Block`, on a device."""
         return Block(part.to(device) for part in batch) if isinstance(batch, Block) else batch.to(device)
 
 
 def training_length(task: Task, step: int) -> int:
-    """The length of the training batch of `step`: the task's, or drawn uniformly from its minimum to its own, as a
+    """Return the length of the training batch of `step`: the task's own, or drawn uniformly from the minimum to it, a
     function of (seed, step) only."""
     if task.train_lengths == "fixed":
         return task.length

@@ -9,7 +9,7 @@ with discounts D₁, D₂, D₃₊ per order (Chen & Goodman 1999, "An empirical
 modeling", section 3 and its appendix on modified Kneser–Ney). The highest order counts occurrences, every lower
 one counts the distinct characters seen to the left (Kneser & Ney 1995).
 
-Everything is an array over text positions: an n-gram is known by the small integer that ends at a position.
+Everything is an array over text positions. Each distinct n-gram has a number, which stands where the n-gram ends.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Floors:
 
 
 def floors(ids: NDArray[Any], train: int, first: int, stop: int, *, sha256: str) -> Floors:
-    """Reference scores on the characters first … stop−1 after counting the characters 0 … train−1.
+    """Return reference scores on the characters first … stop−1, after counting the characters 0 … train−1.
 
     ids: the whole text (characters,), each character a number in 0 … vocabulary−1. sha256: names the text in the
     user's cache, where the result is kept (an unwritable cache costs a recomputation, nothing else). Of a training
@@ -70,17 +70,17 @@ def floors(ids: NDArray[Any], train: int, first: int, stop: int, *, sha256: str)
 
 
 def unigram(train: Ids, scored: Ids, vocabulary: int) -> Floats:
-    """Log probability in nats of each scored character by its frequency in `train`, plus one for unseen ones."""
+    """Return the log probability (nats) of each scored character by its count in `train` plus one: (scored,)."""
     counts = np.bincount(train, minlength=vocabulary) + 1.0
     logs: Floats = np.log(counts / counts.sum())
     return logs[scored]
 
 
 def kneser_ney(train: Ids, scored: Ids, vocabulary: int, orders: Iterable[int] = ORDERS) -> dict[int, Floats]:
-    """Log probability in nats of each scored character, for each order.
+    """Return the log probability (nats) of each scored character, for each order: order -> (scored,).
 
     train (characters,), scored (scored,): ids in 0 … vocabulary−1. A character near the start of `scored` with less
-    context to its left than an order asks for is predicted from what is there. Returns order -> (scored,).
+    context to its left than an order asks for is predicted from what is there.
     """
     text = np.concatenate([train, scored])
     start = len(train)

@@ -36,7 +36,11 @@ class Text:
 
 @functools.lru_cache(maxsize=2)
 def read_text(corpus: Corpus) -> Text:
-    """The text of a corpus, its characters numbered in the order of their code points."""
+    """Read the text of a corpus, its characters numbered in the order of their code points.
+
+    Raises:
+        CorpusError: a text below 1,000 characters, or one that cannot be read.
+    """
     content = resolving.text(corpus)
     if len(content) < SHORTEST_TEXT:
         raise CorpusError(f"CharLM: {corpus.name} has {len(content)} characters, expected at least {SHORTEST_TEXT}")
@@ -50,7 +54,7 @@ def read_text(corpus: Corpus) -> Text:
 
 @functools.lru_cache(maxsize=8)
 def reference(text: Text, first: int, stop: int) -> Floors:
-    """Unigram and n-gram scores, in bits, on the characters first … stop−1."""
+    """Return unigram and n-gram scores, in bits, on the characters first … stop−1."""
     return floors(text.ids.numpy(), text.train, first, stop, sha256=text.sha256)
 
 
@@ -64,7 +68,7 @@ class Scored:
 
 
 def windows(text: Text, length: int) -> dict[Split, Scored]:
-    """`evaluation=windows` of `tasks.char_lm.CharLM`: the last half of each window of `length` scores."""
+    """Return what `evaluation=windows` of `tasks.char_lm.CharLM` scores: the last half of each window of `length`."""
     hop = max(1, length // 2)
     middle = text.train + (len(text.ids) - text.train) // 2
     return {
@@ -74,7 +78,10 @@ def windows(text: Text, length: int) -> dict[Split, Scored]:
 
 
 def blocks(text: Text, length: int) -> dict[Split, Scored]:
-    """`evaluation=blocks`: the first block begins with the first held-out character and scores from the second on."""
+    """Return what `evaluation=blocks` scores: every held-out character from the second on, `length` in each block.
+
+    The first is never scored, because the input of the first block begins with it.
+    """
     part = Scored(text.train + 1, min(len(text.ids), text.train + 2 * HELD_OUT), length)
     return {"validation": part, "test": part}
 

@@ -1,7 +1,7 @@
 """How the columns of a tagged file are told apart: what separates them, and which holds the token.
 
-A file of somebody's own says neither. What it shows is taken; what it shows unclearly is refused, for a wrong guess
-would cut tokens, or read their numbers as words, without a sign.
+A file of somebody's own says neither, so its lines must show both. An unclear file is refused, because a wrong guess
+would silently cut tokens, or read their numbers as words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Layout:
         """Read token and tag of a line.
 
         Raises:
-            CorpusFormatError: the line has no token, or its tag is none.
+            CorpusFormatError: the line has no token, or its last column is no tag.
         """
         number, text = line
         cells = self.cells(text)
@@ -58,7 +58,7 @@ TABS = Layout(tabs=True, token=0, tag=1)  # of the corpora this suite knows, Lit
 
 
 def layout_of(sentences: Sequence[Sequence[Line]], path: Path) -> Layout:
-    """Find the layout of a file whose last column is the tag.
+    """Infer the layout of a file whose last column is the tag.
 
     Columns are separated by tabs where every line holds one, else by spaces. The first column is the token, or the
     second where the first one counts the tokens (1, 2, 3 …).

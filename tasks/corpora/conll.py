@@ -47,7 +47,7 @@ class Document:
 
 
 def read_litbank(paths: Sequence[Path]) -> dict[str, list[Document]]:
-    """Documents of LitBank's `entities/tsv` folder by split; documents in the order of their file names.
+    """Read the documents of LitBank's `entities/tsv` folder by split, in the order of their file names.
 
     Source: Bamman, Popat & Shen 2019, An annotated dataset of literary entities; github.com/dbamman/litbank.
 
@@ -55,14 +55,14 @@ def read_litbank(paths: Sequence[Path]) -> dict[str, list[Document]]:
         CorpusFormatError: a malformed line, or a split without documents.
     """
     documents = [
-        _joined(path.stem, [sentence for block in _blocks(path, TABS) for sentence in block])
+        _joined(path.stem, [sentence for section in _sections(path, TABS) for sentence in section])
         for path in sorted(paths, key=lambda path: path.name)
     ]
     return _by_index(documents, paths)
 
 
 def read_wnut17(paths: Sequence[Path]) -> dict[str, list[Document]]:
-    """Sentences of WNUT-17 by split: the file whose name holds `train` trains, `dev` validates, `test` tests.
+    """Read the sentences of WNUT-17 by split: the file whose name holds `train` trains, `dev` validates, `test` tests.
 
     Source: Derczynski et al. 2017, Results of the WNUT2017 shared task; github.com/leondz/emerging_entities_17.
 
@@ -71,28 +71,28 @@ def read_wnut17(paths: Sequence[Path]) -> dict[str, list[Document]]:
     """
     splits: dict[str, list[Document]] = {}
     for split, mark in zip(SPLITS, ("train", "dev", "test"), strict=True):
-        found = [path for path in paths if mark in path.name]
-        if len(found) != 1:
+        named = [path for path in paths if mark in path.name]
+        if len(named) != 1:
             raise CorpusFormatError(
                 f"wnut17: expected one file whose name holds {mark!r}, got {[path.name for path in paths]}"
             )
-        splits[split] = _sentences(found[0], TABS)
+        splits[split] = _sentences(named[0], TABS)
     return splits
 
 
 def read_conll(paths: Sequence[Path]) -> dict[str, list[Document]]:
-    """Documents of any files whose last column is the tag, by split; see `tasks.corpora.columns`.
+    """Read the documents of any files whose last column is the tag, by split; see `tasks.corpora.columns`.
 
     Raises:
         CorpusFormatError: a malformed line, or fewer than ten documents (a split would be empty).
     """
     documents: list[Document] = []
     for path in sorted(paths, key=lambda path: path.name):
-        blocks = list(_blocks(path, None))
-        if len(blocks) == 1:
+        sections = list(_sections(path, None))
+        if len(sections) == 1:
             documents += _sentences(path, None)
         else:
-            parts = [_joined(f"{path.stem}:{number}", block) for number, block in enumerate(blocks)]
+            parts = [_joined(f"{path.stem}:{number}", section) for number, section in enumerate(sections)]
             documents += [part for part in parts if part.tokens]
     return _by_index(documents, paths)
 
@@ -105,10 +105,10 @@ READERS: dict[str, Callable[[Sequence[Path]], dict[str, list[Document]]]] = {
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
-    """The tags of one sentence, in BIO, IOB1 or IOBES, as BIO.
+    """Convert the tags of one sentence from BIO, IOB1 or IOBES to BIO.
 
-    One rule serves all three: a tag continues a chunk if it is I- or E- of the type of a chunk that its
-    neighbour to the left holds open; every other tag but O begins one; E- and S- close theirs.
+    One rule serves all three: I- or E- continues a chunk of its type that is still open at the tag to the left; every
+    other tag but O begins a chunk; E- and S- close their chunk.
     """
     converted = []
     open_type = ""
@@ -138,7 +138,7 @@ def _by_index(documents: list[Document], paths: Sequence[Path]) -> dict[str, lis
 
 
 def _sentences(path: Path, layout: Layout | None) -> list[Document]:
-    sentences = [sentence for block in _blocks(path, layout) for sentence in block]
+    sentences = [sentence for section in _sections(path, layout) for sentence in section]
     return [_joined(f"{path.stem}:{number}", [sentence]) for number, sentence in enumerate(sentences)]
 
 
@@ -147,23 +147,26 @@ def _joined(name: str, sentences: list[Sentence]) -> Document:
     return Document(name, tuple(token for sentence in sentences for token, _ in sentence), tuple(tags))
 
 
-def _blocks(path: Path, layout: Layout | None) -> Iterator[list[Sentence]]:
-    """Sentences between document separators; one block where the file has none. layout: None finds it in the file."""
-    blocks = [list(block) for block in _cut(decoded(path.read_bytes(), path))]
-    found = layout or layout_of([sentence for block in blocks for sentence in block], path)
-    for block in blocks:
-        yield [[found.pair(line, path) for line in sentence] for sentence in block]
+def _sections(path: Path, layout: Layout | None) -> Iterator[list[Sentence]]:
+    """The sentences of each section between document separators; one section where the file has none.
+
+    layout: of the file's columns; None: inferred from its lines.
+    """
+    sections = list(_cut(decoded(path.read_bytes(), path)))
+    columns = layout or layout_of([sentence for section in sections for sentence in section], path)
+    for section in sections:
+        yield [[columns.pair(line, path) for line in sentence] for sentence in section]
 
 
 def _cut(text: str) -> Iterator[list[list[Line]]]:
-    """Lines, by sentence and by block."""
+    """The lines of each section, sentence by sentence."""
     sentences: list[list[Line]] = []
     sentence: list[Line] = []
     # Cut at line feeds only: str.splitlines would also cut inside tokens that hold exotic line separators. Where there
     # are none, carriage returns end the lines.
     lines = text.split("\n" if "\n" in text else "\r")
     for number, line in enumerate([*lines, ""], start=1):
-        line = line.lstrip("\ufeff")  # files were joined, each with its mark
+        line = line.lstrip("\ufeff")  # joined files keep the byte-order mark that each began with
         separates = line.lstrip(" \t").startswith(_SEPARATOR)
         if line.strip() and not separates:
             sentence.append((number, line.rstrip("\r")))

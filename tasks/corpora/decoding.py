@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tasks.corpora.download import CorpusError
 
-SAMPLE = 2**16  # bytes that tell UTF-16 without a mark
+SAMPLE = 2**16  # bytes that tell UTF-16 and UTF-32 without a byte-order mark
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -18,7 +18,7 @@ _MARKS = (
 
 
 class CorpusFormatError(CorpusError):
-    """A corpus file does not hold what its format says: file, line, what was found, what was expected."""
+    """A corpus file breaks its format; the message says file, line, what was expected and what was got."""
 
 
 def decoded(content: bytes, path: Path) -> str:

@@ -1,7 +1,7 @@
 """Downloading single files into a folder, pinned by sha256: one attempt, bounded in time and size.
 
-A file is written beside its final place under another name and moved only when its hash is right, so an old file
-is kept whole and nothing half-done is ever found there.
+A file is written beside its final place under another name and moved there only when its hash is right. So the final
+place always holds a whole file, the old one or the new one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class CorpusError(ValueError):
 def fetch(url: str, wanted: dict[str, str], folder: Path, root: Path) -> str | None:
     """Download `url`/name for each name -> sha256 of `wanted` into `folder`, which lies inside `root`.
 
-    Ends at the first file that cannot be had, and returns why; returns None when all of them are there. Without a
+    Returns None when all of them are there; else ends at the first file that cannot be had, and returns why. Without a
     network this takes at most about three seconds, whatever the number of files.
 
     Raises:
@@ -66,7 +66,7 @@ def _check_place(folder: Path, name: str, root: Path) -> None:
 def _open(session: requests.Session, address: str) -> requests.Response:
     """The answer's head, within CONNECT_SECONDS in all.
 
-    A thread of its own, because a connection timeout alone holds per address of a host and not for the name lookup.
+    Asked in a thread, because a connection timeout holds for each address of a host, and not for the name lookup.
     """
     import requests
 
@@ -85,7 +85,7 @@ def _open(session: requests.Session, address: str) -> requests.Response:
         raise requests.ConnectTimeout(f"no answer within {CONNECT_SECONDS:g} s") from None
     if isinstance(answer, OSError):
         raise answer
-    if isinstance(answer, Exception):  # a proxy's address that requests itself stumbles over
+    if isinstance(answer, Exception):  # requests itself fails on some proxy addresses
         raise requests.ConnectionError(f"{type(answer).__name__}: {foreign.message(answer)}") from None
     try:
         answer.raise_for_status()
@@ -123,7 +123,7 @@ _BY_HAND = "Something on the way may alter downloads: put the file in place by h
 
 
 def _first_cause(error: BaseException) -> str:
-    """One line: the innermost reason, without the layers of libraries around it and without a proxy's password."""
+    """The innermost reason in one line, without the messages of libraries around it and without a proxy's password."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     said = foreign.line(foreign.message(error)) or type(error).__name__
@@ -133,11 +133,11 @@ def _first_cause(error: BaseException) -> str:
 
 
 def _passwords() -> list[str]:
-    """Names and passwords of the proxies that the environment names, as written and as meant, the longest first."""
-    found: set[str] = set()
+    """User names and passwords of the environment's proxies, as written and percent-decoded, the longest first."""
+    secrets: set[str] = set()
     for address in getproxies().values():
         written = address.partition("://")[2] or address
         before, at, _ = written.rpartition("@")
         if at:
-            found |= {before, *before.split(":", 1)[1:]}
-    return sorted(filter(None, found | set(map(unquote, found))), key=len, reverse=True)
+            secrets |= {before, *before.split(":", 1)[1:]}
+    return sorted(filter(None, secrets | set(map(unquote, secrets))), key=len, reverse=True)

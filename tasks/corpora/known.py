@@ -34,14 +34,14 @@ class Known:
 
     @property
     def sha256(self) -> str:
-        """Of the one file, or of the sorted list of all of them."""
+        """The hash of the one file, or of the sorted list of all of them."""
         if len(self.files) == 1:
             return next(iter(self.files.values()))
         lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(self.files.items()))
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def paths(self, root: Path) -> list[Path]:
-        """Where the files lie below `root`, sorted by name."""
+        """Return where the files lie below `root`, sorted by name."""
         return [root / self.folder / name for name in sorted(self.files)]
 
 

@@ -2,9 +2,9 @@
 
     the folder given (--data, BENCH_DATA)  ─▶  the user's cache  ─▶  download into the cache  ─▶  the embedded fallback
 
-A file that is present with another hash than the pinned one is an error, never a silent fall through. Only a known
-name falls back, and the `Corpus` then says so: its `source` is the fallback's name. No torch here: the command line
-asks for corpora too.
+A file with another hash than the pinned one is an error, never passed over silently. Only a known name falls back, and
+the `Corpus` then says so: its `source` is the fallback's name. torch is not imported here, because the command line
+resolves corpora too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GENERATED_VERSION = "generated documents, version 1"
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that was found.
+    """Which corpus is read, and where it lies.
 
     name: as shown in tables. sha256: of the content (of a set of files: of its sorted "name sha256\\n" lines).
     source: a known name or an absolute path which, passed again as `corpus` with this `folder`, gives the same
@@ -45,7 +45,7 @@ class Corpus:
 
 
 def cache() -> Path:
-    """The user's cache folder of this suite (XDG_CACHE_HOME is respected); it may not exist yet."""
+    """Return the user's cache folder of this suite (XDG_CACHE_HOME is respected); it may not exist yet."""
     import pooch  # late: it takes a tenth of a second
 
     return Path(pooch.os_cache("bench-long-range"))
@@ -54,7 +54,7 @@ def cache() -> Path:
 def resolve(corpus: str, *, fallback: str, folder: Path | None, download: bool = True) -> Corpus:
     """Find a corpus: a known name, or else the path of a file.
 
-    fallback: the embedded corpus that takes the place of a known name which is nowhere to be found. folder: where
+    fallback: the embedded corpus that replaces a known one which cannot be had anywhere. folder: where
     corpora lie, searched first. download: whether to try the network, once.
 
     Raises:
@@ -84,7 +84,7 @@ def resolve(corpus: str, *, fallback: str, folder: Path | None, download: bool =
 
 
 def text(corpus: Corpus) -> str:
-    """The characters of a text corpus.
+    """Read the characters of a text corpus.
 
     Raises:
         CorpusError: the file changed since it was resolved, is not UTF-8 or is empty; not a text corpus.
@@ -99,14 +99,14 @@ def text(corpus: Corpus) -> str:
     _check(path, hashlib.sha256(content).hexdigest(), corpus.sha256)
     if known and known.member:
         content = _member(path, known.member, known.member_bytes)
-    found = content.decode(known.encoding) if known and known.encoding != "utf-8" else decoded(content, path)
-    if not found:
+    characters = content.decode(known.encoding) if known and known.encoding != "utf-8" else decoded(content, path)
+    if not characters:
         raise CorpusError(f"{path} is empty: give a file with text")
-    return found
+    return characters
 
 
 def files(corpus: Corpus) -> list[Path]:
-    """The files of a corpus, sorted by name, as verified by `resolve`.
+    """Return the files of a corpus, sorted by name, as verified by `resolve`.
 
     Raises:
         CorpusError: the corpus is embedded and has no files.
@@ -118,12 +118,13 @@ def files(corpus: Corpus) -> list[Path]:
 
 
 def pack(source: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
-    """What another machine needs to find a corpus, given the `source` and `folder` of the `Corpus`: what it is called
-    there, and its files by their names below a folder. There, `resolve` finds a known name in that folder, and a text
-    as the file of this name. The interpreter's library goes along as text: other machines may have another version.
+    """Collect what another machine needs to find a corpus: its name there, and its files by their names below a folder.
+
+    source, folder: of the `Corpus`. On the other machine `resolve` finds a known name in that folder, and a text as the
+    file of this name. The interpreter's library is sent as text, because other machines may have another version.
 
     Raises:
-        CorpusError, OSError: the corpus is not to be found any more.
+        CorpusError, OSError: the corpus is no longer there.
     """
     if source == "python":
         return "python.txt", {"python.txt": _standard_library().encode()}
@@ -206,14 +207,15 @@ def _embedded(name: str, folder: Path | None, note: str = "") -> Corpus:
 def _standard_library() -> str:
     """The first 1.1 million characters of the running interpreter's own library, files sorted by relative path.
 
-    Only modules the interpreter lists as its own: what a distribution or an installer adds differs by machine.
+    Only modules that the interpreter lists as its own, because what a distribution or an installer adds differs by
+    machine.
     """
     root = Path(sysconfig.get_path("stdlib"))
     tops = [root / f"{name}.py" for name in sys.stdlib_module_names] + [root / name for name in sys.stdlib_module_names]
-    found = [path for top in tops for path in ([top] if top.is_file() else top.rglob("*.py"))]
+    paths = [path for top in tops for path in ([top] if top.is_file() else top.rglob("*.py"))]
     parts: list[str] = []
     size = 0
-    for path in sorted(found, key=lambda path: path.relative_to(root).as_posix()):
+    for path in sorted(paths, key=lambda path: path.relative_to(root).as_posix()):
         try:
             part = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:
@@ -228,7 +230,7 @@ def _standard_library() -> str:
 
 
 def _member(path: Path, member: str, size: int) -> bytes:
-    """One member of an archive, read in memory: nothing is extracted, other members are never looked at."""
+    """One member of an archive, read into memory: nothing is extracted, and no other member is read."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
             content = file.read(size + 1)

@@ -1,4 +1,4 @@
-"""A dictionary tagger: what entity recognition scores by looking forms up, with no context at all.
+"""A dictionary tagger: the score of entity recognition that looks forms up and uses no context.
 
 Every lower-cased form that is an entity in the training documents is an entry, with its most frequent type and its
 entity share: how often it is an entity, among all its occurrences. Entries whose share reaches a threshold tag a text
@@ -26,7 +26,7 @@ Tagged = tuple[Sequence[Words], Tensor]
 
 
 def gazetteer_f1(training: Tagged, validation: Tagged, test: Tagged) -> float:
-    """Strict span F1 on the test documents.
+    """Return the strict span F1 of the dictionary tagger on the test documents.
 
     Each split: the lower-cased words of its documents, and their tag numbers end to end (tokens,).
     """
@@ -46,20 +46,20 @@ class _Matched:
         first = 0
         for words in documents:
             for i, word in enumerate(words):
-                found = [
+                candidates = [
                     (1 + len(rest), share, kind)
                     for rest, (share, kind) in entries.get(word, {}).items()
                     if rest == tuple(words[i + 1 : i + 1 + len(rest)])
                 ]
-                if found:
-                    self.matches.append((first + i, sorted(found, reverse=True)))
+                if candidates:
+                    self.matches.append((first + i, sorted(candidates, reverse=True)))
             first += len(words)
 
     def f1(self, threshold: float) -> float:
         predicted = torch.zeros_like(self.tags)
         free = 0
-        for position, found in self.matches:
-            match = next((m for m in found if m[1] >= threshold), None) if position >= free else None
+        for position, candidates in self.matches:
+            match = next((m for m in candidates if m[1] >= threshold), None) if position >= free else None
             if match is not None:
                 free = position + match[0]
                 predicted[position:free] = inside(match[2])

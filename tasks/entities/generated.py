@@ -1,21 +1,21 @@
-"""Documents in which the type of every mention hangs on one cue at an exactly known distance.
+"""Documents in which the type of every mention depends on one cue at an exactly known distance.
 
 A document is 12 events, one after the other. An event is
 
     1 … max(1, ⌊D/4⌋) fillers · a cue of type y · d−1 fillers · a mention of 1 or 2 names · one filler
 
 with y one of 4 types, d = D (far) or 1 (near) with probability ½ each, and all choices uniform; the cue stands d tokens
-before the mention's first name, and the names say nothing of y. For example with D = 4 and d = D:
+before the mention's first name, and the names do not depend on y. For example with D = 4 and d = D:
 
     w17 <ORG> w03 w88 w41 Name144 Name009 w60
     O   O     O   O   O   B-ORG   I-ORG   O
 
-A tagger that remembers D+1 tokens scores span F1 = 1. One without memory still sees which tokens are names, and the
-cue where it is near: tagging every mention, it finds ½ + ½·¼ = .625 of them, and claims as many as there are, so its
-precision, recall and F1 are all .625. That is what cross-entropy and an argmax come to, since O has probability 0 on a
-name. (A decoder made for F1 would rather keep silent on far mentions: precision 1, recall ½, F1 ⅔.)
+A tagger that remembers D+1 tokens scores span F1 = 1. One without memory still sees which tokens are names, and the cue
+where it is near. It tags every mention, ½ + ½·¼ = .625 of them with the right type, so its precision, recall and F1 are
+all .625. Training on cross-entropy with an argmax leads there, because O has probability 0 on a name. (A decoder
+made for F1 would leave far mentions untagged: precision 1, recall ½, F1 ⅔.)
 
-Nobody does better than `solve`, which knows the grammar.
+No tagger does better than `solve`, which knows the grammar.
 """
 
 from __future__ import annotations
@@ -55,10 +55,12 @@ class Generated(NamedTuple):
 
 
 def generate(documents: int, distance: int, rng: torch.Generator) -> Generated:
-    """`documents` documents whose far cues stand `distance` (D ≥ 1) tokens before their mention; a function of the
-    arguments and the generator's state only."""
+    """Draw `documents` documents whose far cues stand `distance` (D ≥ 1) tokens before their mention.
 
-    def draw(low: int, high: int) -> Tensor:  # low … high
+    A function of the arguments and the generator's state only.
+    """
+
+    def draw(low: int, high: int) -> Tensor:  # from low to high, both included
         return torch.randint(low, high + 1, (documents * EVENTS,), generator=rng)
 
     fillers = draw(1, max(1, distance // 4))
@@ -86,11 +88,11 @@ def generate(documents: int, distance: int, rng: torch.Generator) -> Generated:
 
 
 def solve(x: Tensor, window: int | None, lookahead: int) -> Tensor:
-    """Logits (batch, time, tags) of the best tagger that sees the last `window` steps of one-hot x (batch, time, word).
+    """Return logits (batch, time, tags) of the best tagger that sees the last `window` steps of one-hot x.
 
-    The answer at step p is the tag of token i = p − lookahead. A name is tagged; it goes on from a name before it; its
-    type is that of the last cue in sight, for no other cue can stand between a mention and its own. Exact wherever
-    token i is in sight; a window too short for that answers O, the likeliest tag, without weighing what follows i.
+    x (batch, time, words). The answer at step p is the tag of token i = p − lookahead: O unless i is a name, I behind
+    another name, else B; its type is that of the last cue in sight, because no other cue stands between a mention and
+    its own. Exact wherever token i is in sight. A shorter window answers O, the likeliest tag, whatever follows i.
     """
     seen = x.size(1) if window is None else window - lookahead  # tokens in sight up to token i, itself included
     if seen < 1:
@@ -108,16 +110,17 @@ def _last_cue(cue: Tensor, seen: int) -> Tensor:
     """Logits (batch, time, types) of the last cue among the last `seen` tokens; 0 for every type where none is."""
     steps = torch.arange(cue.size(1), device=cue.device)
     last = torch.where(cue.detach().sum(-1) > 0.5, steps, -1).cummax(1).values
-    found = (last >= 0) & (last > steps - seen)
+    in_sight = (last >= 0) & (last > steps - seen)
     kind = cue.gather(1, last.clamp(min=0)[..., None].expand_as(cue))
-    return CERTAIN * (2 * kind - 1) * found[..., None]
+    return CERTAIN * (2 * kind - 1) * in_sight[..., None]
 
 
 def _first_of_mention(name: Tensor, seen: int, lookahead: int) -> Tensor:
     """Half the log odds (batch, time) that a name is the first of its mention rather than the second."""
     steps = torch.arange(name.size(1), device=name.device)
     by_the_one_before = CERTAIN * (1 - 2 * pad(name, (1, 0))[:, :-1])
-    # Where that is out of sight: a name that another follows is the first; else it is a mention's only name or its
-    # second, equally often. Without look-ahead: of the three names in two mentions, two are the first.
+    # Where the token before is out of sight: a name that another name follows is the first; else it is equally often a
+    # mention's only name or its second. Without look-ahead the odds are 2 to 1: two mentions have three names on
+    # average, of which two are the first.
     by_the_next = CERTAIN * pad(name, (0, 1))[:, 1:] if lookahead else torch.full_like(name, math.log(2) / 2)
     return torch.where((steps > 0) & (seen > 1), by_the_one_before, by_the_next)

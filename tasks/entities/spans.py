@@ -4,7 +4,7 @@ Tags are numbers: 0 is O; the types are numbered from 0, and type k begins with 
 
 Strict decoding (IOB2, as CoNLL-style papers mean "strict"): a span is a B and the unbroken run of I of its type
 behind it; an I that follows anything else belongs to no span. Lenient decoding (the conlleval script, Tjong Kim Sang &
-De Meulder 2003): such an I begins a span. A span counts as found only with both its ends and its type.
+De Meulder 2003): such an I begins a span. A predicted span is correct only if both its ends and its type are.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ NEAR, FAR = 1, 2
 
 
 def begin(kind: int) -> int:
-    """The number of the tag B of a type."""
+    """Return the number of the tag B of a type."""
     return 2 * kind + 1
 
 
 def inside(kind: int) -> int:
-    """The number of the tag I of a type."""
+    """Return the number of the tag I of a type."""
     return 2 * kind + 2
 
 
 def span_ends(tags: Tensor, documents: Tensor, lenient: bool = False) -> Tensor:
-    """Where the span that begins at each token ends: the index of its last token, −1 where none begins.
+    """Return the last token (tokens,) of the span that begins at each token; −1 where none begins.
 
     tags, documents (tokens,): tag numbers, and a number that changes from one document to the next.
     """
@@ -42,7 +42,7 @@ def span_ends(tags: Tensor, documents: Tensor, lenient: bool = False) -> Tensor:
     goes_on = torch.zeros_like(tags, dtype=torch.bool)
     is_inside = (tags[1:] > 0) & (tags[1:] % 2 == 0)
     goes_on[1:] = is_inside & (kind[1:] == kind[:-1]) & (documents[1:] == documents[:-1])
-    # A run is a tag and all I that go on from it; it is a span if its first tag may begin one.
+    # A run is a tag and all I that continue it; it is a span if its first tag may begin one.
     first = (~goes_on).nonzero().squeeze(1)
     last = torch.cat([first[1:], first.new_tensor([len(tags)])]) - 1
     begins = tags[first] > 0 if lenient else tags[first] % 2 == 1
@@ -52,19 +52,19 @@ def span_ends(tags: Tensor, documents: Tensor, lenient: bool = False) -> Tensor:
 
 
 def span_score(predicted: Tensor, gold: Tensor, documents: Tensor, groups: Tensor, lenient: bool = False) -> Evaluation:
-    """Span F1 = 2·found / (predicted + gold) over all documents; arguments (tokens,), in order.
+    """Return span F1 = 2·correct / (predicted + gold) over all documents; arguments (tokens,), in order.
 
     A span belongs to the group of its first token (0 none, 1 near, 2 far). `n` is the number of gold spans;
-    `blocks` are equal stretches of tokens, a span belonging to the stretch of its first token.
+    `blocks` of the evaluation are equal stretches of tokens; a span belongs to the stretch of its first token.
     """
     predicted_ends, gold_ends = (span_ends(tags, documents, lenient) for tags in (predicted, gold))
     claimed, true = predicted_ends >= 0, gold_ends >= 0
-    found = true & (predicted_ends == gold_ends) & ((predicted + 1) // 2 == (gold + 1) // 2)
-    extras = {"precision": _ratio(found, claimed), "recall": _ratio(found, true)}
+    correct = true & (predicted_ends == gold_ends) & ((predicted + 1) // 2 == (gold + 1) // 2)
+    extras = {"precision": _ratio(correct, claimed), "recall": _ratio(correct, true)}
     for name, group in (("near", NEAR), ("far", FAR)):
         if (groups == group).any():
-            extras[f"recall_{name}"] = _ratio(found & (groups == group), true & (groups == group))
-    evaluation = ratio_of_sums(2.0 * found.double(), claimed.double() + true.double(), extras)
+            extras[f"recall_{name}"] = _ratio(correct & (groups == group), true & (groups == group))
+    evaluation = ratio_of_sums(2.0 * correct.double(), claimed.double() + true.double(), extras)
     return evaluation._replace(n=int(true.sum()))
 
 
@@ -89,12 +89,15 @@ class SpanF1(Metric):
         self.add_state("targets", default=[], dist_reduce_fx="cat")
 
     def update(self, outputs: Tensor, batch: Batch) -> None:
-        """outputs (reads, tags) scores, targets (reads, 3): tag, document, group; the order of reads is the text's."""
+        """Keep predicted and gold tags, in the order of the text.
+
+        outputs (reads, tags): scores. targets of the batch (reads, 3): tag, document, group.
+        """
         self.predicted.append(outputs.argmax(-1))
         self.targets.append(batch.targets)
 
     def compute(self) -> Evaluation:
-        """Score, number of gold spans, blocks; precision, recall, and recall near and far where there are groups."""
+        """Return span F1 of all documents. Extras: precision, recall, and recall near and far if there are groups."""
         gold, documents, groups = torch.cat(self.targets).cpu().unbind(1)
         return span_score(torch.cat(self.predicted).cpu(), gold, documents, groups, self.lenient)
 
@@ -112,13 +115,13 @@ class SpanTagging(Objective):
     higher_is_better = True
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Mean cross-entropy of outputs (reads, tags) against the tags."""
+        """Return the mean cross-entropy of outputs (reads, tags) against the tags."""
         return cross_entropy(outputs, batch.targets[:, 0])
 
     def metric(self) -> SpanF1:
-        """A fresh strict `SpanF1`."""
+        """Return a fresh strict `SpanF1`."""
         return SpanF1()
 
     def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The log odds of the true tag, z_y − logsumexp_{j≠y} z_j: (batch, tags) -> (batch,)."""
+        """Return the log odds of the true tag, z_y − logsumexp_{j≠y} z_j: (batch, tags) -> (batch,)."""
         return log_odds(outputs, batch.targets[:, 0])

@@ -1,4 +1,4 @@
-"""Where the ner task's windows come from: a corpus, read, encoded and kept; or generated documents."""
+"""Where the ner task's windows come from: a real corpus, or generated documents."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SOLVED = 0.99
 
 
 class Text(ABC):
-    """Where windows come from, and what may be said of their documents.
+    """Where windows come from, and what is known of their documents.
 
     cues: ids (types, columns) of the words that alone decide a mention's type; reach: steps to the farthest of them;
-    symbols, predict, prior: see `tasks.base.Tokens` and `tasks.base.Spec`. None where nobody knows.
+    symbols, predict, prior: see `tasks.base.Tokens` and `tasks.base.Spec`. Each is None where it is not known.
     """
 
     types: tuple[str, ...]
@@ -42,11 +42,11 @@ class Text(ABC):
 
     @abstractmethod
     def training_batch(self, count: int, rng: Generator) -> Batch:
-        """`count` random windows of training documents."""
+        """Draw `count` random windows of training documents."""
 
     @abstractmethod
     def windows(self, split: Split) -> Windows:
-        """The held-out documents, laid out."""
+        """Return the documents of a split, laid out in windows."""
 
 
 class RealText(Text):
@@ -121,7 +121,7 @@ class Loaded(NamedTuple):
 
 @lru_cache(maxsize=2)
 def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: tuple[Path, ...], sha256: str) -> Loaded:
-    """Read, encode and score a corpus: about a second, so once per process and content (`sha256`).
+    """Read, encode and score a corpus; once per process and content (`sha256`), because it takes about a second.
 
     Raises:
         CorpusFormatError: a malformed file; a split without tokens, or without entities.
@@ -147,7 +147,7 @@ def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: t
 
 
 def _check(documents: dict[str, list[Document]], paths: Sequence[Path]) -> None:
-    """Every split must hold entities: F1 over none is 0 whatever a model answers."""
+    """Refuse a split without entities, because its F1 would be 0 whatever a model answers."""
     named = f"{paths[0].name}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
     tags = {split: [tag for document in documents[split] for tag in document.tags] for split in SPLITS}
     if not any(tag != "O" for every in tags.values() for tag in every):

@@ -1,4 +1,4 @@
-"""Tokens as ids: word, last three letters and shape, so that a word never seen still says something.
+"""Tokens as ids: word, last three letters and shape, so that an unseen word still tells something.
 
 The sizes are fixed, because they decide the scores: a corpus with a larger vocabulary has more unseen tokens.
 """
@@ -21,10 +21,10 @@ Encode = Callable[[Iterable[str]], Tensor]
 
 
 def encoder(training: Iterable[str]) -> Encode:
-    """Tokens -> ids (tokens, 3): word, last three letters and shape, each the most frequent of the training tokens.
+    """Return a function from tokens to ids (tokens, 3): word, last three letters and shape.
 
-    Id 0 is what training has not seen, but never a shape: id 1 is a shape outside the vocabulary, so that no token has
-    all ids 0, which is padding.
+    Each vocabulary holds the most frequent of the training tokens. Id 0 is a word or ending outside its vocabulary; a
+    shape outside has id 1, because three ids 0 mean padding.
     """
     counts = Counter(training)
     word, letters, shape = (Counter[str]() for _ in COLUMNS)

@@ -5,8 +5,8 @@ With length T, look-ahead r and H = max(1, ⌊(T−r)/2⌋), a held-out document
     first window   tokens 0 … T−1                scores tokens 0 … T−r−1
     later windows  tokens e+r−T+1 … e+r          score tokens e−H+1 … e, the H next ones
 
-so every token is scored once, in order, with T−r−H tokens or more to its left but for the first window's. Windows never
-hold two documents; what lies past a document's end is padding (all ids 0), and past its last tag nothing is read.
+so every token is scored once, in order; after the first window it has T−r−H tokens or more to its left. A window never
+holds two documents; what lies past a document's end is padding (all ids 0), and past its last tag nothing is read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Encoded(NamedTuple):
 
 
 def hop(length: int, lookahead: int) -> int:
-    """H, the tokens that each window but the first scores."""
+    """Return H, how many tokens each window but the first scores."""
     return max(1, (length - lookahead) // 2)
 
 
@@ -62,14 +62,14 @@ class Windows:
         self.offered = self.offers.cumsum(0)
 
     def random(self, count: int, rng: torch.Generator) -> Batch:
-        """`count` windows drawn uniformly from all; read is every position p ≥ r that emits a tag."""
+        """Draw `count` windows uniformly from all; every position p ≥ r that emits a tag is read."""
         drawn = torch.randint(int(self.offered[-1]), (count,), generator=rng)
         document = torch.searchsorted(self.offered, drawn, right=True)
         start = drawn - (self.offered - self.offers)[document]
         return self._batch(self.first[document] + start, _from(count, self.length, self.lookahead))
 
     def held_out(self, tokens: int = HELD_OUT_TOKENS) -> list[Batch]:
-        """Every window of every document, in order, in batches of about `tokens` tokens."""
+        """Return every window of every document, in order, in batches of about `tokens` tokens."""
         length, lookahead = self.length, self.lookahead
         later = (self.lengths - (length - lookahead)).clamp(min=0)
         windows = 1 + (later + self.hop - 1) // self.hop
@@ -85,8 +85,11 @@ class Windows:
         ]
 
     def cut(self, context: int, tokens: int) -> Iterator[Batch]:
-        """The first `tokens` tags in order, each from the last `context` steps or little less (see
-        `tasks.base.context`); near the start of its document, from the first window of `context` steps."""
+        """Yield batches that read the first `tokens` tags in order, each from the last `context` steps or little less.
+
+        A window reads several neighbouring tags (see `tasks.base.context`). Tags near the start of a document are read
+        from its first `context` steps.
+        """
         document = torch.repeat_interleave(self.lengths)[:tokens]
         number = torch.arange(len(document)) - (self.lengths.cumsum(0) - self.lengths)[document]
         first = self.first[document]
@@ -95,7 +98,7 @@ class Windows:
         return (self._batch(s, Reads(w)) for s, w in zip(starts.split(rows), wanted.split(rows), strict=True))
 
     def _batch(self, starts: Tensor, wanted: Reads) -> Batch:
-        """The windows that start at these positions; wanted: where a tag is read if there is one."""
+        """The windows that start at these positions. wanted: where a tag is read if there is one."""
         mask = wanted.mask
         places = (starts[:, None] + torch.arange(mask.size(1))).flatten()
         targets = self.targets.index_select(0, places)

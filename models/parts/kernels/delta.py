@@ -6,7 +6,7 @@ Its gradient runs from the last step to the first, by the same rule transposed,
 
     G_t = ∂ℓ/∂S_t + a_{t+1} (G_{t+1} − β_{t+1} (G_{t+1} k_{t+1}) k_{t+1}ᵀ)
 
-and those of k, w, a and β are told from G_t and S_{t−1} of all steps at once.
+and those of k, w, a and β follow from G_t and S_{t−1} of all steps at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 
 
 def delta(key: Tensor, write: Tensor, keep: Tensor, strength: Tensor, initial: Tensor | None) -> Tensor:
-    """All states S_t (time, rows, v, k).
+    """Return all states S_t (time, rows, v, k).
 
     key: k_t (time, rows, k). write: w_t (time, rows, v). keep: a_t, strength: β_t (time, rows). initial: S_0 (rows, v,
     k); None: zero.
@@ -29,7 +29,7 @@ def delta(key: Tensor, write: Tensor, keep: Tensor, strength: Tensor, initial: T
 
 
 class _Steps(torch.autograd.Function):
-    """`delta` as a loop of two small products per step, forward and backward: exact, and no graph of T steps."""
+    """`delta` as a loop of two small products per step, forward and backward, without a graph of T steps."""
 
     @staticmethod
     def forward(ctx: Any, key: Tensor, write: Tensor, keep: Tensor, strength: Tensor, initial: Tensor | None) -> Tensor:

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 
 class Activation(NamedTuple):
-    """φ in three forms: `plain`; `in_place`, given the argument times `scale`; and its slope, told from its value."""
+    """φ in three forms: `plain`; `in_place`, given the argument times `scale`; and `slope`, computed from its value."""
 
     plain: Callable[[Tensor], Tensor]
     in_place: Callable[[Tensor], Tensor]
@@ -36,7 +36,7 @@ ACTIVATIONS = {
 def elman(
     x: Tensor, w: Tensor, u: Tensor, bias: Tensor, before: Tensor | None, activation: str
 ) -> tuple[Tensor, Tensor]:
-    """States (batch, time, hidden), and the last (batch, hidden), of x (batch, time, width).
+    """Return states (batch, time, hidden), and the last (batch, hidden), of x (batch, time, width).
 
     before: the state before the first step (batch, hidden); None: zero. activation: the name of φ.
     """

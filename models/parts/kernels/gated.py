@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 def gated(
     x: Tensor, w: Tensor, u: Tensor, bias: Tensor, recurrent_bias: Tensor, before: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States (batch, time, hidden), and the last (batch, hidden), of x (batch, time, width).
+    """Return states (batch, time, hidden), and the last (batch, hidden), of x (batch, time, width).
 
     before: the state before the first step (batch, hidden); None: zero.
     """
@@ -26,7 +26,7 @@ class _Steps(torch.autograd.Function):
 
     As in `elman`: few small calls per step, the weights' gradient in one matrix product over all steps. torch's
     own CPU loop, which records some thirty operations per step, is 1.4 to 2.5 times slower at 100 to 1,000 steps.
-    Slopes of the gates depend on the forward pass only, so backward prepares them for all steps at once.
+    The gates' slopes depend on the forward pass only, so `backward` prepares them for all steps at once.
     """
 
     @staticmethod
@@ -35,7 +35,7 @@ class _Steps(torch.autograd.Function):
     ) -> Tensor:
         n = u.size(1)
         drive = F.linear(x, w, bias)
-        gates = drive + recurrent_bias  # becomes r, z and q = U h + b′, block by block
+        gates = drive + recurrent_bias  # becomes r, z and q = U h + b′, side by side
         gates[..., 2 * n :] = recurrent_bias[2 * n :]
         candidate, h = torch.empty_like(drive[..., :n]), torch.empty_like(drive[..., :n])
         across = u.t().contiguous()

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 
 def independent(drive: Tensor, recurrent: Tensor, initial: Tensor | None) -> Tensor:
-    """All states h_t (time, batch, n).
+    """Return all states h_t (time, batch, n).
 
     drive: b_t (time, batch, n). recurrent: u (n,). initial: h_0 (batch, n); None: zero.
     """

@@ -1,7 +1,7 @@
 """All steps of a minimal gated recurrent unit on a CPU (equations in `models.mingru`), a few thousand rows at a time.
 
-The gates need one matrix product and a dozen elementwise calls. Over all rows at once each call reads and writes
-memory; over as many rows as the processor's cache holds they take half the time.
+The gates need one matrix product and a dozen elementwise calls. Over all rows at once each call reads and writes main
+memory; over no more rows than fit the processor's cache the calls take half the time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROWS = 1000  # a few times ROWS · 2n numbers are held at once
 
 
 def minimal(y: Tensor, weight: Tensor, bias: Tensor, initial: Tensor | None) -> Tensor:
-    """States (time, batch, n) of y (time, batch, d).
+    """Return states (time, batch, n) of y (time, batch, d).
 
     weight (2n, d), bias (2n,): of z, then of g's argument. initial: h_0 (batch, n); None: zero.
     """

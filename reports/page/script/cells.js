@@ -82,11 +82,11 @@ function cells(section) {
   function show() {
     const down = (state.sort || '').startsWith('-');
     const sorted = COLUMNS.find((column) => column.name === (down ? state.sort.slice(1) : state.sort));
-    const found = entries.filter((entry) => matching(entry, state));
-    if (sorted) found.sort(order(sorted, down));
+    const matches = entries.filter((entry) => matching(entry, state));
+    if (sorted) matches.sort(order(sorted, down));
     COLUMNS.forEach((column, index) => headings[index].setAttribute('aria-sort', column !== sorted ? 'none' : down ? 'descending' : 'ascending'));
-    body.replaceChildren(...found.map((entry) => entry.tr));
-    count.textContent = `${found.length.toLocaleString('en')} of ${plural(entries.length, 'cell')}`;
+    body.replaceChildren(...matches.map((entry) => entry.tr));
+    count.textContent = `${matches.length.toLocaleString('en')} of ${plural(entries.length, 'cell')}`;
   }
   function tick() {
     for (const entry of entries) entry.box.checked = chosen.includes(entry.cell.key);

@@ -81,9 +81,9 @@ const tested = new Map(data.tests.map(([first, second, p, what, differ]) => [`${
 function testOf(a, b) {
   if (a.kind !== 'group' || b.kind !== 'group') return 'single cells: a test needs groups of at least 4 seeds a side';
   if (a.group.n < 4 || b.group.n < 4) return `no test: needs at least 4 seeds a side, there are ${a.group.n} and ${b.group.n}`;
-  const found = tested.get([a.index, b.index].sort((x, y) => x - y).join(' '));
-  if (!found) return 'no test: not of one task, length and setting';
-  return `p = ${number(found.p)} (${found.what})${found.differ ? ': differ' : ': no difference shown'}`;
+  const test = tested.get([a.index, b.index].sort((x, y) => x - y).join(' '));
+  if (!test) return 'no test: not of one task, length and setting';
+  return `p = ${number(test.p)} (${test.what})${test.differ ? ': differ' : ': no difference shown'}`;
 }
 
 function differences(items) {
@@ -112,8 +112,8 @@ function settingsTable(items) {
   if (items.length < 2) return null;
   const values = (item, column) => {
     const places = item.kind === 'cell' ? [item.index] : item.group.chosen;
-    const found = [...new Set(places.map((place) => data.settings.rows[place][column]))];
-    const texts = found.map((value) => value === null ? NOTHING : typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value));
+    const distinct = [...new Set(places.map((place) => data.settings.rows[place][column]))];
+    const texts = distinct.map((value) => value === null ? NOTHING : typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value));
     return texts.length > 8 ? `${texts.length} different` : texts.join(', ');
   };
   const all = data.settings.names.map((name, column) => [name, ...items.map((item) => values(item, column))]);
@@ -137,11 +137,11 @@ function overlaid(items, title, { points, log, label, references }) {
   for (const item of items) {
     const many = item.cells.length > 1;
     for (const cell of item.cells) {
-      const found = points(cell).map(([x, y]) => [x, log && y <= 0 ? NaN : y]);
-      held.push(...found.map(([, y]) => y));
-      steps.push(...found.map(([x]) => x));
-      layers.push(line(found, item.group.label, { dash: item.dash, thin: many, title: `${item.letter}, seed ${cell.seed}` }));
-      const last = found.filter(([, y]) => Number.isFinite(y)).pop();
+      const curve = points(cell).map(([x, y]) => [x, log && y <= 0 ? NaN : y]);
+      held.push(...curve.map(([, y]) => y));
+      steps.push(...curve.map(([x]) => x));
+      layers.push(line(curve, item.group.label, { dash: item.dash, thin: many, title: `${item.letter}, seed ${cell.seed}` }));
+      const last = curve.filter(([, y]) => Number.isFinite(y)).pop();
       const aside = 3 + 9 * items.indexOf(item);
       if (last && cell === item.cells[0]) layers.push((frame) => draw('text', { class: 'tag', x: frame.x(last[0]) + aside, y: frame.y(last[1]) + 4 }, item.letter));
     }
@@ -169,8 +169,8 @@ function trainingCurves(items) {
   const loss = topics.map((place) => overlaid(items.filter((item) => item.group.topic === place), `Training loss: ${data.topics[place].title}`,
     { points: (cell) => stretchPoints(cell, 'loss'), log: true, label: 'loss (as trained)' }));
   const norm = overlaid(items, 'Gradient norm before clipping', { points: (cell) => stretchPoints(cell, 'norm'), log: true, label: 'norm over all parameters' });
-  const found = [...validation, ...loss, norm].filter(Boolean);
-  return found.length ? make('article', {}, make('h3', {}, 'Training'), make('div', { class: 'panels wide' }, found),
+  const figures = [...validation, ...loss, norm].filter(Boolean);
+  return figures.length ? make('article', {}, make('h3', {}, 'Training'), make('div', { class: 'panels wide' }, figures),
     make('p', { class: 'quiet' }, 'Loss and norm: medians over at most 100 stretches of steps.')) : null;
 }
 
@@ -195,8 +195,8 @@ function profiles(items) {
 }
 
 function samples(items) {
-  const found = items.map((item) => ({ item, cell: item.cells.find((cell) => cell.sample) })).filter(({ cell }) => cell);
-  if (!found.length) return null;
-  return make('article', {}, make('h3', {}, 'Samples'), make('div', { class: 'panels wide' }, found.map(({ item, cell }) =>
+  const sampled = items.map((item) => ({ item, cell: item.cells.find((cell) => cell.sample) })).filter(({ cell }) => cell);
+  if (!sampled.length) return null;
+  return make('article', {}, make('h3', {}, 'Samples'), make('div', { class: 'panels wide' }, sampled.map(({ item, cell }) =>
     make('figure', {}, make('h4', {}, `${item.letter} ${item.group.label}, T = ${whole(item.group.length)}, seed ${cell.seed}`), make('pre', { class: 'sample' }, cell.sample)))));
 }

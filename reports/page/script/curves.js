@@ -51,10 +51,10 @@ function constants(topic, quantity) {
   const of = (field) => topic.lengths.filter((length) => held.has(length) && held.get(length)[field] !== undefined)
     .map((length) => [length, held.get(length)[field]]);
   if (quantity === 'skill') return [[topic.lengths.map((x) => [x, 0]), 'chance', true], [topic.lengths.map((x) => [x, 1]), 'skill 1', false, true]];
-  const found = [[of('chance'), 'chance', true]];
-  if (of('threshold').length) found.push([of('threshold'), 'solved', false, true]);
-  else if (!topic.logarithmic) found.push([of('best'), 'skill 1', false, true]);
-  return found.filter(([points]) => points.length);
+  const references = [[of('chance'), 'chance', true]];
+  if (of('threshold').length) references.push([of('threshold'), 'solved', false, true]);
+  else if (!topic.logarithmic) references.push([of('best'), 'skill 1', false, true]);
+  return references.filter(([points]) => points.length);
 }
 
 function scorePanels(quantity) {
@@ -94,7 +94,7 @@ function solvePanels(measure) {
 }
 
 function memoryPanels() {
-  const found = data.topics.filter((topic) => topic.groups.some((place) => data.groups[place].horizon !== undefined)).map((topic) => {
+  const panels = data.topics.filter((topic) => topic.groups.some((place) => data.groups[place].horizon !== undefined)).map((topic) => {
     const { drawing } = overLengths(topic, {
       value: (group) => group.horizon === undefined ? NaN : Math.max(0.5, group.horizon),
       seeds: (group) => group.chosen.length > 1 ? group.chosen.map((place) => data.cells[place].memory_horizon).filter(Number.isFinite).map((y) => Math.max(0.5, y)) : [],
@@ -115,11 +115,11 @@ function memoryPanels() {
     const ys = lines.flatMap(({ points }) => points.map(([, y]) => y));
     const x = { log: true, domain: [0.9, length * 1.1], label: 'positions of input left' };
     const layers = lines.flatMap(({ label, points }) => [line(points, label), dots(points.map(([c, y]) => [c, y, `${label}, ${c} positions: ${number(y)}`]), label)]);
-    found.push(figure(`${topic.title}: context use at T = ${whole(length)}`,
+    panels.push(figure(`${topic.title}: context use at T = ${whole(length)}`,
       chart({ x, y: { domain: domainOf(ys), label: metricOf(topic) }, layers, name: `${topic.title}: score against context left` }),
       'The trained model (first seed) on inputs cut to their last positions, 1,000 scored positions. Flat: what lies further back is not used.'));
   }
-  return found;
+  return panels;
 }
 
 const COSTS = { seconds: ['seconds per cell', 'Wall clock of a whole cell.'], step: ['seconds per training step', 'Training alone: no data, validation or probes. Batches differ with length.'],
@@ -135,7 +135,7 @@ function costPanels(measure) {
 }
 
 // A heading, choices that redraw, and the panels.
-function block(title, label, options, panels) {
+function article(title, label, options, panels) {
   const box = make('div', { class: 'panels' });
   const show = (choice) => box.replaceChildren(...panels(choice));
   const control = options.length > 1 ? choices(label, options, options[0][0], show) : null;
@@ -147,9 +147,9 @@ function curves(section) {
   const labels = [...new Set(data.topics.flatMap((topic) => topic.lines.map((one) => one.label)))];
   section.replaceChildren(...[
     legend(labels),
-    block('Score against length', 'Show', [['score', 'score'], ['skill', 'skill']], scorePanels),
-    block('Time to solve', 'In', [['steps', 'training steps'], ['seconds', 'seconds of training']], solvePanels),
-    block('Memory', '', [['memory', '']], memoryPanels),
-    block('Cost', 'Show', Object.entries(COSTS).map(([name, [text]]) => [name, text]), costPanels),
+    article('Score against length', 'Show', [['score', 'score'], ['skill', 'skill']], scorePanels),
+    article('Time to solve', 'In', [['steps', 'training steps'], ['seconds', 'seconds of training']], solvePanels),
+    article('Memory', '', [['memory', '']], memoryPanels),
+    article('Cost', 'Show', Object.entries(COSTS).map(([name, [text]]) => [name, text]), costPanels),
   ].filter(Boolean));
 }

@@ -24,9 +24,9 @@ function decades([low, high]) {
   const first = Math.floor(Math.log10(low)), last = Math.ceil(Math.log10(high));
   const every = Math.max(1, Math.ceil((last - first) / 6));
   const factors = last - first > 3 ? [1] : high / low > 12 ? [1, 3] : [1, 2, 3, 5];
-  const found = [];
-  for (let power = first; power <= last; power += every) found.push(...factors.map((factor) => +(factor * 10 ** power).toPrecision(3)));
-  return found.filter((value) => value >= low && value <= high);
+  const ticks = [];
+  for (let power = first; power <= last; power += every) ticks.push(...factors.map((factor) => +(factor * 10 ** power).toPrecision(3)));
+  return ticks.filter((value) => value >= low && value <= high);
 }
 
 // A domain that holds the values with some room; of a log axis, only positive ones.
@@ -89,15 +89,15 @@ function clipped(text) {
 
 // The ticks whose labels don't run into each other.
 function spread(ticks, frame) {
-  const found = [];
+  const kept = [];
   for (const value of ticks) {
-    const far = !found.length || frame.x(value) - frame.x(found[found.length - 1]) >= 34;
-    if (far && frame.x(value) <= frame.right + 1) found.push(value);
+    const far = !kept.length || frame.x(value) - frame.x(kept[kept.length - 1]) >= 34;
+    if (far && frame.x(value) <= frame.right + 1) kept.push(value);
   }
-  return found;
+  return kept;
 }
 
-// As wide as its place allows.
+// The width of a drawing: what its place allows, within limits.
 function wide(node) {
   const room = node.clientWidth || 800;
   return Math.max(320, Math.min(1240, room - 2));

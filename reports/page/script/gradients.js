@@ -27,8 +27,8 @@ function groupPoints(group, moment, quantity) {
 }
 
 function quantitiesOf(groups) {
-  const found = new Set(groups.flatMap((group) => Object.values(group.summaries || {}).flatMap((one) => Object.keys(one.quantities))));
-  return [...found].sort((a, b) => (a !== 'input') - (b !== 'input') || a.localeCompare(b));
+  const names = new Set(groups.flatMap((group) => Object.values(group.summaries || {}).flatMap((one) => Object.keys(one.quantities))));
+  return [...names].sort((a, b) => (a !== 'input') - (b !== 'input') || a.localeCompare(b));
 }
 
 // Wedge of slopes called healthy over the reach, the guide lines, and the task's true credit.

@@ -48,13 +48,13 @@ function dots(points, label, { small = false, open = false } = {}) {
   }, title ? draw('title', {}, title) : null)));
 }
 
-// bars: [x, low, high].
-function bars(found, label) {
-  return (frame) => draw('g', { class: `look-${look(label).index}` }, found.map(([x, low, high]) =>
+// intervals: [x, low, high].
+function bars(intervals, label) {
+  return (frame) => draw('g', { class: `look-${look(label).index}` }, intervals.map(([x, low, high]) =>
     draw('line', { class: 'interval', x1: frame.x(x), x2: frame.x(x), y1: Math.min(frame.bottom, frame.y(low)), y2: Math.min(frame.bottom, frame.y(high)) })));
 }
 
-// A letter at a place, in the model's colour: ▼, ▲ beyond an edge, ✕ no value. shift: sideways, so that models don't hide
+// A letter at a place, in the model's colour: ▼, ▲ beyond an edge, ✕ no value. shift: sideways, because models would hide
 // each other.
 function letters(points, label, shift = 0) {
   return (frame) => draw('g', { class: `look-${look(label).index}` }, points.map(([x, where, text, title]) =>

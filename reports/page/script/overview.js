@@ -38,8 +38,8 @@ function topicMap(topic) {
   const rows = labels.map((label) => [
     { node: make('span', { class: 'model' }, swatch(label), label) },
     ...topic.lengths.map((length) => {
-      const found = groups.filter((group) => group.label === label && group.length === length);
-      return { class: 'heat', node: found.length ? make('div', {}, found.map(square)) : make('span', { class: 'empty' }, 'not run') };
+      const members = groups.filter((group) => group.label === label && group.length === length);
+      return { class: 'heat', node: members.length ? make('div', {}, members.map(square)) : make('span', { class: 'empty' }, 'not run') };
     }),
     ...(solvable ? [{ class: 'number', text: far[label] || NOTHING }] : []),
   ]);
