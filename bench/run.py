@@ -50,7 +50,7 @@ def run(
     if print_config:
         print(as_toml(sweep, settings), end="")
         return 0
-    return _preview(sweep, settings) if dry_run else _execute(sweep, settings)
+    return _preview(sweep, settings) if dry_run else measure(sweep, settings)
 
 
 def _resolver(settings: Settings) -> Any:
@@ -149,7 +149,12 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
     return 0
 
 
-def _execute(sweep: Sweep, settings: Settings) -> int:
+def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
+    """Measure and store what is missing of a sweep; return the exit code. table: whether to show its results.
+
+    Raises:
+        BenchError: what cannot be measured, as one message.
+    """
     from bench.cli.console import Console
     from bench.mirror import login
     from bench.records.result import ANSWERS
@@ -169,10 +174,10 @@ def _execute(sweep: Sweep, settings: Settings) -> int:
     engine = _engine(settings, surroundings, console)
     resolve = _resolver(settings)
     outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
-    if outcome.results:
-        from reports import table
+    if outcome.results and table:
+        from reports.table import show
 
-        table.show(store, console.terminal, outcome.keys)
+        show(store, console.terminal, outcome.keys)
     failed = sum(result.status not in ANSWERS for result in outcome.results)
     if failed:
         console.note(f"{failed} {'cell' if failed == 1 else 'cells'} failed: --retry-failed runs failed cells again.")

@@ -33,6 +33,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.runner.*", f"{STORE} bench.catalog bench.cli.* bench.engines.*"),
     ("bench", "bench.store"),
     ("bench.run", ANYTHING),  # composition roots
+    ("bench.paper", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
     ("bench.doctor", f"{STORE} bench.catalog bench.cli.* bench.mirror.* tasks.corpora.*"),
@@ -55,7 +56,7 @@ TABLE: list[tuple[str, str]] = [
     ("tasks", ""),
     ("models", ""),
 ]
-ROOTS = {"bench.run", "reports.__main__"}  # nobody imports them
+ROOTS = {"bench.paper", "reports.__main__"}  # nobody imports them
 
 
 @cache

@@ -28,12 +28,13 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from bench.records.entry import Entry
-from bench.records.frozen import Frozen, Positive
+from bench.records.errors import UsageError
+from bench.records.frozen import Frozen, Natural, Positive
 from bench.records.sweep import Sweep
 
 Text = Annotated[str, Field(min_length=1)]
@@ -42,7 +43,7 @@ Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Record = TypeVar("Record", bound=Frozen)
 
 
-class PaperError(ValueError):
+class PaperError(UsageError):
     """A paper's file that cannot be followed: which file, what, expected, got."""
 
 
@@ -63,13 +64,27 @@ class Claim(Frozen):
 
 
 class Paper(Frozen):
-    """A published table, or a study. departures: what is done otherwise than in the source, a sentence each."""
+    """A published table, or a study.
+
+    departures: what is done otherwise than in the source, a sentence each. tuning: seeds on which the learning rates of
+    every sweep are tried; its own seeds then run at the rate chosen there alone, so that no reported seed chose any.
+    Empty: each sweep runs as it stands.
+    """
 
     title: Text
     source: Text
     sweeps: Annotated[tuple[Sweep, ...], Field(min_length=1)]
     claims: tuple[Claim, ...] = ()
     departures: tuple[Text, ...] = ()
+    tuning: tuple[Natural, ...] = ()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        for sweep in self.sweeps:
+            both = sorted(set(self.tuning) & set(sweep.resolved_seeds))
+            if both:
+                raise ValueError(f"tuning: expected seeds that no sweep reports, got {both[0]} in both")
+        return self
 
 
 def read(path: Path) -> Paper:
@@ -95,8 +110,7 @@ def _paper(content: Mapping[str, Any]) -> Paper:
         "sweeps": _tables(Sweep, content, "sweeps"),
         "claims": _tables(Claim, content, "claims"),
     }
-    if isinstance(content.get("departures"), list):
-        lists["departures"] = tuple(content["departures"])
+    lists |= {name: tuple(content[name]) for name in ("departures", "tuning") if isinstance(content.get(name), list)}
     paper = _record(Paper, {**content, **lists}, "")
     for number, claim in enumerate(paper.claims, start=1):
         if not any(_asks_for(sweep, claim) for sweep in paper.sweeps):

@@ -1,0 +1,222 @@
+"""The command `python -m bench.paper NAME`: measure a published table again, and hold what comes out against it.
+
+A paper is a TOML file (`bench.records.paper`): a path, or the name of a file in `papers/` or `studies/`, here or beside
+the suite. A study is one without claims. Exit code: that of the sweeps (0: every cell has a scientific answer).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from bench import catalog
+from bench.cli import command
+from bench.cli.settings import Settings, configured
+from bench.records.cell import Cell
+from bench.records.entry import Entry
+from bench.records.errors import UsageError
+from bench.records.estimate import Estimate, duration
+from bench.records.paper import Claim, Paper, read
+from bench.records.result import Result
+from bench.records.sweep import Sweep
+from bench.run import measure
+from bench.runner.plan import plan
+from bench.store import Store
+from reports.summary import groups
+
+FOLDERS = ("papers", "studies")
+ROOT = Path(__file__).resolve().parents[1]
+SHORT, LEAST = 10, 20  # --quick: the fewest steps of a sweep's cells divided by the one, at least the other
+
+app = App(name="python -m bench.paper", help="Measure a published table again, beside it.", version_flags=[])
+
+
+@app.default
+def paper(
+    name: Annotated[str | None, Parameter(help="A file, or its name in papers/ or studies/.")] = None,
+    *,
+    quick: Annotated[bool, Parameter(help="One seed and a tenth of the steps: does it run?", negative="")] = False,
+    every: Annotated[
+        bool, Parameter("--list", help="Show every paper: cells, stored, hours, verdicts.", negative="")
+    ] = False,
+    form: Annotated[Literal["text", "csv"], Parameter("--format", help="Of --list.")] = "text",
+    dry_run: Annotated[bool, Parameter(help="Show the verdicts on what is stored, and stop.", negative="")] = False,
+    store: Annotated[str, Parameter(help="Folder of results (results).")] = "results",
+    workers: Annotated[int | None, Parameter(help="Worker processes (default: one per core).")] = None,
+    data: Annotated[str | None, Parameter(help="Folder of corpora, as for bench.run.")] = None,
+    accelerator: Annotated[Literal["auto", "cpu", "gpu"], Parameter(help="auto, cpu or gpu.")] = "auto",
+    wandb: Annotated[Literal["auto", "online", "offline", "off"], Parameter(help="Mirror to W&B.")] = "off",
+    retry_failed: Annotated[bool, Parameter(help="Run failed cells again.", negative="")] = False,
+) -> int:
+    """Measure what is missing of a paper's sweeps, and show its claims beside ours. The same command again resumes."""
+    if every:
+        return _list(store, form)
+    if name is None:
+        raise UsageError(f"expected the name of a paper. Known: {', '.join(_known()) or 'none'}; or the path of a file")
+    content = _read(name)
+    if quick:
+        content = shortened(content)
+    _, settings = configured(
+        {
+            "store": store, "workers": workers, "data": data, "accelerator": accelerator, "wandb": wandb,
+            "retry_failed": retry_failed,
+        }
+    )  # fmt: skip
+    code = 0
+    for sweep in () if dry_run else content.sweeps:
+        if content.tuning:
+            code = max(code, measure(tuning(sweep, content), settings, table=False))
+        for part in reported(sweep, content, settings.store) if code <= 1 else ():
+            code = max(code, measure(part, settings, table=False))
+        if code > 1:  # interrupted
+            return code
+    _show(content, settings)
+    return code
+
+
+def tuning(sweep: Sweep, content: Paper) -> Sweep:
+    """Return the sweep that tries the learning rates, on the paper's seeds for it."""
+    return sweep.model_copy(update={"seeds": content.tuning})
+
+
+def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
+    """Return the sweeps whose results are reported: the sweep itself, or where rates are tried on other seeds, one for
+    every task, length and rate, of the models that chose it there. A model without a result there is left out."""
+    if not content.tuning:
+        return [sweep]
+    made = groups(_of([tuning(sweep, content)], store))
+    rates = {(g.identity.task, g.identity.model, g.identity.length): g.learning_rate for g in made if g.n}
+    parts: dict[tuple[Entry, int, float], list[Entry]] = {}
+    for task in sweep.tasks:
+        for model in sweep.models:
+            for length in sweep.lengths:
+                rate = rates.get((*_named(task, model, length), length))
+                if rate is not None:
+                    parts.setdefault((task, length, rate), []).append(model)
+    return [
+        sweep.model_copy(
+            update={"tasks": (task,), "models": tuple(models), "lengths": (length,), "learning_rates": (rate,)}
+        )
+        for (task, length, rate), models in parts.items()
+    ]
+
+
+def shortened(content: Paper) -> Paper:
+    """Return a paper of one seed, its cells of a tenth of the fewest steps: other cells, which show that it runs."""
+
+    def short(sweep: Sweep) -> Sweep:
+        cells = [planned.cell for planned in plan(sweep)]
+        steps = max(LEAST, min(cell.recipe.steps for cell in cells) // SHORT)
+        return sweep.model_copy(update={"seeds": (cells[0].seed,), "steps": steps})
+
+    return content.model_copy(update={"sweeps": tuple(map(short, content.sweeps))})
+
+
+def label(claim: Claim) -> tuple[str, str]:
+    """Return task and model of a claim as records name them: known options only, defaults left out."""
+    return _named(Entry.parse(claim.task), Entry.parse(claim.model), claim.length)
+
+
+def _named(task: Entry, model: Entry, length: int) -> tuple[str, str]:
+    cell = plan(Sweep(tasks=(task,), models=(model,), lengths=(length,)))[0].cell
+    return cell.task, cell.model
+
+
+def _known() -> dict[str, Path]:
+    """Name every paper at hand; one in the current folder comes before the suite's own."""
+    places = [base / folder for base in (ROOT, Path.cwd()) for folder in FOLDERS]
+    return {path.stem: path for place in places for path in sorted(place.glob("*.toml"))}
+
+
+def _read(name: str) -> Paper:
+    path = Path(name)
+    if path.suffix != ".toml" and not path.is_file():
+        known = _known()
+        if name not in known:
+            raise UsageError(catalog.unknown("paper", name, known))
+        path = known[name]
+    return read(path)
+
+
+def _results(content: Paper, store: str) -> list[Result]:
+    """Return the results that a store, where there is one, holds of what a paper reports."""
+    return _of([part for sweep in content.sweeps for part in reported(sweep, content, store)], store)
+
+
+def _of(sweeps: Sequence[Sweep], store: str) -> list[Result]:
+    """Return the results that a store, where there is one, holds of some sweeps."""
+    if not Path(store).is_dir():
+        return []
+    held, hashes = Store(store), {sweep.hash for sweep in sweeps}
+    asked = {item.key for sweep in held.sweeps() if sweep.hash in hashes for item in sweep.cells}
+    return [result for result in held.results() if result.cell.key in asked]
+
+
+def _show(content: Paper, settings: Settings) -> None:
+    from reports import claims, remedies
+    from reports.text import formats
+    from reports.view import View
+
+    results, console = _results(content, settings.store), formats.terminal()
+    if content.claims:
+        made = claims.verdicts(content, results, label)
+        formats.print_table(claims.table(content, made), console)
+        console.print(f"{len(made)} claims: {claims.counted(made)}")
+    for table in remedies.tables(View.of(results)) if not content.claims else ():
+        formats.print_table(table, console)
+
+
+def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
+    """Yield the name of every paper, its cells, how many are stored, the hours of the rest, and its verdicts."""
+    from reports import claims
+
+    for name, path in sorted(_known().items()):
+        content, estimate = _read(str(path)), Estimate()
+        results = _results(content, store)
+        for result in results:
+            if result.seconds is not None:
+                estimate.learn(result.cell, result.seconds.total)
+        cells = _cells(content)
+        done = results + _of([tuning(sweep, content) for sweep in content.sweeps if content.tuning], store)
+        left = max(0, len(cells) - len(done))
+        seconds = sum(map(estimate.seconds, cells)) * left / len(cells)
+        made = claims.verdicts(content, results, label)
+        yield name, len(cells), len(done), seconds, claims.counted(made) or "a study: no claims"
+
+
+def _cells(content: Paper) -> list[Cell]:
+    """Return the cells of a paper; where rates are tried on other seeds, one of the rates for every reported cell."""
+    sweeps = list(content.sweeps)
+    if content.tuning:
+        sweeps = [sweep.model_copy(update={"learning_rates": (0.01,)}) for sweep in content.sweeps]
+        sweeps += [tuning(sweep, content) for sweep in content.sweeps]
+    return list({item.cell.key: item.cell for sweep in sweeps for item in plan(sweep)}.values())
+
+
+def _list(store: str, form: Literal["text", "csv"]) -> int:
+    from reports.text import csv, formats
+    from reports.text.layout import Column, Table
+
+    rows = [*_rows(store)]
+    if form == "csv":
+        names = ("name", "cells", "stored", "hours", "verdicts")
+        hours = ((n, c, s, round(t / 3600, 2), v) for n, c, s, t, v in rows)
+        print(csv.table(names, (dict(zip(names, row, strict=True)) for row in hours)), end="")
+        return 0
+    columns = (Column("name", "left"), Column("cells"), Column("stored"), Column("left"), Column("verdicts", "left"))
+    shown = tuple((n, str(c), str(s), duration(t) if t else "", v) for n, c, s, t, v in rows)
+    formats.print_table(Table(f"Papers and studies, as {store} holds them", columns, shown), formats.terminal())
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; bad usage ends with one message and exit code 2."""
+    return command.run(app, arguments, "bench.paper")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

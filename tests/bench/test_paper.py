@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import paper
+from bench.records.paper import read
+from bench.runner.plan import plan
+from bench.store import Store
+
+STUDY = """
+title = "A study"
+source = "here"
+tuning = [100]
+
+[[sweeps]]
+tasks = "adding"
+models = "rnn,rnn:leak=0.5"
+lengths = [10]
+learning-rates = [0.0003, 0.01]
+seeds = [0, 1]
+steps = 20
+"""
+CLAIM = """
+[[claims]]
+task = "adding"
+model = "rnn:leak=0.5"
+length = 10
+quantity = "score"
+value = 0.0
+where = "nowhere"
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that holds the whole study."""
+    folder = tmp_path_factory.mktemp("paper")
+    (folder / "mine.toml").write_text(STUDY + CLAIM)
+    assert paper.main([str(folder / "mine.toml"), "--store", str(folder / "store"), "--workers", "1"]) == 0
+    return folder
+
+
+def test_rates_are_chosen_on_seeds_that_are_not_reported(measured: Path) -> None:
+    content = read(measured / "mine.toml")
+    results = Store(measured / "store").results()
+    tried = {(r.cell.model, r.cell.recipe.learning_rate) for r in results if r.cell.seed == 100}
+    assert len(tried) == 4
+    best = {}
+    for result in results:
+        if result.cell.seed == 100 and result.score is not None:
+            best.setdefault(result.cell.model, []).append(
+                (result.score.validation_score, result.cell.recipe.learning_rate)
+            )
+    chosen = {model: min(rates)[1] for model, rates in best.items()}
+    reported = [result for result in results if result.cell.seed != 100]
+    assert {(r.cell.model, r.cell.seed, r.cell.recipe.learning_rate) for r in reported} == {
+        (model, seed, rate) for model, rate in chosen.items() for seed in (0, 1)
+    }
+    assert {result.cell.key for result in paper._results(content, str(measured / "store"))} == {
+        result.cell.key for result in reported
+    }
+
+
+def test_a_paper_that_is_measured_runs_nothing_and_says_what_came_out(
+    measured: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(path.name for path in (measured / "store").rglob("*.json"))
+    assert paper.main([str(measured / "mine.toml"), "--store", str(measured / "store"), "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "A study · here" in out
+    assert "1 claims: 1 " in out
+    assert sorted(path.name for path in (measured / "store").rglob("*.json")) == before
+    (measured / "papers").mkdir()
+    (measured / "papers" / "mine.toml").write_text(STUDY + CLAIM)
+    monkeypatch.chdir(measured)
+    assert paper.main(["--list", "--format", "csv", "--store", "store"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("mine,"))
+    assert line.startswith("mine,8,8,0.0,1 ")
+
+
+def test_quick_is_one_seed_and_a_tenth_of_the_steps() -> None:
+    study = read(paper.ROOT / "studies" / "remedies.toml")
+    for sweep in paper.shortened(study).sweeps:
+        cells = [item.cell for item in plan(sweep)]
+        assert {cell.seed for cell in cells} == {0}
+        assert {cell.recipe.steps for cell in cells} == {60}
+
+
+def test_all_papers_and_studies_can_be_read() -> None:
+    known = paper._known()
+    assert "remedies" in known
+    for path in known.values():
+        for sweep in read(path).sweeps:
+            assert plan(sweep)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "expected the name of a paper. Known: "),
+        (["remedy"], "unknown paper: 'remedy'. Did you mean 'remedies'?"),
+        (["nowhere.toml"], "cannot read the paper nowhere.toml"),
+    ],
+)
+def test_bad_names_end_with_one_message(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paper.main(words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_a_seed_cannot_both_choose_and_be_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.toml").write_text(STUDY.replace("[100]", "[1]"))
+    assert paper.main([str(tmp_path / "bad.toml")]) == 2
+    assert "tuning: expected seeds that no sweep reports, got 1 in both" in capsys.readouterr().err
