@@ -139,7 +139,7 @@ class Card:
                     f"by position. Write it after a `*`, annotated and with a default: (self, …, *, {key}: int = 3, …)"
                 )
             if key not in self.options:
-                raise CatalogError(_unknown(f"option of {self.kind} {self.name}", key, self.options))
+                raise CatalogError(unknown(f"option of {self.kind} {self.name}", key, self.options))
             if key in values:
                 raise CatalogError(f"{self.kind} {self.name}: option {key!r} is given twice")
             values[key] = self.options[key].convert(raw, f"{self.kind} {self.name}")
@@ -169,7 +169,7 @@ def card(kind: Kind, name: str) -> Card:
             raise CatalogError(f"{kind} {name!r} is ambiguous: it may be {' or '.join(sorted(matches))}")
         if not matches:
             comma = "" if _near(name, files) else f" {IN_A_FILE}."
-            raise CatalogError(f"{_unknown(kind, name, files)}{comma}")
+            raise CatalogError(f"{unknown(kind, name, files)}{comma}")
         name = matches[0]
     return _read(kind, name, files[name], f"{PACKAGES[kind]}.{name}", None)
 
@@ -194,7 +194,7 @@ def function(kind: Kind, name: str) -> Card:
     """
     known = _functions(kind)
     if name not in known:
-        raise CatalogError(_unknown(kind, name, known))
+        raise CatalogError(unknown(kind, name, known))
     return known[name]
 
 
@@ -296,9 +296,9 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
     elif class_name in classes:
         node = classes[class_name]
     else:
-        raise CatalogError(_unknown(f"class in {module}", class_name, classes))
+        raise CatalogError(unknown(f"class in {module}", class_name, classes))
     fields = {key: value for key, value in _literals(node).items() if key in STATED}
-    return Card(kind, name, module, node.name, _options_of_class(node), positional=_positional(node), **fields)
+    return Card(kind, name, module, node.name, _options_of_class(node, tree), positional=_positional(node), **fields)
 
 
 def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
@@ -335,10 +335,31 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
     return literals
 
 
-def _options_of_class(node: ast.ClassDef) -> dict[str, Option]:
-    """Return the options of a class: keyword-only arguments of its own `__init__` that have a default."""
+def _options_of_class(node: ast.ClassDef, tree: ast.Module) -> dict[str, Option]:
+    """Return the options of a class: keyword-only arguments of its `__init__` that have a default; where it passes
+    others on, those of the classes of this suite that it is made of as well. tree: the module of the class."""
     constructor = _constructor(node)
-    return {} if constructor is None else _options(constructor)
+    own = {} if constructor is None else _options(constructor)
+    if constructor is not None and constructor.args.kwarg is None:
+        return own
+    inherited: dict[str, Option] = {}
+    for base in node.bases:
+        for parent, module in _classes_named(ast.unparse(base), tree):
+            inherited |= _options_of_class(parent, module)
+    return inherited | own
+
+
+def _classes_named(name: str, tree: ast.Module) -> Iterator[tuple[ast.ClassDef, ast.Module]]:
+    """Yield the class of this name that a module holds or takes from this suite, and the module it stands in."""
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            yield statement, tree
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            package, *inner = statement.module.split(".")
+            path = Path(__file__).resolve().parents[1].joinpath(package, *inner).with_suffix(".py")
+            for alias in statement.names:
+                if (alias.asname or alias.name) == name and package in PACKAGES.values() and path.is_file():
+                    yield from _classes_named(alias.name, ast.parse(path.read_text("utf-8")))
 
 
 def _positional(node: ast.ClassDef) -> frozenset[str]:
@@ -439,7 +460,8 @@ def _near(got: str, known: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
 
 
-def _unknown(what: str, got: str, known: Iterable[str]) -> str:
+def unknown(what: str, got: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, with the nearest and all that are."""
     near = _near(got, known)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"unknown {what}: {got!r}. {hint}Available: {', '.join(sorted(known)) or 'none'}."

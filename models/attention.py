@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from models.base import Carried, SequenceModel, Series
 from models.lstm import MemoryCell
 from models.parts.attention import causal_attention, causal_weights
-from models.parts.layer import check_layout
-from models.parts.recurrent import Stack
+from models.parts.recurrent import Layout, Stack
 from tasks.base import Reads, Spec
 
 
@@ -50,10 +49,11 @@ class Attention(SequenceModel):
 
     def __init__(self, spec: Spec, *, layers: int = 1, forget_bias: float = 1.0, **common: Any) -> None:
         super().__init__(spec, **common)
-        check_layout(layers, False, spec.look_ahead)
+        layout = Layout(layers)
+        layout.check(spec.look_ahead)
         layer = partial(MemoryCell, forget_bias=forget_bias)
         self.assemble_two(
-            lambda hidden, second: _Body(Stack(layer, self.width, hidden, layers), second),
+            lambda hidden, second: _Body(Stack(layer, self.width, hidden, layout), second),
             lambda body: body.combine.out_features,
             usual=lambda hidden: hidden,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -9,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.parts.kernels.gated import gated
-from models.parts.layer import KernelLayer, State, check_choice, check_layout, initialise
-from models.parts.recurrent import Stack
+from models.parts.layer import KernelLayer, State, check_choice, check_chrono, initialise, remembering
 from models.parts.stacked import Stacked
 from tasks.base import Spec
 
@@ -43,11 +43,12 @@ class GRU(Stacked):
     Initialisation: each U orthogonal, each W Xavier uniform, biases 0, so z_t starts near ½ and the two roles of z
     differ in sign only. Departures: the recitation leaves biases out.
 
-    reset: the form. layers: each reads the states of the one below. bidirectional: a second network reads from right to
-    left; only where the task allows looking ahead. `reset=before` has no fused kernel and runs step by step.
+    reset: the form; `before` has no fused kernel and runs step by step. chrono: M, the bias of the weight on h_{t−1} is
+    drawn from log U[1, M − 1], so that units remember for 1 to M steps (Tallec & Ollivier 2018, arXiv:1804.11188): b_z
+    after, −b_z before. Options of every stack of layers: `models.parts.stacked`.
 
     Raises:
-        ValueError: an option out of its range (see `check_layout`, `check_choice`), or no hidden size for the budget.
+        ValueError: an option out of its range, or no hidden size for the budget.
     """
 
     version = 1
@@ -58,29 +59,22 @@ class GRU(Stacked):
         spec: Spec,
         *,
         reset: Literal["after", "before"] = "after",
-        layers: int = 1,
-        bidirectional: bool = False,
+        chrono: int | None = None,
         **common: Any,
     ) -> None:
-        super().__init__(spec, **common)
-        check_layout(layers, bidirectional, spec.look_ahead)
         check_choice("reset", reset, RESET)
-        layer = ResetAfter if reset == "after" else ResetBefore
-        self.assemble(
-            lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
-        )
-
-    def state_size(self, length: int) -> int:
-        """Return n per layer and direction, at every length."""
-        return len(self.body.layers) * self.body.features
+        check_chrono(chrono)
+        super().__init__(spec, partial(ResetAfter if reset == "after" else ResetBefore, chrono=chrono), **common)
 
 
 class ResetAfter(KernelLayer):
     """One layer of the fused form."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, chrono: int | None = None) -> None:
         super().__init__(nn.GRU(width, hidden, batch_first=True))
         initialise(self.kernel)
+        if chrono is not None:
+            self.kernel.bias_ih_l0.data[hidden : 2 * hidden] = remembering(hidden, chrono)
 
     def drive(self, x: Tensor, start: int) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0)
@@ -114,9 +108,11 @@ class ResetAfter(KernelLayer):
 class ResetBefore(KernelLayer):
     """One layer of the recitation's form."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int, hidden: int, chrono: int | None = None) -> None:
         super().__init__(nn.GRU(width, hidden, batch_first=True))  # only holds the weights; it computes the other form
         initialise(self.kernel)
+        if chrono is not None:
+            self.kernel.bias_ih_l0.data[hidden : 2 * hidden] = -remembering(hidden, chrono)
 
     def drive(self, x: Tensor, start: int) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)

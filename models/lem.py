@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.parts.layer import Layer, State, check_layout
-from models.parts.recurrent import Stack
+from models.parts.layer import Layer, State
 from models.parts.stacked import Stacked
 from tasks.base import Spec
 
@@ -30,31 +29,19 @@ class LEM(Stacked):
 
     Initialisation: every W and V uniform in ±1/√n, biases 0. Departures: the paper draws the biases as well.
 
-    layers: each reads the states of the one below. bidirectional: a second network reads from right to left; only where
-    the task allows looking ahead. step: δ, the largest step.
+    step: δ, the largest step. Options of every stack of layers: `models.parts.stacked`.
 
     Raises:
-        ValueError: an option out of its range (see `check_layout`), or no hidden size for the budget.
+        ValueError: an option out of its range, or no hidden size for the budget.
     """
 
     version = 1
     documented_learning_rate = 1e-2
 
-    def __init__(
-        self, spec: Spec, *, layers: int = 1, step: float = 1.0, bidirectional: bool = False, **common: Any
-    ) -> None:
-        super().__init__(spec, **common)
-        check_layout(layers, bidirectional, spec.look_ahead)
+    def __init__(self, spec: Spec, *, step: float = 1.0, **common: Any) -> None:
         if not 0 < step <= 1:
             raise ValueError(f"option step: expected above 0 and at most 1, got {step}")
-        layer = partial(TwoScales, largest=step)
-        self.assemble(
-            lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
-        )
-
-    def state_size(self, length: int) -> int:
-        """Return 2n (h and c) per layer and direction, at every length."""
-        return 2 * len(self.body.layers) * self.body.features
+        super().__init__(spec, partial(TwoScales, largest=step), **common)
 
 
 class TwoScales(Layer):

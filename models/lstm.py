@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.parts.layer import KernelLayer, State, check_layout, initialise
-from models.parts.recurrent import Stack
+from models.parts.blocks import linear
+from models.parts.layer import KernelLayer, Layer, State, check_chrono, initialise, remembering
 from models.parts.stacked import Stacked
 from tasks.base import Spec
 
@@ -32,11 +32,16 @@ class LSTM(Stacked):
     Initialisation: each U orthogonal, each W Xavier uniform, biases 0, but the forget gate's is `forget_bias` in total
     (bias_ih + bias_hh; 1 after Jozefowicz et al. 2015). Departures: no peepholes.
 
-    layers: each reads the states of the one below. bidirectional: a second network reads from right to left; only where
-    the task allows looking ahead.
+    chrono: M, in the place of `forget_bias`: b_f is drawn from log U[1, M − 1] and b_i = −b_f, so that units remember
+    for 1 to M steps (Tallec & Ollivier 2018, arXiv:1804.11188). candidate_only: JANET (van der Westhuizen & Lasenby
+    2018, arXiv:1804.04849), which keeps the forget gate and the candidate alone; its body is 2n (width + n + 1):
+
+        h_t = f_t ⊙ h_{t−1} + (1 − f_t) ⊙ c̃_t
+
+    Options of every stack of layers: `models.parts.stacked`.
 
     Raises:
-        ValueError: an option out of its range (see `check_layout`), or no hidden size for the budget.
+        ValueError: an option out of its range, or no hidden size for the budget.
     """
 
     version = 1
@@ -46,21 +51,14 @@ class LSTM(Stacked):
         self,
         spec: Spec,
         *,
-        layers: int = 1,
         forget_bias: float = 1.0,
-        bidirectional: bool = False,
+        chrono: int | None = None,
+        candidate_only: bool = False,
         **common: Any,
     ) -> None:
-        super().__init__(spec, **common)
-        check_layout(layers, bidirectional, spec.look_ahead)
-        layer = partial(MemoryCell, forget_bias=forget_bias)
-        self.assemble(
-            lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
-        )
-
-    def state_size(self, length: int) -> int:
-        """Return 2n (h and c) per layer and direction, at every length."""
-        return 2 * len(self.body.layers) * self.body.features
+        check_chrono(chrono)
+        layer = CandidateOnly if candidate_only else MemoryCell
+        super().__init__(spec, partial(layer, forget_bias=forget_bias, chrono=chrono), **common)
 
 
 class MemoryCell(KernelLayer):
@@ -68,11 +66,14 @@ class MemoryCell(KernelLayer):
 
     parts = ("hidden", "cell")
 
-    def __init__(self, width: int, hidden: int, forget_bias: float) -> None:
+    def __init__(self, width: int, hidden: int, forget_bias: float, chrono: int | None = None) -> None:
         super().__init__(nn.LSTM(width, hidden, batch_first=True))
         initialise(self.kernel)
-        with torch.no_grad():
-            self.kernel.bias_ih_l0[hidden : 2 * hidden] = forget_bias
+        bias = self.kernel.bias_ih_l0.data
+        bias[hidden : 2 * hidden] = forget_bias
+        if chrono is not None:
+            bias[hidden : 2 * hidden] = remembering(hidden, chrono)
+            bias[:hidden] = -bias[hidden : 2 * hidden]
 
     def drive(self, x: Tensor, start: int) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.kernel.bias_ih_l0 + self.kernel.bias_hh_l0)
@@ -94,3 +95,29 @@ class MemoryCell(KernelLayer):
         """i, f, o and c̃, (…, n) each."""
         i, f, c, o = (drive + F.linear(before, self.kernel.weight_hh_l0)).chunk(4, dim=-1)
         return torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(c)
+
+
+class CandidateOnly(Layer):
+    """One layer of JANET's equation."""
+
+    timeless = True
+
+    def __init__(self, width: int, hidden: int, forget_bias: float, chrono: int | None) -> None:
+        super().__init__(hidden)
+        self.inputs = linear(width, 2 * hidden, blocks=2)  # rows: W_f, W_c
+        self.recurrent = nn.Linear(hidden, 2 * hidden, bias=False)
+        for rows in self.recurrent.weight.detach().chunk(2):
+            nn.init.orthogonal_(rows)
+        self.inputs.bias.data[:hidden] = forget_bias if chrono is None else remembering(hidden, chrono)
+
+    def drive(self, x: Tensor, start: int) -> Tensor:
+        driven: Tensor = self.inputs(x)
+        return driven
+
+    def step(self, drive: Tensor, state: State) -> State:
+        (before,) = state
+        f, c = (drive + self.recurrent(before)).chunk(2, dim=-1)
+        return (torch.lerp(torch.tanh(c), before, torch.sigmoid(f)),)
+
+    def gates(self, x: Tensor, before: Tensor, start: int) -> dict[str, Tensor]:
+        return {"forget": torch.sigmoid((self.drive(x, start) + self.recurrent(before))[..., : self.hidden])}

@@ -1,23 +1,26 @@
-"""The Elman network, the plain recurrent baseline."""
+"""The Elman network, the plain recurrent baseline, and what the field changed in it to remember for longer."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.parts.changed import Changed, Changes
 from models.parts.kernels.elman import ACTIVATIONS, elman
-from models.parts.layer import Fill, KernelLayer, State, check_choice, check_layout, initialise
-from models.parts.recurrent import Stack
+from models.parts.layer import Fill, KernelLayer, Layer, State, check_choice, initialise, uniform
 from models.parts.stacked import Stacked
 from tasks.base import Spec
 
 IN_TORCH = ("tanh", "relu")
-RECURRENT = ("orthogonal", "uniform", "identity")
-INPUT = ("uniform", "xavier")
+RECURRENT: dict[str, Fill] = {
+    "orthogonal": nn.init.orthogonal_,
+    "uniform": uniform,
+    "identity": nn.init.eye_,
+    "zero": nn.init.zeros_,
+}
+INPUT: dict[str, Fill] = {"uniform": uniform, "xavier": nn.init.xavier_uniform_}
 
 
 class RNN(Stacked):
@@ -37,11 +40,22 @@ class RNN(Stacked):
 
     Departures: the bias is kept as two vectors that sum, as in torch's kernels; no feedback of the output.
 
-    activation: φ. layers: each reads the states of the one below. bidirectional: a second network reads from right to
-    left; only where the task allows looking ahead.
+    What the field changed (equations of a step in `models.parts.changed`, where b is one vector: one n less):
+      carry: s, h_t = s h_{t−1} + φ(…), self-connections held at s (Mikolov et al. 2015, arXiv:1412.7753). U then starts
+        at zero, unless `recurrent_init` is given: with an orthogonal U it explodes at once.
+      leak: a, h_t = (1 − a) h_{t−1} + a φ(…), leaky units (Jaeger et al. 2007, Neural Networks 20).
+      skip: d, a connection V h_{t−d} inside φ (Lin et al. 1996, IEEE Transactions on Neural Networks 7); V starts as U.
+      feedback: `output` feeds back o_{t−1} = V_o h_{t−1}, as many numbers as the task's outputs, in the place of
+        h_{t−1} (Jordan 1986).
+      recurrent_weights: `orthogonal` keeps U orthogonal (times `recurrent_scale`) through training, as the exponential
+        of a skew matrix (Lezcano-Casado & Martínez-Rubio 2019, arXiv:1901.08428).
+      periods: P_1+P_2+…, the clockwork network (Koutník et al. 2014, arXiv:1402.3511): n divides into as many modules;
+        module i moves at t mod P_i = 0, and reads itself and slower modules.
+
+    activation: φ. Options of every stack of layers: `models.parts.stacked`.
 
     Raises:
-        ValueError: an option out of its range (see `check_layout`, `check_choice`), or no hidden size for the budget.
+        ValueError: an option out of its range or beside one that it cannot go with, or no hidden size for the budget.
     """
 
     version = 1
@@ -51,54 +65,60 @@ class RNN(Stacked):
         self,
         spec: Spec,
         *,
-        layers: int = 1,
         activation: Literal["tanh", "relu", "sigmoid", "identity"] = "tanh",
-        recurrent_init: Literal["orthogonal", "uniform", "identity"] = "orthogonal",
+        recurrent_init: Literal["orthogonal", "uniform", "identity", "zero"] | None = None,
         recurrent_scale: float = 1.0,
         input_init: Literal["uniform", "xavier"] = "uniform",
-        bidirectional: bool = False,
+        recurrent_weights: Literal["free", "orthogonal"] = "free",
+        carry: float = 0.0,
+        leak: float = 1.0,
+        skip: int | None = None,
+        feedback: Literal["state", "output"] = "state",
+        periods: tuple[int, ...] | None = None,
         **common: Any,
     ) -> None:
-        super().__init__(spec, **common)
-        check_layout(layers, bidirectional, spec.look_ahead)
         check_choice("activation", activation, tuple(ACTIVATIONS))
-        check_choice("recurrent_init", recurrent_init, RECURRENT)
-        check_choice("input_init", input_init, INPUT)
-        layer = partial(
-            Elman,
-            activation=activation,
-            recurrent_init=recurrent_init,
-            recurrent_scale=recurrent_scale,
-            input_init=input_init,
+        check_choice("recurrent_weights", recurrent_weights, ("free", "orthogonal"))
+        check_choice("feedback", feedback, ("state", "output"))
+        check_choice("input_init", input_init, tuple(INPUT))
+        start = ("zero" if carry else "orthogonal") if recurrent_init is None else recurrent_init
+        check_choice("recurrent_init", start, tuple(RECURRENT))
+        changes = Changes(
+            carry,
+            leak,
+            skip,
+            spec.outputs if feedback == "output" else None,
+            periods,
+            recurrent_weights == "orthogonal",
         )
-        self.assemble(
-            lambda hidden: Stack(layer, self.width, hidden, layers, bidirectional), lambda body: body.features
-        )
+        changes.check(start, spec.steps)
+        given = (activation, RECURRENT[start], recurrent_scale, INPUT[input_init])
 
-    def state_size(self, length: int) -> int:
-        """Return n per layer and direction, at every length."""
-        return len(self.body.layers) * self.body.features
+        def layer(width: int, hidden: int) -> Layer:
+            if changes == Changes():
+                return Elman(width, hidden, *given)
+            return Changed(width, hidden, *given, changes)
+
+        super().__init__(spec, layer, len(periods) if periods else 1, **common)
 
 
 class Elman(KernelLayer):
-    """One layer of the equation above."""
+    """One layer of the first equation."""
 
     def __init__(
-        self, width: int, hidden: int, activation: str, recurrent_init: str, recurrent_scale: float, input_init: str
+        self,
+        width: int,
+        hidden: int,
+        activation: str,
+        recurrent_init: Fill,
+        recurrent_scale: float,
+        input_init: Fill,
     ) -> None:
         nonlinearity = activation if activation in IN_TORCH else "tanh"  # for others the module only holds the weights
         super().__init__(nn.RNN(width, hidden, nonlinearity=nonlinearity, batch_first=True))
         self.activation = activation
-        bound = hidden**-0.5
-
-        def uniform(weight: Tensor) -> object:
-            return weight.uniform_(-bound, bound)
-
-        recurrent: dict[str, Fill] = {"orthogonal": nn.init.orthogonal_, "uniform": uniform, "identity": nn.init.eye_}
-        inputs: dict[str, Fill] = {"uniform": uniform, "xavier": nn.init.xavier_uniform_}
-        initialise(self.kernel, recurrent[recurrent_init], inputs[input_init])
-        with torch.no_grad():
-            self.kernel.weight_hh_l0.mul_(recurrent_scale)
+        initialise(self.kernel, recurrent_init, input_init)
+        self.kernel.weight_hh_l0.data.mul_(recurrent_scale)
 
     def drive(self, x: Tensor, start: int) -> Tensor:
         return F.linear(x, self.kernel.weight_ih_l0, self.bias)

@@ -98,7 +98,7 @@ class CharLM(Task):
         ValueError: the text is too short for this length; an unknown `evaluation`.
     """
 
-    version = 1
+    version = 2
     minimum_length = 1
     tokens_per_step = 3200
     fallback = "python"

@@ -34,6 +34,10 @@ class Copying(SyntheticTask):
 
     length T is the delay: symbol i is read at step i and recalled at step T+10+i, exactly T+10 steps later.
 
+    recall: `reversed` asks for the ten symbols from the last to the first, as if the source were reversed (Sutskever,
+    Vinyals & Le 2014, arXiv:1409.3215). Recall i is then T+1+2i steps after its symbol: T+1, T+3 … T+19, in the mean
+    T+10 as before.
+
     loss: `recall` reads and trains on the ten recalls. `all` is the papers' mean over all T+20 positions: every step
     is read, its answer blank up to the delimiter, and training is mostly about blanks.
 
@@ -51,9 +55,19 @@ class Copying(SyntheticTask):
     version = 1
     minimum_length = 1
 
-    def __init__(self, length: int, *, loss: Literal["recall", "all"] = "recall", **common: Any) -> None:
+    def __init__(
+        self,
+        length: int,
+        *,
+        recall: Literal["forward", "reversed"] = "forward",
+        loss: Literal["recall", "all"] = "recall",
+        **common: Any,
+    ) -> None:
         super().__init__(length, **common)
         self.loss = loss
+        places = torch.arange(SYMBOLS)
+        # For each recall, the place of its symbol.
+        self.recalled = choose("Copying", "recall", recall, {"forward": places, "reversed": places.flip(0)})
         self.sequence_length = length + 2 * SYMBOLS
         self.reads = choose("Copying", "loss", loss, {"recall": SYMBOLS, "all": self.sequence_length})
         self.spec = Spec(
@@ -63,7 +77,8 @@ class Copying(SyntheticTask):
             predict=self._predict,
             steps=self.sequence_length,
         )
-        self.reach = length + SYMBOLS
+        distances = length + SYMBOLS + places - self.recalled
+        self.reach = int(distances.max())
         self.chance = 1 / ALPHABET
         self.best = 1.0
         self.solved_threshold = 0.99
@@ -77,14 +92,14 @@ class Copying(SyntheticTask):
         inputs = self._empty.repeat(batch_size, 1)
         inputs[:, :SYMBOLS] = symbols
         blanks = symbols.new_full((batch_size, self.reads - SYMBOLS), BLANK)
-        targets = torch.cat((blanks, symbols), dim=1)
+        targets = torch.cat((blanks, symbols[:, self.recalled]), dim=1)
         reads = self.read_last(batch_size, self.sequence_length, self.reads)
         return Batch(inputs.unsqueeze(-1), targets.view(-1), reads)
 
     def credit(self, batch: Batch) -> Tensor:
-        """Return the credit (batch, time) of the last recall: all of it on the tenth symbol (step 9)."""
+        """All credit of the last recall lies on its symbol: the tenth (step 9), or the first (step 0) if reversed."""
         credit = torch.zeros(batch.reads.mask.shape)
-        credit[:, SYMBOLS - 1] = 1
+        credit[:, self.recalled[-1]] = 1
         return credit
 
     def counterfactuals(self, batch: Batch) -> list[Replacement]:
@@ -101,11 +116,11 @@ class Copying(SyntheticTask):
         logits = torch.full_like(x, -CERTAIN)
         first = self.length + SYMBOLS
         logits[:, :first, BLANK] = CERTAIN
-        if window is None or window > first:
-            recalled = CERTAIN * (2 * x[:, :SYMBOLS] - 1)
-        else:
-            recalled = logits[:, first:].index_fill(2, torch.arange(ALPHABET, device=x.device), 0.0)
-        return torch.cat((logits[:, :first], recalled), dim=1)
+        logits[:, first:, :ALPHABET] = 0.0
+        for place, symbol in enumerate(self.recalled.tolist()):
+            if window is None or window > first + place - symbol:
+                logits[:, first + place] = CERTAIN * (2 * x[:, symbol] - 1)
+        return logits
 
 
 def knowing_nothing(length: int) -> float:

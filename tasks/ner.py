@@ -55,7 +55,7 @@ class NER(Task):
         CorpusError: no such corpus; see `tasks.corpora.resolving.resolve`.
     """
 
-    version = 1
+    version = 2
     minimum_length = 4
     tokens_per_step: ClassVar[int] = 3200
     fallback = "generated"

@@ -112,7 +112,7 @@ class SequenceModel(LightningModule, ABC):
             )
         self.hidden = hidden
         self.body = build(hidden)
-        self.head = nn.Linear(features(self.body), self.spec.outputs)
+        self.head = self._head(features(self.body))
 
     def assemble_two(
         self,
@@ -139,7 +139,16 @@ class SequenceModel(LightningModule, ABC):
         self.hidden = hidden
         self.second_width = second
         self.body = build(hidden, second)
-        self.head = nn.Linear(features(self.body), self.spec.outputs)
+        self.head = self._head(features(self.body))
+
+    def _head(self, features: int) -> nn.Linear:
+        """The head. Its bias starts at the log frequencies of the classes where a task tells them: otherwise the body
+        learns them first, and a tanh saturates in doing so."""
+        head = nn.Linear(features, self.spec.outputs)
+        if self.spec.prior is not None:
+            with torch.no_grad():
+                head.bias.copy_(self.spec.prior)
+        return head
 
     @abstractmethod
     def encode(self, x: Tensor, reads: Reads) -> Tensor:

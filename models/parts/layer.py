@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,9 @@ class Layer(nn.Module, ABC):
     gradients are probed; None: all. timeless: whether `drive` gives the same whatever the number of a step.
     """
 
-    parts: ClassVar[tuple[str, ...]] = ("hidden",)
-    shown: ClassVar[tuple[str, ...] | None] = None
-    timeless: ClassVar[bool] = False
+    parts: tuple[str, ...] = ("hidden",)
+    shown: tuple[str, ...] | None = None
+    timeless: bool = False
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -113,19 +113,25 @@ def initialise(
             nn.init.zeros_(bias)
 
 
-def check_layout(layers: int, bidirectional: bool, look_ahead: bool) -> None:
-    """Refuse layers and directions that cannot be built.
+def uniform(weight: Tensor) -> None:
+    """Fill a weight (rows, columns) from ±1/√rows, as torch does where there are as many rows as units."""
+    nn.init.uniform_(weight, -(weight.size(0) ** -0.5), weight.size(0) ** -0.5)
+
+
+def remembering(hidden: int, longest: int) -> Tensor:
+    """Draw the biases (hidden,) of gates that keep a state for 1 to `longest` steps: log U[1, longest − 1] (Tallec &
+    Ollivier 2018, arXiv:1804.11188, equation 16)."""
+    return torch.empty(hidden).uniform_(1, longest - 1).log_()
+
+
+def check_chrono(longest: int | None) -> None:
+    """Refuse a longest memory from which no bias can be drawn.
 
     Raises:
-        ValueError: fewer than one layer; both directions where the task forbids looking ahead.
+        ValueError: it is below 2.
     """
-    if layers < 1:
-        raise ValueError(f"option layers: expected at least 1, got {layers}")
-    if bidirectional and not look_ahead:
-        raise ValueError(
-            "option bidirectional: expected false, got true. This task forbids reading to the right of an answer; "
-            "drop the option, or choose a task that allows it."
-        )
+    if longest is not None and longest < 2:
+        raise ValueError(f"option chrono: expected at least 2, the most steps to remember, got {longest}")
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:

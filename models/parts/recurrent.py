@@ -1,15 +1,83 @@
-"""Stacks of recurrent layers, in one direction or in both: at once, in stretches, and step by step."""
+"""Stacks of recurrent layers, in one direction or in both: at once, in stretches, and step by step.
+
+    u⁰_t = x_t        h^l = layer_l(u^{l−1})        u^l_t = [u^{l−1}_t +] [LN](h^l_t)
+
+with what stands in brackets where the layout asks for it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from models.base import Carried, Recurrence, States
+from models.parts.around import Dilated, Learned, Ticking
 from models.parts.layer import Layer, State
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a stack is built, whatever its layers are.
+
+    layers: their number. bidirectional: a second layer beside each reads from right to left. residual: each layer from
+    the second on adds its output to what it reads. norm: outputs pass a layer norm. learned: the states before the
+    first step are trained. dropout: the share of the numbers between layers that is set to 0 in training. hierarchy:
+    k, layer l (from 0) moves at every k^l-th step. dilation: for each layer d, whose step reads the state d steps
+    before.
+    """
+
+    layers: int = 1
+    bidirectional: bool = False
+    residual: bool = False
+    norm: bool = False
+    learned: bool = False
+    dropout: float = 0.0
+    hierarchy: int = 1
+    dilation: tuple[int, ...] = ()
+
+    def check(self, look_ahead: bool) -> list[str]:
+        """Refuse what cannot be built; returns what is worth a warning.
+
+        look_ahead: whether the task allows reading to the right of an answer.
+
+        Raises:
+            ValueError: an option out of its range, or one that this stack has no place for.
+        """
+        if self.layers < 1:
+            raise ValueError(f"option layers: expected at least 1, got {self.layers}")
+        if self.bidirectional and not look_ahead:
+            raise ValueError(
+                "option bidirectional: expected false, got true. This task forbids reading to the right of an answer; "
+                "drop the option, or choose a task that allows it."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"option dropout: expected at least 0 and below 1, got {self.dropout:g}")
+        if self.hierarchy < 1:
+            raise ValueError(f"option hierarchy: expected at least 1, got {self.hierarchy}")
+        between = {"residual": self.residual, "dropout": self.dropout > 0, "hierarchy": self.hierarchy > 1}
+        for option, asked in between.items():
+            if asked and self.layers < 2:
+                raise ValueError(f"option {option}: it lies between layers, and there is one. Give layers=2 or more.")
+        if self.dilation and (len(self.dilation) != self.layers or min(self.dilation) < 1):
+            raise ValueError(
+                f"option dilation: expected one number from 1 on for each of {self.layers} layers, got "
+                f"{'+'.join(map(str, self.dilation))}. Give layers={len(self.dilation)} as well, or as many numbers."
+            )
+        apart = math.gcd(*self.dilation) if self.dilation else 1
+        return [] if apart == 1 else [f"dilation: an answer sees inputs at multiples of {apart} steps before it only"]
+
+    def around(self, layer: Layer, depth: int, width: int) -> Layer:
+        """Layer number `depth` (from 0) of inputs (…, width), with what the layout puts around it."""
+        if self.dilation and self.dilation[depth] > 1:
+            layer = Dilated(layer, self.dilation[depth])
+        if depth and self.hierarchy > 1:
+            layer = Ticking(layer, self.hierarchy**depth)
+        return Learned(layer, width) if self.learned else layer
 
 
 class Stack(nn.Module, Recurrence):
@@ -20,16 +88,21 @@ class Stack(nn.Module, Recurrence):
     """
 
     def __init__(
-        self, layer: Callable[[int, int], Layer], width: int, hidden: int, layers: int = 1, bidirectional: bool = False
+        self, layer: Callable[[int, int], Layer], width: int, hidden: int, layout: Layout | None = None
     ) -> None:
         super().__init__()
-        self.directions = 2 if bidirectional else 1
+        layout = Layout() if layout is None else layout
+        self.directions = 2 if layout.bidirectional else 1
         self.hidden = hidden
         self.features = self.directions * hidden
+        self.residual = layout.residual
         self.layers = nn.ModuleList()
-        for depth in range(layers):
+        for depth in range(layout.layers):
             inputs = width if depth == 0 else self.features
-            self.layers.append(nn.ModuleList(layer(inputs, hidden) for _ in range(self.directions)))
+            made = (layout.around(layer(inputs, hidden), depth, inputs) for _ in range(self.directions))
+            self.layers.append(nn.ModuleList(made))
+        self.norms = nn.ModuleList(nn.LayerNorm(self.features) for _ in range(layout.layers if layout.norm else 0))
+        self.dropout = nn.Dropout(layout.dropout)
 
     @property
     def cells(self) -> list[list[Layer]]:
@@ -56,10 +129,23 @@ class Stack(nn.Module, Recurrence):
         if self.directions == 1:
             return self.over(x, span)
         order = None if present is None else _reversal(present)
-        for ahead, back in self.cells:
+        for depth, (ahead, back) in enumerate(self.cells):
             outputs = ahead.run(x)[0], _reorder(back.run(_reorder(x, order))[0], order)
-            x = torch.cat(outputs, dim=-1)
+            x = self._above(depth, x, torch.cat(outputs, dim=-1))
         return x
+
+    def _above(self, depth: int, below: Tensor, outputs: Tensor) -> Tensor:
+        """u^l of layer l = depth + 1: what it reads and its outputs, (…, features) -> what the next layer reads."""
+        above = cast("Tensor", self.norms[depth](outputs)) if self.norms else outputs
+        if self.residual and depth:
+            above = below + above
+        return cast("Tensor", self.dropout(above)) if depth < len(self.layers) - 1 else above
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the state of one sequence, of all layers and directions."""
+        x = next(self.parameters()).new_empty(1, 1, 0)
+        return sum(part.numel() for cells in self.cells for cell in cells for part in cell.zero_state(x))
 
     # -- as a recurrence, in one direction ----------------------------------------------------------------------------
 
@@ -69,7 +155,8 @@ class Stack(nn.Module, Recurrence):
     def run(self, x: Tensor, state: States | None = None, start: int = 0) -> tuple[Tensor, States]:
         after: States = []
         for depth, (cell,) in enumerate(self.cells):
-            x, last = cell.run(x, None if state is None else state[depth], start)
+            outputs, last = cell.run(x, None if state is None else state[depth], start)
+            x = self._above(depth, x, outputs)
             after.append(last)
         return x, after
 
@@ -82,10 +169,10 @@ class Stack(nn.Module, Recurrence):
         if self.directions == 2:
             raise ValueError("a bidirectional stack has no single step: its two states move in opposite directions")
         after: States = []
-        for (cell,), before in zip(self.cells, state, strict=True):
+        for depth, ((cell,), before) in enumerate(zip(self.cells, state, strict=True)):
             # contiguous, because torch adds the bias to other inputs separately, with another rounding
             after.append(cell.step(cell.drive(x_t[:, None].contiguous(), t)[:, 0], before))
-            x_t = after[-1][0]
+            x_t = self._above(depth, x_t, after[-1][0])
         return after
 
     # -- its inside ---------------------------------------------------------------------------------------------------
@@ -113,7 +200,7 @@ class Stack(nn.Module, Recurrence):
                     if cell.shown is None or name in cell.shown:
                         series[name + suffix] = list(values)
                 outputs.append(torch.stack([output for output, *_ in states], dim=1))
-            x = torch.cat(outputs, dim=-1)
+            x = self._above(depth, x, torch.cat(outputs, dim=-1))
         return x, series
 
     def gates(self, x: Tensor, present: Tensor | None = None) -> dict[str, Tensor]:
@@ -129,7 +216,7 @@ class Stack(nn.Module, Recurrence):
                 before = torch.cat([cell.zero_state(inputs)[0][:, None], states[:, :-1]], dim=1)
                 gates |= {name + suffix: _reorder(g, way) for name, g in cell.gates(inputs, before, 0).items()}
                 outputs.append(_reorder(states, way))
-            x = torch.cat(outputs, dim=-1)
+            x = self._above(depth, x, torch.cat(outputs, dim=-1))
         return gates
 
     def _suffixes(self, depth: int) -> tuple[str, str]:

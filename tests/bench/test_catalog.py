@@ -51,16 +51,32 @@ def test_the_card_says_what_the_class_says(kind: Kind, name: str) -> None:
     assert "version" in vars(loaded), "a version is stated by the class itself, never inherited"
 
 
+def test_a_class_of_ones_own_has_the_options_of_the_model_it_is_made_of(folder: Path) -> None:
+    (folder / "mine.py").write_text(
+        "from models.lstm import LSTM as Base\n"
+        "class Mine(Base):\n    version = 1\n"
+        "    def __init__(self, spec, *, own: int = 3, **common): super().__init__(spec, **common)\n"
+        "class Closed(Base):\n    version = 1\n    def __init__(self, spec, *, own: int = 3): super().__init__(spec)\n"
+    )
+    assert {"own", "forget_bias", "layers"} <= set(catalog.card("model", "mine:Mine").options)
+    assert set(catalog.card("model", "mine:Closed").options) == {"own"}
+
+
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_the_options_are_the_keyword_arguments_of_the_class(kind: Kind, name: str) -> None:
     card = catalog.card(kind, name)
-    constructor = card.load().__init__
-    hints = typing.get_type_hints(constructor)
-    expected = {
-        parameter.name: (parameter.default, accepted(hints[parameter.name]))
-        for parameter in inspect.signature(constructor).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.name not in catalog.COMMON
-    }
+    expected = {}
+    for owner in reversed(card.load().__mro__):
+        constructor = vars(owner).get("__init__")
+        if owner.__module__.partition(".")[0] in catalog.PACKAGES.values() and constructor is not None:
+            hints = typing.get_type_hints(constructor)
+            expected |= {
+                parameter.name: (parameter.default, accepted(hints[parameter.name]))
+                for parameter in inspect.signature(constructor).parameters.values()
+                if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+                and parameter.default is not inspect.Parameter.empty
+                and parameter.name not in catalog.COMMON
+            }
     assert {key: (option.default, described(option)) for key, option in card.options.items()} == expected
     for option in card.options.values():
         assert option.convert(option.default, name) == option.default

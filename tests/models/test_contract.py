@@ -26,6 +26,11 @@ TASKS: dict[str, Task] = {
 }
 # Options without choices of their own: one value beside the default, where there is one that matters.
 VALUES: dict[str, Any] = {"layers": 2, "blocks": 1, "heads": 2, "recurrent_scale": 0.7, "forget_bias": -1.0, "k": 3}
+VALUES |= {"dropout": 0.3, "hierarchy": 2, "dilation": (2,), "chrono": 5, "carry": 0.9, "leak": 0.3, "skip": 3}
+VALUES |= {"periods": (1, 2), "base": 1000.0, "slope": 0.2}
+# What an option needs beside it.
+BESIDE: dict[str, dict[str, Any]] = {name: {"layers": 2} for name in ("residual", "dropout", "hierarchy")}
+BESIDE |= {"slope": {"positions": "alibi"}}
 VALUES |= {"state": 2, "beta": 2.0, "largest": 0.5, "step": 0.5, "growth": 1.5, "kernel": 2, "levels": 1}
 
 
@@ -37,7 +42,8 @@ def cases() -> Iterator[Any]:
         for option in card.options.values():
             flags = (True, False) if "bool" in option.kinds else ()
             values = [*option.choices, *flags, VALUES.get(option.name, option.default)]
-            sets += [{option.name: value} for value in values if value != option.default]
+            beside = BESIDE.get(option.name, {})
+            sets += [{option.name: value, **beside} for value in values if value != option.default]
         for options in sets:
             shown = ",".join(f"{key}={value}" for key, value in options.items())
             yield pytest.param(card.load(), options, id=f"{name}:{shown}" if shown else name)
@@ -81,7 +87,7 @@ def a_task(options: dict[str, Any]) -> Task:
 def test_two_ways_to_the_same_numbers(check: Any, model_class: Any, options: Any, dtype: torch.dtype) -> None:
     task = a_task(options)
     model, batch = built(model_class, task, hidden=8, **options)
-    model.to(dtype)
+    model.to(dtype).eval()  # in training dropout would draw for each way by itself
     with torch.no_grad() if check is not contract.stretches_are_the_whole else torch.enable_grad():
         check(model, contract.embedded(model, batch), batch.reads)
 

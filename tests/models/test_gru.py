@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.base import count_parameters
-from models.gru import GRU
+from models.gru import GRU, ResetAfter, ResetBefore
 from tasks.base import Spec
 
 
@@ -96,3 +97,25 @@ def test_unknown_form_is_refused(spec: Spec) -> None:
         ValueError, match=r"option reset: expected one of after, before, got 'befor'\. Did you mean 'before'\?"
     ):
         GRU(spec, reset="befor")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reset", ["after", "before"])
+def test_chrono_draws_how_long_units_remember(reset: Any, spec: Spec) -> None:
+    """exp(bias of the weight on h_{t−1}) is uniform in [1, M − 1], and in both forms the mean share of the candidate at
+    h = x = 0 is that of σ(−log U): ∫ du / (1 + u) / (M − 2) = ln(M / 2) / (M − 2)."""
+    longest, n = 100, 4000
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = (ResetAfter if reset == "after" else ResetBefore)(2, n, longest).requires_grad_(False)
+    z = layer.kernel.bias_ih_l0[n : 2 * n]
+    drawn = (z if reset == "after" else -z).exp()
+    assert 1 <= drawn.min() < 1.2
+    assert 98.8 < drawn.max() <= 99
+    assert drawn.mean() == pytest.approx(50, abs=4 * 98 / math.sqrt(12 * n))
+    share = layer.gates(torch.zeros(1, 1, 2), torch.zeros(1, 1, n), 0)["update"].mean()
+    assert share == pytest.approx(math.log(50) / 98, rel=0.1)
+
+
+def test_a_memory_too_short_for_chrono_is_refused(spec: Spec) -> None:
+    with pytest.raises(ValueError, match="option chrono: expected at least 2, the most steps to remember, got 1"):
+        GRU(spec, chrono=1)

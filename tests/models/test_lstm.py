@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.lstm import LSTM
+from models.base import count_parameters
+from models.lstm import LSTM, MemoryCell
 from tasks.base import Reads, Spec
 
 
@@ -94,3 +96,45 @@ def test_forget_bias_is_the_sum_of_both_vectors(forget_bias: float, features_ahe
         for cell in directions:
             total = cell.kernel.bias_ih_l0 + cell.kernel.bias_hh_l0
             assert total.tolist() == [0.0] * 4 + [forget_bias] * 4 + [0.0] * 8
+
+
+def test_chrono_draws_how_long_units_remember(spec: Spec) -> None:
+    """exp(b_f) is uniform in [1, M − 1], and b_i = −b_f."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = MemoryCell(2, 4000, 1.0, chrono=100)
+    bias = (layer.kernel.bias_ih_l0 + layer.kernel.bias_hh_l0).detach()
+    drawn = bias[4000:8000].exp()
+    assert 1 <= drawn.min() < 1.2
+    assert 98.8 < drawn.max() <= 99
+    assert drawn.mean() == pytest.approx(50, abs=4 * 98 / math.sqrt(12 * 4000))
+    assert torch.equal(bias[:4000], -bias[4000:8000])
+    assert (bias[8000:] == 0).all()
+    with pytest.raises(ValueError, match="option chrono: expected at least 2, the most steps to remember, got 0"):
+        LSTM(spec, chrono=0)
+
+
+def janet(model: LSTM, x: Tensor) -> Tensor:
+    """h_t = f_t ⊙ h_{t−1} + (1 − f_t) ⊙ c̃_t, written out."""
+    (cell,) = model.body.cells[0]
+    w_f, w_c = cell.inputs.weight.chunk(2)
+    b_f, b_c = cell.inputs.bias.chunk(2)
+    u_f, u_c = cell.recurrent.weight.chunk(2)
+    h = torch.zeros(len(x), model.hidden, dtype=x.dtype)
+    states = []
+    for x_t in x.unbind(1):
+        f = torch.sigmoid(x_t @ w_f.T + h @ u_f.T + b_f)
+        h = f * h + (1 - f) * torch.tanh(x_t @ w_c.T + h @ u_c.T + b_c)
+        states.append(h)
+    return torch.stack(states, dim=1).flatten(0, 1)
+
+
+def test_the_candidate_only_form_equals_its_equation(
+    spec: Spec, build: Any, inputs: Any, everywhere: Any, assert_same: Any
+) -> None:
+    model = build(LSTM, spec, hidden=7, candidate_only=True)
+    reads = everywhere(3, 9)
+    assert_same(model, inputs(3, 9, 2), lambda z: janet(model, z), lambda z: model.encode(z, reads))
+    n = model.hidden
+    assert count_parameters(model.body) == 2 * n * (2 + n + 1)
+    assert list(model.pictures(inputs(1, 4, 2), everywhere(1, 4))) == ["forget"]

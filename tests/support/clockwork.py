@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from models.parts.layer import Layer, State
-from models.parts.recurrent import Stack
 from models.parts.stacked import Stacked
 from tasks.base import Spec
 
@@ -23,15 +22,8 @@ class Clockwork(Stacked):
 
     version = 1
 
-    def __init__(self, spec: Spec, *, layers: int = 1, **common: Any) -> None:
-        super().__init__(spec, **common)
-        self.assemble(
-            lambda hidden: Stack(Ticking, self.width, hidden, layers), lambda body: body.features, multiple=len(PERIODS)
-        )
-
-    def state_size(self, length: int) -> int:
-        """n per layer."""
-        return len(self.body.layers) * self.hidden
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, Ticking, len(PERIODS), **common)
 
 
 class Ticking(Layer):

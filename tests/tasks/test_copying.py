@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -35,6 +35,38 @@ def test_the_rule(length: int, loss: Loss) -> None:
         # Every symbol is recalled T+10 steps after it was read.
         assert [targets[length + 10 + i] for i in range(10)] == symbols
         assert targets[: length + 10] == [8 if loss == "all" else None] * (length + 10)
+
+
+@pytest.mark.parametrize("loss", ["recall", "all"])
+def test_reversed_recalls_from_the_last_to_the_first(loss: Loss) -> None:
+    """Distances T+1, T+3 … T+19, T+10 in the mean; the same sequences and the same floors as in order."""
+    task = Copying(4, recall="reversed", loss=loss, batch_size=3)
+    batch = task.training_batch(0)
+    assert torch.equal(batch.inputs, Copying(4, loss=loss, batch_size=3).training_batch(0).inputs)
+    for row in range(3):
+        recalls = decode(task, batch, row)[14:]
+        assert recalls == batch.inputs[row, :10, 0].flip(0).tolist()
+    distances = [(14 + i) - (9 - i) for i in range(10)]
+    assert distances == list(range(5, 25, 2))
+    assert sum(distances) / 10 == 14
+    assert task.reach == distances[-1] == 23
+    assert task.credit(batch).nonzero().tolist() == [[row, 0] for row in range(3)]
+    assert task.answer_steps(task.probe_batch(2)).tolist() == [23, 23]
+
+
+@pytest.mark.parametrize(("recall", "sighted"), [("forward", [0] * 10), ("reversed", [1, 1, 1] + [0] * 7)])
+def test_a_window_decides_each_recall_by_itself(recall: Any, sighted: list[int]) -> None:
+    """T = 4: in order every distance is 14; reversed they are 5, 7, 9 … 23, and ten steps hold the first three."""
+    task = Copying(4, recall=recall, batch_size=3)
+    batch = task.training_batch(0)
+    x = torch.nn.functional.one_hot(batch.inputs[..., 0], 10).double()
+    assert task.spec.predict is not None
+    for window, expected in ((10, sighted), (None, [1] * 10)):
+        recalled = task.spec.predict(x, window)[:, 14:]
+        known = (recalled.softmax(-1).max(-1).values > 0.99).int()
+        assert known.tolist() == [expected] * 3
+        right = recalled.argmax(-1) == batch.targets.view(3, 10)
+        assert right[known.bool()].all()
 
 
 def test_the_docstrings_example() -> None:

@@ -14,6 +14,7 @@ from models.lstm import LSTM
 from models.rnn import RNN
 from models.transformer import Transformer
 from tasks.base import Batch, Features, Reads, Spec
+from tests.support.objectives import SquaredError
 
 Build = Callable[..., Any]
 
@@ -25,7 +26,7 @@ Build = Callable[..., Any]
         (GRU, 71, None, 3 * 71 * (2 + 71 + 2)),
         (LSTM, 61, None, 4 * 61 * (2 + 61 + 2)),
         (Attention, 50, 52, 4 * 50 * (2 + 50 + 2) + 2 * 50 * 52),
-        (Transformer, 24, 111, 24 * 3 + 2 * (4 * 24**2 + 9 * 24 + 2 * 24 * 111 + 111) + 2 * 24),
+        (Transformer, 24, 111, 24 * 3 + 2 * (4 * 24**2 + 9 * 24 + 2 * 24 * 111 + 112) + 2 * 24),
     ],
 )
 def test_sizes_at_the_default_budget(
@@ -239,3 +240,11 @@ def test_the_trapezoid_rises_stays_and_falls() -> None:
     assert rates[50:] == pytest.approx([(100 - step) / 50 for step in range(50, 100)])
     assert trapezoid(12_345, -1) == 1.0
     assert all(0 < trapezoid(step, steps) <= 1 for steps in (1, 2, 3) for step in range(steps))
+
+
+def test_the_head_starts_at_the_frequencies_that_a_task_tells(model_class: type[SequenceModel]) -> None:
+    prior = torch.tensor([0.86, 0.1, 0.04]).log()
+    told = model_class(Spec(Features(2), 3, SquaredError(), prior=prior))
+    assert torch.equal(told.head.bias.detach(), prior)
+    untold = model_class(Spec(Features(2), 3, SquaredError()))
+    assert untold.head.bias.abs().max() <= untold.head.in_features**-0.5

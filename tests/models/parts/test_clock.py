@@ -14,7 +14,7 @@ from bench.records.job import Checkpointing, Surroundings
 from bench.trial import build as build_module
 from bench.trial import trial
 from models.base import SequenceModel, recurrence
-from models.parts.recurrent import Stack
+from models.parts.recurrent import Layout, Stack
 from tasks.base import Spec, Task
 from tasks.running_average import RunningAverage
 from tests.support import model_contract as contract
@@ -222,7 +222,7 @@ def test_only_shown_parts_are_probed(monkeypatch: pytest.MonkeyPatch, spec: Spec
 def test_from_right_to_left_a_clock_starts_at_each_sequences_last_token() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        stack = Stack(Ticking, 2, 8, layers=2, bidirectional=True).double()
+        stack = Stack(Ticking, 2, 8, Layout(layers=2, bidirectional=True)).double()
         x = torch.randn(3, 9, 2, dtype=torch.float64)
     lengths = (9, 6, 1)
     present = torch.tensor([[t < length for t in range(9)] for length in lengths])
