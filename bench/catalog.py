@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import difflib
+import gc
 import importlib
 import importlib.util
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,7 @@ from bench.records.entry import IN_A_FILE
 from bench.records.errors import BenchError
 
 Kind = Literal["task", "model", "optimiser", "schedule", "penalty"]
+SUITE = Path(__file__).resolve().parents[1]
 OURS = ("tasks", "models", "reports")
 PACKAGES: dict[str, str] = {"task": "tasks", "model": "models"}
 # The functions that a recipe may name: the tables, name -> function, that hold them.
@@ -226,7 +229,7 @@ def _folder(package: str) -> Path:
     Raises:
         CatalogError: Python finds another package of this name first.
     """
-    ours = Path(__file__).resolve().parents[1] / package
+    ours = SUITE / package
     spec = importlib.util.find_spec(package)
     assert spec is not None
     path = Path(next(iter(spec.submodule_search_locations or [str(spec.origin)])))
@@ -276,13 +279,26 @@ def _exits(module: str, error: SystemExit) -> str:
     )
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pause Python's garbage collector: syntax trees are many objects without cycles, and each pass over them costs."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 @cache
+@_uncollected()
 def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None) -> Card:
     try:
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = _tree(path)
     except (SyntaxError, ValueError) as error:
         raise CatalogError(f"{path} is not valid Python: {error}") from None
-    if outdated := list(_outdated(tree)):
+    if _may_be_outdated(path) and (outdated := list(_outdated(tree))):
         lines = "".join(f"\n  line {line}: `{old}` is now `{new}`" for line, old, new in outdated)
         raise CatalogError(f"{path} imports from modules that have moved:{lines}")
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -301,9 +317,27 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
     return Card(kind, name, module, node.name, _options_of_class(node, tree), positional=_positional(node), **fields)
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    """Parse a file.
+
+    Raises:
+        SyntaxError, ValueError: it is not valid Python.
+    """
+    return ast.parse(path.read_text("utf-8"))
+
+
+def _may_be_outdated(path: Path) -> bool:
+    """Look for the last part of any moved name: to walk a tree takes longer than to search its text."""
+    text = path.read_text("utf-8")
+    return any(name.rpartition(".")[2] in text for name in MOVED)
+
+
 def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
     """Yield line, statement and new form of each import, inside functions too, of a module that has moved."""
     for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         new: list[ast.stmt] = []
         if isinstance(node, ast.ImportFrom) and node.module in MOVED:
             new = [ast.ImportFrom(MOVED[node.module], node.names, 0)]
@@ -311,10 +345,9 @@ def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
             full = {alias: f"{node.module}.{alias.name}" for alias in node.names}
             moved = {alias: MOVED[name] for alias, name in full.items() if name in MOVED}
             new = [ast.Import([ast.alias(name, alias.asname or alias.name)]) for alias, name in moved.items()]
-        elif isinstance(node, ast.Import):
+        else:
             new = [ast.Import([ast.alias(MOVED[a.name], a.asname)]) for a in node.names if a.name in MOVED]
         if new:
-            assert isinstance(node, ast.stmt)
             yield node.lineno, ast.unparse(node), "; ".join(map(ast.unparse, new))
 
 
@@ -355,11 +388,12 @@ def _classes_named(name: str, tree: ast.Module) -> Iterator[tuple[ast.ClassDef, 
         if isinstance(statement, ast.ClassDef) and statement.name == name:
             yield statement, tree
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-            package, *inner = statement.module.split(".")
-            path = Path(__file__).resolve().parents[1].joinpath(package, *inner).with_suffix(".py")
             for alias in statement.names:
-                if (alias.asname or alias.name) == name and package in PACKAGES.values() and path.is_file():
-                    yield from _classes_named(alias.name, ast.parse(path.read_text("utf-8")))
+                if (alias.asname or alias.name) == name:
+                    package, *inner = statement.module.split(".")
+                    path = SUITE.joinpath(package, *inner).with_suffix(".py")
+                    if package in PACKAGES.values() and path.is_file():
+                        yield from _classes_named(alias.name, _tree(path))
 
 
 def _positional(node: ast.ClassDef) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -15,7 +16,9 @@ from bench.cli.terminal import Terminal
 from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.estimate import Estimate, duration
-from bench.records.result import Result
+
+if TYPE_CHECKING:
+    from bench.records.result import Result
 
 NEWEST = 5
 

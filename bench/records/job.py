@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bench.records.cell import Cell
-from bench.records.reading import Question, Reading
-from bench.records.result import Result, Status
+
+if TYPE_CHECKING:  # results are not needed by whoever only asks for work
+    from bench.records.reading import Question, Reading
+    from bench.records.result import Result, Status
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Finished:
     @property
     def result(self) -> Result:
         """The record of a cell."""
+        from bench.records.result import Result
+
         assert isinstance(self.record, Result), "a question has a reading"
         return self.record
 
@@ -65,6 +69,9 @@ class Job(NamedTuple):
 
     def failed(self, status: Status, error: str, **known: Any) -> Finished:
         """Return the outcome of a job that failed: a result or a reading with its status and error."""
+        from bench.records.reading import Reading
+        from bench.records.result import Result
+
         if isinstance(self.work, Cell):
             return Finished(Result(cell=self.work, status=status, error=error, **known))
         return Finished(Reading(question=self.work, status=status, error=error, **known))
