@@ -36,7 +36,8 @@ def honoured(model: SequenceModel, recipe: Recipe) -> list[str]:
     kind = type(model)
     for method, why in TAKEN.items():
         if getattr(kind, method) is not getattr(SequenceModel, method) or method in vars(model):
-            raise InvalidError(f"{kind.__name__} has a {method} of its own: {why}. Leave it out")
+            article = "an" if method[0] in "aeiou" else "a"
+            raise InvalidError(f"{kind.__name__} has {article} {method} of its own: {why}. Leave it out")
     if model.automatic_optimization:
         raise InvalidError(f"{kind.__name__} sets automatic_optimization: its base optimises by hand. Leave it out")
     if kind.configure_optimizers is SequenceModel.configure_optimizers or not count_parameters(model):

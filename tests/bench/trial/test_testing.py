@@ -7,11 +7,11 @@ import pytest
 from tests.support.jobs import a_job, run
 
 TAKEN = {
-    "Peeks": "on_test_batch_start",
-    "PeeksInTransit": "on_after_batch_transfer",
-    "Fabricates": "on_test_epoch_end",
-    "Silent": "validation_step",
-    "Instance": "test_step",
+    "Peeks": "an on_test_batch_start",
+    "PeeksInTransit": "an on_after_batch_transfer",
+    "Fabricates": "an on_test_epoch_end",
+    "Silent": "a validation_step",
+    "Instance": "a test_step",
 }
 
 
@@ -19,7 +19,7 @@ TAKEN = {
 def test_a_method_between_test_and_score_is_refused_before_training(name: str) -> None:
     found = run(a_job(f"tests.support.in_between:{name}")).result
     assert (found.status, found.steps) == ("invalid", 0)
-    assert str(found.error).startswith(f"{name} has a {TAKEN[name]} of its own: ")
+    assert str(found.error).startswith(f"{name} has {TAKEN[name]} of its own: ")
 
 
 @pytest.mark.parametrize(("name", "what"), [("LearnsTheTest", "body.weight"), ("Recalibrates", "norm.running_mean")])
