@@ -96,8 +96,8 @@ class Merged:
             raise MergeError(f"{path} is a sweep in the words of another version. Join these stores with that version.")
         if store.corrupt:
             raise MergeError(
-                f"{store.corrupt[0]} is corrupt. Run its sweep again there, which moves it aside and measures its cell "
-                f"anew, or remove it."
+                f"{foreign.line(str(store.corrupt[0]))} is corrupt. Run its sweep again there, which moves it aside "
+                f"and measures its cell anew, or remove it."
             )
 
     def _same_schema(self, store: Store, result: Result) -> None:

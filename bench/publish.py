@@ -125,7 +125,7 @@ def run(
     _check_writable(folder / "wandb")
     outcome = publish(opened, plan)
     print(foreign.block(f"{outcome.sent} results sent, {outcome.there} were there. {described(plan, folder)}"))
-    left_out = [f"corrupt record left out: {path}" for path in opened.corrupt]
+    left_out = [f"corrupt record left out: {foreign.line(str(path))}" for path in opened.corrupt]
     left_out += [f"sweep of another version left out, its runs name none: {path}" for path in opened.foreign]
     for note in (*left_out, *outcome.notes):
         print(foreign.block(note), file=sys.stderr)

@@ -161,6 +161,12 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
     from bench.runner.runner import execute
     from bench.store import Store
 
+    try:
+        os.getcwd()  # workers begin in it
+    except FileNotFoundError:
+        raise UsageError(
+            "the folder that this command runs in was removed. Go to another one (cd) and run it there."
+        ) from None
     mirroring = login.mirroring(settings.wandb, settings.store, sweep=sweep.hash)
     store = Store(settings.store, create=True)
     console = Console()

@@ -103,7 +103,7 @@ def status(
     if whole.failures:
         say("To run failed cells again, give the sweep's command once more with --retry-failed.")
     for path in opened.corrupt:
-        say(f"corrupt: {path}. The sweep's next run moves it aside and measures its cell again.")
+        say(f"corrupt: {foreign.line(str(path))}. The sweep's next run moves it aside and measures its cell again.")
     return EXIT_WRONG if whole.failures or opened.corrupt else 0
 
 

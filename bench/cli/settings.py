@@ -18,6 +18,7 @@ from bench.records.recipe import as_text
 from bench.records.sweep import Sweep
 
 MOST_PARTS = 10_000  # of a sweep, for --shard
+MOST_BYTES = 2**20  # of a configuration file
 
 
 class Settings(Frozen):
@@ -129,10 +130,14 @@ def from_toml(path: Path) -> dict[str, Any]:
     """Return the values in a configuration file.
 
     Raises:
-        UsageError: it cannot be read, or is not TOML.
+        UsageError: it cannot be read, is not TOML, or gives a key twice.
     """
     try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
+        with path.open("rb") as file:  # perhaps a device, whose end never comes
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise UsageError(f"the configuration {path} holds more than {MOST_BYTES:,} bytes: expected keys and values")
+        content = tomllib.loads(text.decode("utf-8-sig").replace("\r\n", "\n"))
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}. Correct --config.") from None
     except UnicodeDecodeError as error:
@@ -141,7 +146,11 @@ def from_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"the configuration {path} is nested too deeply: expected keys with plain values") from None
     except ValueError as error:
         raise UsageError(f"the configuration {path} is not valid TOML: {error}") from None
-    return {name.replace("-", "_"): value for name, value in content.items()}
+    values = {name.replace("-", "_"): value for name, value in content.items()}
+    for name in content:
+        if name.replace("-", "_") != name and name.replace("-", "_") in content:
+            raise UsageError(f"the configuration {path} gives {name} and {name.replace('-', '_')}: give one of the two")
+    return values
 
 
 def as_toml(sweep: Sweep, settings: Settings) -> str:

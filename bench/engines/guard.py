@@ -3,7 +3,8 @@
 A process is compared with what it was before its first cell: torch's modes and flags, global hooks, the functions and
 classes that cells compute with, threads, timers, and Python's own settings. Random numbers are not compared, since
 every cell seeds its own. What cannot be seen (a native thread, a kernel registered for another) reaches no other entry
-either, because classes of one's own have processes that serve nothing else.
+either, because classes of one's own have processes that serve nothing else. What their modules remember would reach
+their next seed, so that is compared too (`bench.engines.remembered`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -24,6 +25,8 @@ import numpy
 import torch
 import torch.nn.modules.module as hooks
 import torch.optim.optimizer as optimizer
+
+from bench.engines.remembered import Memory
 
 # Modules that define what cells compute with; the modules below them count too.
 WATCHED = (
@@ -60,6 +63,7 @@ class Guard:
         self._settings = dict(_settings())
         self._loaded: set[str] = set()
         self._places: list[_Place] = [_Place(each.__name__, vars(each), strict=True) for each in OPEN]
+        self._memory = Memory(())
         self._learn()
 
     def _learn(self) -> None:
@@ -72,12 +76,19 @@ class Guard:
                 own = {value for value in names.values() if isinstance(value, type) and value.__module__ == name}
                 self._places += [_Place(f"{name}.{each.__name__}", vars(each)) for each in own]
 
+    def remember(self, modules: Iterable[ModuleType]) -> None:
+        """Take down what modules of one's own hold, unless these were taken down before."""
+        loaded = list(modules)
+        if self._memory.modules != loaded:
+            self._memory = Memory(loaded)
+
     def changes(self) -> list[str]:
         """Return the names of what is not as it was; what was loaded since the last call is compared from now on."""
         now = dict(_settings())
         changed = [name for name, value in self._settings.items() if now[name] != value]
         for place in self._places:
             changed += place.changes()
+        changed += self._memory.changes()
         self._learn()
         return changed
 

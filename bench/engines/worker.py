@@ -238,7 +238,7 @@ def _serve(pipe: Connection, surroundings: Surroundings) -> None:
         import torch
 
         from bench.engines.guard import Guard
-        from bench.trial import build, trial
+        from bench.trial import build, sources, trial
         from bench.trial.testing import lightning
 
         torch.set_num_threads(surroundings.threads)
@@ -259,11 +259,13 @@ def _serve(pipe: Connection, surroundings: Surroundings) -> None:
                 pipe.send(("note", line))
             return
         if kind == "check":
+            guard.remember(sources.own(content[0].cell))
             faults = build.check(content)
             _say_changes(pipe, guard, content[0])
             pipe.send(("checked", faults))
         else:
             pipe.send(("began", content.steps))
+            guard.remember(sources.own(content.cell))
             finished = trial.run(content, surroundings, _Reporter(pipe), observer)
             changed = _say_changes(pipe, guard, content)
             finished = replace(finished, said=(*finished.said, *changed))

@@ -21,6 +21,7 @@ from bench import catalog
 from bench.cli.console import Console
 from bench.engines.base import Engine
 from bench.engines.placement import ordered
+from bench.records import foreign
 from bench.records.asked import Asked, AskedCell
 from bench.records.job import Job
 from bench.records.result import ANSWERS, Result
@@ -105,7 +106,7 @@ def execute(
 def _tidy(store: Store, console: Console) -> None:
     """Move aside what is corrupt, and forget runners that are dead."""
     for name in store.set_aside():
-        console.note(f"corrupt record {name} moved to {store.path / 'corrupt'}; its cell runs again")
+        console.note(f"corrupt record {foreign.line(name)} moved to {store.path / 'corrupt'}; its cell runs again")
     if store.hard_links is False:
         console.note(f"{store.path} has no hard links: let no two runners write to it (see python -m bench.doctor)")
     forget_the_dead(store)

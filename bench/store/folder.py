@@ -104,14 +104,17 @@ class Folder(Generic[Record]):
         try:
             line = read(self.files, target)
             self._decode(path.stem, line)
-        except (CorruptRecordError, StoreError, OSError):  # not even a file, perhaps
+        except (CorruptRecordError, StoreError, OSError, MemoryError):  # not even a file, perhaps
             return True
         self.files.publish(path, line)
         self.files.unlink(target)
         return False
 
     def _read(self, path: Path) -> Record:
-        return self._decode(path.stem, read(self.files, path))
+        try:
+            return self._decode(path.stem, read(self.files, path))
+        except MemoryError:  # no record of ours is nearly as large
+            raise CorruptRecordError(f"{path.name} is larger than the memory") from None
 
 
 def read(files: Files, path: Path) -> bytes:

@@ -97,6 +97,8 @@ class Leases:
         with self.store.writing():
             if self._is_others(path):
                 return False
+            if not self._leases.is_dir():  # somebody removed it meanwhile, which costs no result
+                self.files.make_folder(self._leases)
             with self.files.lock(self._leases):  # of two that see it free or lapsed, only the first takes it
                 if self._is_others(path):
                     return False

@@ -59,7 +59,7 @@ def states(task: Task) -> None:
     """Look at chance, best, threshold and floors.
 
     Raises:
-        InvalidError: one is not finite, or best is no better than chance.
+        InvalidError: one is not finite, best is no better than chance, or chance would count as solved.
     """
     name = type(task).__name__
     numbers = {"chance": task.chance, "best": task.best, **{f"floor {key}": f for key, f in task.floors.items()}}
@@ -74,6 +74,11 @@ def states(task: Task) -> None:
         raise InvalidError(
             f"{name}: expected best {side} chance, got chance {task.chance:g} and best {task.best:g}: skill, which is "
             f"0 at chance and 1 at best, would mean nothing"
+        )
+    if task.solved(task.chance):
+        raise InvalidError(
+            f"{name}: expected a solved_threshold between chance and best, got {task.solved_threshold:g}: knowing "
+            f"nothing scores {task.chance:g}, and would be called solved"
         )
 
 

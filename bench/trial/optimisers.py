@@ -1,4 +1,4 @@
-"""Whether training can use a model's own optimiser, and a note in the record about what trained it."""
+"""Whether a model's own methods and optimiser can be used, and a note in the record about what trained it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from bench.records.recipe import Recipe
 from bench.trial.faults import InvalidError
 from models.base import SequenceModel, count_parameters
 
-# Methods of Lightning that a model's base takes over, or that are never called beside it.
+SCORED = "scores come from the base's; what goes before or after belongs in on_validation_start or on_validation_end"
+TARGETS = "it is handed the targets, and a model reads a batch's inputs and reads only"
+# Methods of Lightning that a model's base takes over, that are never called beside it, or that would see what is asked.
 TAKEN = {
     "training_step": "losses, norms and the schedule come from the base's",
     "optimizer_step": "it would never be called",
     "optimizer_zero_grad": "it would never be called",
     "lr_scheduler_step": "it would never be called; --schedule says how the rate goes",
     "configure_gradient_clipping": "it would never be called; --clip says how gradients are clipped",
+    **dict.fromkeys(("validation_step", "test_step"), SCORED),
+    **dict.fromkeys((f"on_{of}_epoch_{end}" for of in ("validation", "test") for end in ("start", "end")), SCORED),
+    **dict.fromkeys((f"on_{of}_batch_{end}" for of in ("validation", "test") for end in ("start", "end")), TARGETS),
+    **dict.fromkeys(("on_before_batch_transfer", "on_after_batch_transfer", "transfer_batch_to_device"), TARGETS),
 }
 
 
@@ -24,12 +30,14 @@ def honoured(model: SequenceModel, recipe: Recipe) -> list[str]:
     """Return notes on what trains a model, where that is not what its recipe says; none as a rule.
 
     Raises:
-        InvalidError: the model has a method or an optimiser of its own that training would not use.
+        InvalidError: the model has a method or an optimiser of its own that training would not use, or a method that
+            would stand between the test and its score.
     """
     kind = type(model)
     for method, why in TAKEN.items():
-        if getattr(kind, method) is not getattr(SequenceModel, method):
-            raise InvalidError(f"{kind.__name__} has a {method} of its own: {why}. Leave it out")
+        if getattr(kind, method) is not getattr(SequenceModel, method) or method in vars(model):
+            article = "an" if method[0] in "aeiou" else "a"
+            raise InvalidError(f"{kind.__name__} has {article} {method} of its own: {why}. Leave it out")
     if model.automatic_optimization:
         raise InvalidError(f"{kind.__name__} sets automatic_optimization: its base optimises by hand. Leave it out")
     if kind.configure_optimizers is SequenceModel.configure_optimizers or not count_parameters(model):

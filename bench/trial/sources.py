@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from bench import catalog
-from bench.records.cell import Cell, Entry
-from bench.records.code import SUITE, digest
+from bench.records.cell import Cell, Entry, by_path
+from bench.records.code import SUITE, digest, files
 
 
 class CodeChangedError(Exception):
@@ -28,6 +30,20 @@ def unchanged(cell: Cell) -> None:
             f"{(cell.code or '')[:8]}, got {(sha256 or 'none')[:8]}. Run the same command again; on a cluster, install "
             f"the same on every node."
         )
+
+
+def own(cell: Cell) -> list[ModuleType]:
+    """Import a cell's task and model where they are given by import path; return the loaded modules among those behind
+    `Cell.code`. None where the import fails: the cell itself says so, with the reason."""
+    try:
+        cards = [catalog.card("task", Entry.parse(cell.task).name)] if by_path(cell.task) else []
+        cards += [catalog.card("model", Entry.parse(cell.model).name)] if by_path(cell.model) else []
+        for card in cards:
+            card.load()
+        paths = {card.module: Path(str(sys.modules[card.module].__file__)) for card in cards}
+        return [sys.modules[name] for name in sorted(files(paths)) if name in sys.modules]
+    except Exception:  # a module of one's own may raise anything
+        return []
 
 
 def sources(*classes: type) -> str:

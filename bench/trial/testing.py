@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from lightning import Trainer
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from bench.records.result import Score
 from bench.trial.faults import InvalidError
@@ -32,10 +35,34 @@ def lightning(accelerator: str, **options: Any) -> Trainer:
 
 
 def tested(loop: Trainer, task: Task, model: SequenceModel) -> bool:
-    """Go through the test set; return whether the score is finite. An earlier evaluation of the model is removed."""
+    """Go through the test set; return whether the score is finite. An earlier evaluation of the model is removed.
+
+    Raises:
+        InvalidError: the model learned something meanwhile.
+    """
     _forget(model)
+    before = _learned(model)
     loop.test(model, datamodule=task, verbose=False)
+    changed = [name for name, now in _learned(model).items() if name in before and not _same(before[name], now)]
+    if changed:
+        raise InvalidError(
+            f"{type(model).__name__}: the test changed {', '.join(changed[:3])}{' …' if len(changed) > 3 else ''}: the "
+            f"score would not be that of the trained model. Change nothing from on_test_start to on_test_end"
+        )
     return model.evaluation is None or math.isfinite(model.evaluation.score)
+
+
+def _learned(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of what a model learns: its parameters, and the statistics of normalisations."""
+    held: dict[str, Tensor] = dict(model.named_parameters())
+    for name, module in model.named_modules():
+        if isinstance(module, _NormBase):
+            held |= {f"{name}.{of}": buffer for of, buffer in module.named_buffers() if buffer.is_floating_point()}
+    return {name: each.detach().to("cpu", copy=True) for name, each in held.items() if not nn.parameter.is_lazy(each)}
+
+
+def _same(one: Tensor, two: Tensor) -> bool:
+    return one.shape == two.shape and torch.equal(one.nan_to_num(), two.nan_to_num())
 
 
 def _forget(model: SequenceModel) -> None:

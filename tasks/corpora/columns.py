@@ -7,6 +7,7 @@ would silently cut tokens, or read their numbers as words.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ Line = tuple[int, str]  # number, from 1, and text without its end
 # Only these separate: a no-break space or a line separator of Unicode is part of its token.
 _SPACES = re.compile(r"[ \t]+")
 _TAG = re.compile(r"O|[BIES]-\S+")
+_SEVERAL_OR_NONE = re.compile(r"\d+[-.]\d+")  # how CoNLL-U numbers words that are written as one, or not at all
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Layout:
         if not _TAG.fullmatch(tag):
             raise CorpusFormatError(
                 f"{path.name}, line {number}: expected the tag O or B-, I-, E- or S- and a type, got {tag!r} in "
-                f"{text!r}"
+                f"{text!r}{'. Take comments out' if text.startswith('#') else ''}"
             )
         return token, tag
 
@@ -81,13 +83,15 @@ def layout_of(sentences: Sequence[Sequence[Line]], path: Path) -> Layout:
 
 def _check_widths(lines: Sequence[Line], layout: Layout, path: Path) -> None:
     widths = [len(layout.cells(text)) for _, text in lines]
+    usual = Counter(widths).most_common(1)[0][0] if lines else 0  # of two that are as common, the first
     for (number, text), width in zip(lines, widths, strict=True):
-        if width != widths[0]:
+        if width != usual:
             layout.pair((number, text), path)  # where the line holds no token and tag at all, that says more
             between = "tabs" if layout.tabs else "spaces"
             raise CorpusFormatError(
-                f"{path.name}, line {number}: expected {widths[0]} columns with {between} between them, as in line "
-                f"{lines[0][0]}, got {width}: {text!r}. A token may hold a space only where tabs separate all columns"
+                f"{path.name}, line {number}: expected {usual} columns with {between} between them, as in line "
+                f"{lines[widths.index(usual)][0]}, got {width}: {text!r}. A token may hold a space only where tabs "
+                f"separate all columns"
             )
 
 
@@ -96,6 +100,7 @@ def _counts(sentences: Sequence[Sequence[Line]], layout: Layout, path: Path) -> 
     several = [sentence for sentence in sentences if len(sentence) > 1]
     odd = [sentence for sentence in several if not _in_turn([layout.cells(text)[0] for _, text in sentence])]
     if 2 * len(odd) >= len(several):
+        _check_parts(odd, layout, path)
         return False
     number, text = (odd or several)[0][0]
     if odd:
@@ -109,6 +114,20 @@ def _counts(sentences: Sequence[Sequence[Line]], layout: Layout, path: Path) -> 
             f"{text!r}. The token is missing"
         )
     return True
+
+
+def _check_parts(sentences: Sequence[Sequence[Line]], layout: Layout, path: Path) -> None:
+    """Refuse a first column that counts but for numbers such as 1-2: its other column would not be read as the token,
+    and what is written as one word stands there twice, whole and in parts."""
+    for sentence in sentences:
+        numbers = [layout.cells(text)[0] for _, text in sentence]
+        parts = [line for line, number in zip(sentence, numbers, strict=True) if _SEVERAL_OR_NONE.fullmatch(number)]
+        whole = [number for number in numbers if not _SEVERAL_OR_NONE.fullmatch(number)]
+        if parts and len(whole) > 1 and _in_turn(whole):
+            raise CorpusFormatError(
+                f"{path.name}, line {parts[0][0]}: the first column counts the tokens, but not here, where one is "
+                f"written in parts (CoNLL-U): {parts[0][1]!r}. Take such lines out, or their parts, and number anew"
+            )
 
 
 def _in_turn(cells: Sequence[str]) -> bool:

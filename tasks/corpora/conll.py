@@ -13,6 +13,7 @@ Tags may come as BIO, IOB1 or IOBES, and leave as BIO. A chunk never runs over a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +154,22 @@ def _sections(path: Path, layout: Layout | None) -> Iterator[list[Sentence]]:
     layout: of the file's columns; None: inferred from its lines.
     """
     sections = list(_cut(decoded(path.read_bytes(), path)))
-    columns = layout or layout_of([sentence for section in sections for sentence in section], path)
+    sentences = [sentence for section in sections for sentence in section]
+    if layout is None:
+        _check_ends(sentences, path)
+    columns = layout or layout_of(sentences, path)
     for section in sections:
         yield [[columns.pair(line, path) for line in sentence] for sentence in section]
+
+
+def _check_ends(sentences: list[list[Line]], path: Path) -> None:
+    """Refuse a file of somebody's own in which some lines end with a line feed, others with a carriage return alone."""
+    for number, text in (line for sentence in sentences for line in sentence if "\r" in line[1]):
+        name, new = shlex.quote(str(path)), shlex.quote(f"lines-{path.name}")
+        raise CorpusFormatError(
+            f"{path.name}, line {number}: a carriage return inside the line, so lines end in two ways: {text[:60]!r}. "
+            f"Convert the file: sed 's/\\r*$//' {name} | tr '\\r' '\\n' > {new}"
+        )
 
 
 def _cut(text: str) -> Iterator[list[list[Line]]]:

@@ -128,6 +128,8 @@ def one_message(capsys: pytest.CaptureFixture[str], message: str) -> None:
     [
         ('lenghts = "10"', "unknown key 'lenghts' in the configuration. Did you mean 'lengths'?"),
         ("zzz = 1", "unknown key 'zzz' in the configuration. Known: "),
+        ("retry-failed = true\nretry_failed = false", "gives retry-failed and retry_failed: give one of the two"),
+        (f"# {'x' * 2**20}", "the configuration sweep.toml holds more than 1,048,576 bytes: expected keys and values"),
         ("dry_run = true", "unknown key 'dry_run' in the configuration"),
         ("lengths = [10", "the configuration sweep.toml is not valid TOML: "),
         ("lengths = []", "--lengths: expected at least one, got an empty list"),
@@ -154,6 +156,23 @@ def test_a_configuration_that_is_no_text(elsewhere: Path, capsys: pytest.Capture
     (elsewhere / "sweep.toml").write_bytes(b"\xff\xfe\x00")
     assert main(["--config", "sweep.toml", "--dry-run"]) == 2
     one_message(capsys, "the configuration sweep.toml is not valid TOML")
+
+
+def test_a_configuration_without_an_end(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", "/dev/zero", "--dry-run"]) == 2
+    one_message(capsys, "the configuration /dev/zero holds more than 1,048,576 bytes")
+
+
+def test_a_folder_that_was_removed(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = elsewhere / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main([*TINY, "--store", str(elsewhere / "results")]) == 2
+    one_message(capsys, "the folder that this command runs in was removed. Go to another one (cd)")
+    monkeypatch.chdir(elsewhere)
 
 
 def test_a_store_that_is_a_file(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,14 @@ def test_a_corrupt_record_is_said(store: Store, capsys: pytest.CaptureFixture[st
     assert path.exists(), "status writes nothing"
 
 
+def test_a_file_name_makes_no_line_of_its_own(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    (store.path / "cells" / "a\nfailed: everything.json").write_text("x")
+    code, text = shown(store, capsys)
+    assert code == 1
+    assert not any(line.startswith("failed:") for line in text.splitlines())
+    assert "cells/a failed: everything.json" in text
+
+
 def test_a_sweep_of_another_version_is_not_counted(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     content = Asked.of(SWEEP, map(AskedCell, CELLS)).written()
     (store.path / "sweeps" / "ab.json").write_bytes(seal(content | {"cells": [{"task": "adding"}]}))

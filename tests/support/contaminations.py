@@ -106,6 +106,21 @@ class Changes(Mean):
             WHAT[what]()
 
 
+LEFT: dict[str, Tensor] = {}
+
+
+class Remembers(Mean):
+    """Begins with the weights that the last cell of its process ended with."""
+
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, **common)
+        if LEFT:
+            self.load_state_dict(LEFT)
+
+    def on_fit_end(self) -> None:
+        LEFT.update({name: held.clone() for name, held in self.state_dict().items()})
+
+
 class Parent(Mean):
     """Starts processes that outlive its cell, and writes their numbers to the file `log`. how: a plain child, one in a
     session of its own, one whose parent has ended, or one of Python's own."""

@@ -78,6 +78,17 @@ def test_a_process_that_changed_serves_no_other_cell(tmp_path: Path) -> None:
     assert line.startswith(f"{CHANGES}:marks={tmp_path}:what=hook changed the process it ran in (torch's _global_")
 
 
+def test_what_a_class_remembers_reaches_no_other_seed() -> None:
+    """The second seed's number is the one that it has by itself."""
+    said: list[str] = []
+    jobs = [a_job("tests.support.contaminations:Remembers", seeds=seed) for seed in (0, 1)]
+    with LocalEngine(Surroundings(), workers=1, say=said.append) as engine:
+        after = [finished.result for finished in engine.run(jobs)][1]
+        (alone,) = (finished.result for finished in engine.run([jobs[1]]))
+    assert seen(after) == seen(alone)
+    assert said[0].startswith("tests.support.contaminations:Remembers changed the process it ran in (tests.support.")
+
+
 def test_cells_of_the_suite_leave_a_process_as_it_was() -> None:
     """Else every one of them would cost a process."""
     trial.run(FIVE[0], Surroundings())

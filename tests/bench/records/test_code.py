@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import catalog
+from bench.records.code import files
 from bench.records.job import Surroundings
 from bench.trial import trial
 from tests.support.jobs import EXAMPLES, a_job
@@ -47,6 +48,49 @@ def test_what_it_does_not_import_does_not(folder: Path, name: str) -> None:
     (folder / name).write_text("x = 1\n")
     assert catalog.code("pkg.model:Mine") == before
     assert catalog.code("lstm", "adding") is None
+
+
+NAMED = {
+    "import importlib\nimportlib.import_module('..near', __package__)\n": "pkg/near.py",
+    "import importlib\nimportlib.import_module(name='pkg.near')\n": "pkg/near.py",
+    "import importlib\nimportlib.import_module('.deep', package='pkg.sub')\n": "pkg/sub/deep.py",
+    "from importlib import import_module as get\nget('pkg.near')\n": "pkg/near.py",
+    "import elsewhere\n": "../second/elsewhere.py",
+    "from spread import part\n": "../second/spread/part.py",
+}
+
+
+@pytest.mark.parametrize("source", NAMED)
+def test_names_are_followed_wherever_python_finds_them(
+    folder: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By any way to name a module literally, and in every folder of the path that is nobody's installation."""
+    second, installed = folder.parent / f"second-{folder.name}", folder.parent / f"others-{folder.name}"
+    for root in (second, installed):
+        (root / "spread").mkdir(parents=True)
+        monkeypatch.syspath_prepend(root)
+    (installed / "theirs-1.dist-info").mkdir()
+    (installed / "theirs.py").write_text("x = 1\n")
+    (second / "elsewhere.py").write_text("x = 1\n")
+    (second / "spread" / "part.py").write_text("x = 1\n")
+    (folder / "pkg" / "sub" / "mine.py").write_text(f"import theirs\n{source}class Mine: pass\n")
+    before = catalog.code("pkg.sub.mine:Mine")
+    (installed / "theirs.py").write_text("x = 2\n")
+    assert catalog.code("pkg.sub.mine:Mine") == before
+    path = folder / NAMED[source].replace("../second", str(second))
+    path.write_text("x = 2\n")
+    assert catalog.code("pkg.sub.mine:Mine") != before
+
+
+def test_a_class_by_import_path_counts_below_the_suite_too(tmp_path: Path) -> None:
+    """Its own file and its neighbours in a package of its own; what the suite's versions speak of does not."""
+    folder = tmp_path / "models" / "own"
+    folder.mkdir(parents=True)
+    (folder / "net.py").write_text("import models.lstm\nfrom models.own import near\n")
+    (folder / "near.py").write_text("")
+    (tmp_path / "models" / "lstm.py").write_text("")
+    assert files({"models.own.net": folder / "net.py"}).keys() == {"models.own.net", "models.own.near"}
+    assert files({"models.lstm": tmp_path / "models" / "lstm.py"}).keys() == {"models.lstm"}
 
 
 def test_cells_of_other_peoples_code_are_known_by_it(folder: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -58,6 +59,15 @@ def test_one_runner_has_a_cell_until_it_gives_it_back(store: Store, own: Leases)
         assert other.take("k")
         assert not own.take("k")
     assert own.take("k"), "leaving gives all of them back"
+
+
+def test_a_folder_that_somebody_removed_is_made_again(store: Store, own: Leases) -> None:
+    """A lease is of no meaning for a result, so that its loss ends no sweep."""
+    assert own.take("a")
+    shutil.rmtree(store.path / "leases")
+    own.release("a")
+    assert own.take("b")
+    assert (store.path / "leases" / "b").read_text() == own.name
 
 
 def test_of_many_that_ask_at_once_one_has_it(store: Store) -> None:

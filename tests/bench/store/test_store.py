@@ -306,6 +306,25 @@ def test_corrupt_records_are_set_aside_and_their_cells_missing_again(store: Stor
     assert [result.cell for result in store.results()] == sorted([good, bad], key=lambda cell: cell.key)
 
 
+def test_a_record_larger_than_the_memory_hides_no_other(tmp_path: Path) -> None:
+    """A sparse file of a store that somebody sent: it takes no room on disk, and its bytes fit nowhere."""
+
+    class Small(store_files.Files):
+        def read(self, path: Path) -> bytes:
+            if path.stat().st_size > 10**9 or path.parent.name == "corrupt":
+                raise MemoryError
+            return super().read(path)
+
+    store = Store(tmp_path / "results", create=True, files=Small())
+    store.publish(a_result())
+    large = store.path / "cells" / f"{'a' * 16}.json"
+    large.touch()
+    os.truncate(large, 2 * 10**9)
+    assert len(list(store.answers())) == 1
+    assert store.corrupt == [large]
+    assert store.set_aside() == [large.name]
+
+
 def test_the_same_record_corrupt_twice_keeps_both(store: Store) -> None:
     for _ in range(2):
         store.publish(a_result())

@@ -52,6 +52,7 @@ TASKS = [
     ("Figures:best=nan", "Figures: best: expected a finite number, got nan"),
     ("Figures:best=0.2", "expected best below chance, got chance 0.2 and best 0.2"),
     ("Figures:best=0.5", "expected best below chance"),
+    ("Figures:chance=0.005", "expected a solved_threshold between chance and best, got 0.01: knowing nothing scores"),
     ("Misshapen:what=inputs", "inputs: expected (batch, time, 2) real numbers, got (1024, 6, 1)"),
     ("Misshapen:what=targets", "targets: expected one row per read, 1024, got 1"),
     ("Misshapen:what=reads", "reads: expected a mask (batch, time) = (1024, 6), got (1024, 5)"),

@@ -50,6 +50,9 @@ def test_numbers_that_go_on_through_the_file(tmp_path: Path) -> None:
         ("is O\nNew York\tB-LOC", r"line 2: expected 2 columns .* got 3"),
         ("a\tx\tO\nb\tO", r"line 2: expected 3 columns with tabs"),
         ("Ann NNP\tB-PER\nran VBD\tO", "line 1: tabs and spaces both separate columns"),
+        ("# id 7\nAnn B-PER\nran O", "line 1: expected the tag O .* got '7' in '# id 7'. Take comments out"),
+        ("1-2 am O\n1 a O\n2 m O\n3 Ann B-PER", "line 1: the first column counts the tokens, but not here, .*'1-2 am"),
+        ("Ann B-PER\rran O\ris O", "line 1: a carriage return inside the line, so lines end in two ways: .*Convert"),
         ("1 B-PER\n2 O", r"line 1: expected a token and a tag, got a number that counts \(1, 2, 3 …\) and a tag"),
     ],
 )
