@@ -1,9 +1,9 @@
 """How time and memory of a training step grow with length: `python -m tests.performance.exponents [--quick]`.
 
 One line per model of the suite, at 16,000 parameters, and for torch's own `nn.GRU` and `nn.LSTM` of the same width, on
-a batch of 8 sequences of adding, one thread. For each length a process of its own tells the seconds of a step (the
-least of three after a first) and the memory it took beyond what it held before. The exponent b of time or memory ∝ T^b is the
-slope between the two longest lengths: at short ones a constant hides it.
+8 sequences of adding, one thread. For each length a process of its own tells the seconds of a step (the least of three
+after a first) and the memory it took beyond what it held before. The exponent b of time or memory ∝ T^b is the slope
+between the two longest lengths: at short ones a constant hides it.
 """
 
 from __future__ import annotations
