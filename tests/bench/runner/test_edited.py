@@ -42,6 +42,7 @@ def test_results_of_the_same_name_with_other_code_are_counted(tmp_path: Path) ->
     for code, seeds in (("ab" * 32, (0, 1)), (None, (0,))):
         for seed in seeds:
             store.publish(a_result(planned.cell.model_copy(update={"code": code, "seed": seed})))
+    store.publish(a_result(planned.cell.model_copy(update={"code": "ab" * 32, "model": "other.net:Net"})))
     now = (planned.cell.code or "")[:8]
     first = lines(store, models=f"{MEAN},rnn")
     assert sorted(first[:2]) == [
