@@ -33,7 +33,7 @@ class DisagreementError(Exception):
 
 def embedded(model: SequenceModel, batch: Batch) -> Tensor:
     """Return the batch's inputs as the model's vectors, of the model's own type, without a graph."""
-    dtype = next(model.head.parameters(), torch.empty(0, dtype=model.dtype)).dtype
+    dtype: Any = next((parameter.dtype for parameter in model.head.parameters()), model.dtype)
     inputs = batch.inputs.to(dtype) if batch.inputs.is_floating_point() else batch.inputs
     return model.embedding(inputs).detach()
 
@@ -74,11 +74,11 @@ def run_is_the_loop_of_step(model: SequenceModel, x: Tensor, reads: Reads) -> No
     for name, layer, inputs in _layers(model, x, reads):
         for start in STARTS:
             looped = layer.unroll(inputs, None, start)
-            outputs, last = layer.run(inputs, None, start)
+            outputs, after = layer.run(inputs, None, start)
             one_by_one = torch.stack([state[0] for state in looped], dim=1)
             what = f"{name}: run and step part", f" of a sequence from step {start} on"
             _along(what, outputs, one_by_one, start)
-            _close(f"{name}: run and step leave other states after step {start + len(looped) - 1}", last, looped[-1])
+            _close(f"{name}: run and step leave other states after step {start + len(looped) - 1}", after, looped[-1])
     recurrence = model.recurrence
     if recurrence is not None:
         for start in STARTS:

@@ -4,7 +4,8 @@ Two passes are compared that differ in nothing but what an answer may not depend
 so that each position has the same random numbers and the same rounding in both; they run in float64, so that a
 dependence shows however small it is. Scores come from evaluation mode. Training mode is looked at too, because a model
 learns to rely on what leaks there; dropout is then off, and modules that keep statistics as they train (batch
-normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored.
+normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored: there
+they answer from their statistics.
 """
 
 from __future__ import annotations
@@ -260,21 +261,38 @@ def _in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
     model.train(training)
     try:
         if training:
-            for module in (*dropouts, *_counting(passes, batch)):
+            for module in (*dropouts, *_resting(passes, batch)):
                 module.training = False
         yield
     finally:
         model.eval()
 
 
-def _counting(passes: Passes, batch: Batch) -> list[nn.Module]:
-    """Return the modules whose own buffers a pass changes."""
+def _resting(passes: Passes, batch: Batch) -> list[nn.Module]:
+    """Return the modules that keep statistics in training mode: a pass changes their own buffers, and scores depend on
+    these. A buffer that no score depends on, such as a counter, excuses nothing that its module takes from a batch."""
+    model = passes.model
     passes.kept.restore()
-    before = [(module, {name: held.clone() for name, held in module._buffers.items() if held is not None})
-              for module in passes.model.modules()]  # fmt: skip
+    before = [(module, _buffers(module)) for module in model.modules()]
     passes.next_answers(batch)
-    return [
-        module
-        for module, buffers in before
-        if any(not torch.equal(held, module._buffers[name]) for name, held in buffers.items())  # type: ignore[arg-type]
-    ]
+    moved = [(module, after) for module, own in before if not _equal(own, after := _buffers(module))]
+    if not moved:
+        return []
+    model.eval()
+    own, resting = passes.answers(batch), []
+    for module, buffers in moved:
+        passes.kept.restore()
+        for name, held in buffers.items():
+            module._buffers[name].copy_(held)  # type: ignore[union-attr]
+        if passes.differ(own, passes.next_answers(batch), batch):
+            resting.append(module)
+    model.train()
+    return resting
+
+
+def _buffers(module: nn.Module) -> dict[str, Tensor]:
+    return {name: held.clone() for name, held in module._buffers.items() if held is not None}
+
+
+def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(held, other[name]) for name, held in one.items())
