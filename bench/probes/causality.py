@@ -285,8 +285,7 @@ def _resting(passes: Passes, batch: Batch) -> list[nn.Module]:
     own, resting = passes.answers(batch), []
     for module, buffers in moved:
         passes.kept.restore()
-        for name, held in buffers.items():
-            module._buffers[name].copy_(held)  # type: ignore[union-attr]
+        module._buffers.update(buffers)
         if passes.differ(own, passes.next_answers(batch), batch):
             resting.append(module)
     model.train()
@@ -298,4 +297,4 @@ def _buffers(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(held, other[name]) for name, held in one.items())
+    return one.keys() == other.keys() and all(torch.equal(held, other[name]) for name, held in one.items())
