@@ -122,9 +122,9 @@ class Parent(Mean):
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
         if not self.begun:
             self.begun = True
-            whole = self.log_file.with_suffix(".part")
-            whole.write_text(" ".join(map(str, self.start())))
-            whole.rename(self.log_file)
+            line = "".join(f"{pid} " for pid in self.start())
+            with self.log_file.open("a") as log:  # a pass that is undone before training begins again
+                log.write(line)
             if self.end == "exit":
                 threading.Thread(target=time.sleep, args=(3600,)).start()
                 sys.exit(3)

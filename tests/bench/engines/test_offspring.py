@@ -51,7 +51,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
 def left(log: Path) -> list[int]:
     """The processes that a model wrote down and that still run."""
     pids = [int(pid) for pid in log.read_text().split()]
-    assert len(pids) == 4
+    assert len(pids) >= 4
     return [pid for pid in pids if alive(pid)]
 
 
@@ -69,7 +69,7 @@ def test_they_end_where_the_runner_is_killed(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[3])
     runner = subprocess.Popen([sys.executable, script, log], cwd=root, env=os.environ | {"PYTHONPATH": root})
     try:
-        assert within(120, log.exists)
+        assert within(120, lambda: log.exists() and log.read_text() != "")
         assert len(left(log)) == 4
     finally:
         runner.kill()
