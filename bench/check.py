@@ -114,6 +114,7 @@ def looks(task: Task, model: SequenceModel, recipe: Any) -> list[tuple[str, Call
         ("there are a body and a head", lambda: contract.is_assembled(model)),
         ("features, outputs and loss have their shapes", lambda: contract.fits(task, model)),
         ("what the row says trains it", lambda: optimisers.honoured(model, recipe)),
+        ("run, step, states and encode agree, cut or not", lambda: contract.agrees(task, model)),
         ("answers depend on what they may", lambda: contract.sees(task, model, training=True)),
     ]
 

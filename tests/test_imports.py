@@ -25,7 +25,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.records.*", ""),
     ("bench.store.*", RECORDS),
     ("bench.cli.*", RECORDS),
-    ("bench.probes.*", f"{BASES} {RECORDS}"),
+    ("bench.probes.*", f"{BASES} models.parts.layer {RECORDS}"),
     ("bench.mirror.*", RECORDS),
     ("bench.trial.*", f"{BASES} {STORE} bench.catalog bench.probes.* bench.mirror.*"),
     ("bench.engines.worker", f"{RECORDS} bench.engines.* bench.trial.*"),  # the process that measures

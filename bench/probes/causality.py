@@ -4,7 +4,8 @@ Two passes are compared that differ in nothing but what an answer may not depend
 so that each position has the same random numbers and the same rounding in both; they run in float64, so that a
 dependence shows however small it is. Scores come from evaluation mode. Training mode is looked at too, because a model
 learns to rely on what leaks there; dropout is then off, and modules that keep statistics as they train (batch
-normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored.
+normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored: there
+they answer from their statistics.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ def _first_violation(passes: Passes, batch: Batch, training: bool) -> str | None
     for mode in ("evaluation", "training")[: 1 + training]:
         with _in_mode(passes, batch, mode == "training"):
             start, short = _window(passes, batch)
-            reason = _on_others(passes, short) or _on_targets(passes, short)
+            own = passes.answers(short)
+            reason = _on_targets(passes, short, own) or _on_others(passes, short, own)
             if not model.spec.look_ahead:
                 reason = reason or _on_later(passes, batch, short, start, few=mode == "training")
         if reason:
@@ -123,10 +125,10 @@ def _first_violation(passes: Passes, batch: Batch, training: bool) -> str | None
     return None
 
 
-def _on_others(passes: Passes, batch: Batch) -> str | None:
-    """Compare a sequence's answers beside other sequences, in another order, and after other sequences."""
+def _on_others(passes: Passes, batch: Batch, own: Tensor) -> str | None:
+    """Compare a sequence's answers beside other sequences, in another order, and after other sequences. own: its
+    answers as it is."""
     advice = "keep sequences apart (statistics over the batch, sorting, a state kept from batch to batch?)"
-    own = passes.answers(batch)
     of = batch.reads.sequences
     if batch.lengths is None or len(own) == len(of):
         for row in range(len(batch)) if len(batch) > 1 else ():
@@ -156,12 +158,12 @@ def _on_batch_before(passes: Passes, batch: Batch, own: Tensor, advice: str) -> 
     return f"an answer depends on the batch before: {advice}"
 
 
-def _on_targets(passes: Passes, batch: Batch) -> str | None:
+def _on_targets(passes: Passes, batch: Batch, own: Tensor) -> str | None:
     """Compare answers beside other targets."""
     targets = batch.targets.flip(0)
     targets = targets + 1 if targets.is_floating_point() else targets.max() - targets if len(targets) else targets
     other = Batch(batch.inputs, targets, batch.reads, batch.lengths)
-    if passes.differ(passes.answers(batch), passes.answers(other), batch):
+    if passes.differ(own, passes.answers(other), batch):
         return "an answer depends on the targets: a model may read a batch's inputs and reads only"
     return None
 
@@ -260,21 +262,39 @@ def _in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
     model.train(training)
     try:
         if training:
-            for module in (*dropouts, *_counting(passes, batch)):
+            for module in (*dropouts, *_resting(passes, batch)):
                 module.training = False
         yield
     finally:
         model.eval()
 
 
-def _counting(passes: Passes, batch: Batch) -> list[nn.Module]:
-    """Return the modules whose own buffers a pass changes."""
+def _resting(passes: Passes, batch: Batch) -> list[nn.Module]:
+    """Return the modules that keep statistics in training mode: a pass changes their own buffers, and scores depend on
+    these. A buffer that no score depends on, such as a counter, excuses nothing that its module takes from a batch."""
+    model = passes.model
+    if next(model.buffers(), None) is None:
+        return []
     passes.kept.restore()
-    before = [(module, {name: held.clone() for name, held in module._buffers.items() if held is not None})
-              for module in passes.model.modules()]  # fmt: skip
+    before = [(module, _buffers(module)) for module in model.modules()]
     passes.next_answers(batch)
-    return [
-        module
-        for module, buffers in before
-        if any(not torch.equal(held, module._buffers[name]) for name, held in buffers.items())  # type: ignore[arg-type]
-    ]
+    moved = [(module, after) for module, own in before if not _equal(own, after := _buffers(module))]
+    if not moved:
+        return []
+    model.eval()
+    own, resting = passes.answers(batch), []
+    for module, buffers in moved:
+        passes.kept.restore()
+        module._buffers.update(buffers)
+        if passes.differ(own, passes.next_answers(batch), batch):
+            resting.append(module)
+    model.train()
+    return resting
+
+
+def _buffers(module: nn.Module) -> dict[str, Tensor]:
+    return {name: held.clone() for name, held in module._buffers.items() if held is not None}
+
+
+def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(held, other[name]) for name, held in one.items())

@@ -11,7 +11,6 @@ store     keeps the results                                    bench.store
 from __future__ import annotations
 
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from bench.records.asked import Asked, AskedCell
 from bench.records.job import Job
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
+from bench.runner import edited
 from bench.runner.corpora import Corpora
 from bench.runner.ledger import Ledger
 from bench.runner.pending import pending
@@ -71,7 +71,8 @@ def execute(
     """
     planned = plan(sweep)
     _tidy(store, console)
-    _warn(planned, store, console)
+    for line in edited.warnings((item.cell for item in planned), store):
+        console.note(line)
     corpora = Corpora(planned, share(planned, part), resolve, console.note)
     ledger = Ledger(store, console.skipped, retry_failed=retry_failed)
     ledger.write_down(_asked(sweep, planned, corpora))
@@ -110,24 +111,6 @@ def _tidy(store: Store, console: Console) -> None:
     if store.hard_links is False:
         console.note(f"{store.path} has no hard links: let no two runners write to it (see python -m bench.doctor)")
     forget_the_dead(store)
-
-
-def _warn(planned: list[Planned], store: Store, console: Console) -> None:
-    """Say where the store holds results of the same names, measured with other code."""
-    now = {item.cell.foreign: item.cell.code for item in planned if item.cell.foreign}
-    if not now:
-        return
-    others = Counter(
-        (result.cell.foreign, result.cell.code)
-        for result in store.results()
-        if result.cell.foreign in now and result.cell.code != now[result.cell.foreign]
-    )
-    for (names, code), count in others.items():
-        cells = "1 result" if count == 1 else f"{count} results"
-        which = f"{code[:8] if code else 'not recorded'}; now {(now[names] or '')[:8]}"
-        console.note(
-            f"the store holds {cells} of {' and '.join(names)} with other code ({which}): they are not used here"
-        )
 
 
 def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora) -> Asked:

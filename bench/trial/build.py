@@ -20,7 +20,7 @@ from bench.records.job import Job, Source
 from bench.records.recipe import ByValue, Recipe
 from bench.trial import sources
 from models.base import OPTIMISERS, PENALTIES, SCHEDULES, Optimisation, SequenceModel, hidden_states
-from tasks.base import Task, generator
+from tasks.base import Task, UnscorableError, generator
 
 # Optimisation steps per Lightning batch, at most. A block of steps costs one pass through Lightning's loop, so 25 steps
 # pay for it together; more would make progress reports coarse.
@@ -161,6 +161,8 @@ def check(jobs: list[Job]) -> list[str]:
     for job in jobs:
         try:
             build(job.cell, job.source)
+        except UnscorableError:  # the data's fault and not the command's: it becomes the cell's row
+            continue
         except (BenchError, ValueError, TypeError, OSError) as error:
             messages[foreign.message(error)] = None
         except Exception:  # a fault of the model's own code becomes its cell's row, with where it happened

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sized
 import torch
 from torch import Tensor
 
-from bench.probes import causality
+from bench.probes import agreement, causality
 from bench.probes.undisturbed import same_randomness, seed_everything, undisturbed
 from bench.records.recipe import Recipe
 from bench.trial import optimisers
@@ -257,6 +257,21 @@ def fits(task: Task, model: SequenceModel) -> None:
         if not (isinstance(loss, Tensor) and loss.dim() == 0):
             objective = type(task.spec.objective).__name__
             raise InvalidError(f"{objective}.loss: expected one number, a tensor of shape (), got {_shown(loss)}")
+
+
+def agrees(task: Task, model: SequenceModel) -> list[str]:
+    """Compare the model's ways to the same numbers: `run` and `step`, cut and uncut, `states` and `encode`; return a
+    note where they cannot be compared. A sweep does without, for it costs seconds.
+
+    Raises:
+        InvalidError: two of them part.
+    """
+    with same_randomness():
+        batch = task.training_batch(0).select(slice(2))
+    try:
+        return agreement.compare(model, batch)
+    except agreement.DisagreementError as error:
+        raise InvalidError(f"{type(model).__name__}: {error}") from None
 
 
 def _is(outputs: object, *shape: int) -> bool:

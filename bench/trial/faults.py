@@ -10,6 +10,7 @@ import torch
 from bench.records import foreign
 from bench.records.result import Status
 from bench.trial.sources import CodeChangedError
+from tasks.base import UnscorableError
 
 # torch has no type of its own for memory of the CPU: Linux says "can't allocate", Windows "not enough". CUDA and its
 # libraries, which keep memory beside torch's, have error texts of their own.
@@ -28,7 +29,7 @@ class InvalidError(Exception):
 
 def status_of(error: Exception) -> Status:
     """Return the status of a cell that raised `error`."""
-    if isinstance(error, InvalidError | CodeChangedError):
+    if isinstance(error, InvalidError | UnscorableError | CodeChangedError):
         return "invalid"
     refused = any(words in foreign.message(error) for words in OUT_OF_MEMORY)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or refused:
@@ -40,7 +41,7 @@ def status_of(error: Exception) -> Status:
 
 def described(error: Exception) -> str:
     """Return what went wrong, then where, innermost call last. No local values, because they may hold secrets."""
-    if isinstance(error, InvalidError):
+    if isinstance(error, InvalidError | UnscorableError):
         return f"{foreign.message(error)}\n"
     frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
     where = [f"  {Path(frame.filename).name}:{frame.lineno} in {frame.function}\n" for frame in frames[-8:]]

@@ -6,10 +6,8 @@ import contextlib
 import functools
 import importlib.metadata
 import logging
-import os
 import platform
 import resource
-import subprocess
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 import torch
 
+from bench.records import checkout
 from bench.records.job import Surroundings
 from bench.records.result import Provenance
 
@@ -43,7 +42,7 @@ def full_precision(gpu: bool) -> None:
 def provenance(started: datetime, surroundings: Surroundings) -> Provenance:
     """Return where a cell's numbers come from."""
     gpu = on_gpu(surroundings.accelerator) and torch.cuda.is_available()
-    commit, dirty = _git()
+    commit, dirty = _commit()
     return Provenance(
         started=started.isoformat(timespec="seconds"),
         device=torch.cuda.get_device_name() if gpu else "cpu",
@@ -62,32 +61,7 @@ def libraries() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-@functools.cache
-def _git() -> tuple[str | None, bool | None]:
-    """Return the commit of the suite's own checkout, and whether it was changed; None where it is no checkout, also
-    where it lies inside another repository, whose commit says nothing of it."""
-    here = Path(__file__).resolve()
-    # Variables like GIT_DIR, which hooks set, would name another repository.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=here.parent,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != here.parents[2]:
-            return None, None
-        git("ls-files", "--error-unmatch", here.name)
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None, None
+_commit = functools.cache(checkout.commit)
 
 
 @contextlib.contextmanager

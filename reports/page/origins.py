@@ -108,8 +108,8 @@ def _listed(title: str, why: str, texts: Sequence[str]) -> Warned | None:
 def _mixed(results: Sequence[Result]) -> list[Warned]:
     """Versions and machines of which there are several.
 
-    Groups never mix devices, torch versions, or versions of task, model and recipe. They may mix other libraries and
-    commits.
+    Groups never mix devices, torch versions, code, or versions of task, model and recipe. They may mix other libraries
+    and commits.
     """
     tallies: dict[str, Counter[str]] = {}
 
@@ -121,6 +121,8 @@ def _mixed(results: Sequence[Result]) -> list[Warned]:
         count("recipe versions", str(cell.recipe.version))
         count(f"versions of task {cell.task}", str(cell.versions.task))
         count(f"versions of model {cell.model}", str(cell.versions.model))
+        if cell.foreign:
+            count(f"code of {' and '.join(cell.foreign)}", cell.code[:8] if cell.code else "not recorded")
         if cell.data:
             count(f"data of task {cell.task}", f"{cell.data.name} {cell.data.sha256[:8]}")
         if made:

@@ -21,7 +21,8 @@ ENOUGH_FOR_T = 5  # seeds from which a mean and its t interval may be given
 
 
 class Identity(NamedTuple):
-    """What the members of a group have in common. recipe: (field, value) without the learning rate."""
+    """What the members of a group have in common. recipe: (field, value) without the learning rate; code: of a task or
+    model that is given by import path."""
 
     task: str
     model: str
@@ -31,6 +32,7 @@ class Identity(NamedTuple):
     torch: str | None
     versions: tuple[int, int]
     recipe: tuple[tuple[str, Scalar], ...]
+    code: str | None
 
 
 class Interval(NamedTuple):

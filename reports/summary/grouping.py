@@ -1,6 +1,6 @@
 """Results as groups of seeds, and statistics of several groups: over lengths, and of one compared with another.
 
-A group never mixes data, devices, torch minor versions or recipes; only seed and learning rate vary within it.
+A group never mixes data, devices, torch minor versions, code or recipes; only seed and learning rate vary within it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def identity(result: Result) -> Identity:
         torch=".".join(made.libraries.get("torch", "unknown").split(".")[:2]) if made else None,
         versions=(cell.versions.task, cell.versions.model),
         recipe=recipe_of(cell),
+        code=cell.code,
     )
 
 

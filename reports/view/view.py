@@ -115,15 +115,16 @@ def _setting(group: Group) -> _Setting:
 
 
 class _Model(NamedTuple):
-    """What a line over length is of: a model and its version, in a setting."""
+    """What a line over length is of: a model, its version and its code, in a setting."""
 
     setting: _Setting
     model: str
     version: int
+    code: str | None
 
 
 def _model(group: Group) -> _Model:
-    return _Model(_setting(group), group.identity.model, group.identity.versions[1])
+    return _Model(_setting(group), group.identity.model, group.identity.versions[1], group.identity.code)
 
 
 Reaches = Mapping[_Model, Reach | None]
@@ -148,8 +149,8 @@ def _joins(item: AskedCell, line: _Model) -> bool:
     cell, setting = item.cell, line.setting
     recipe = tuple(entry for entry in recipe_of(cell) if entry[0] not in BY_LENGTH)
     return (
-        (cell.task, cell.model, cell.versions)
-        == (setting.task, line.model, Versions(task=setting.task_version, model=line.version))
+        (cell.task, cell.model, cell.versions, cell.code)
+        == (setting.task, line.model, Versions(task=setting.task_version, model=line.version), line.code)
         and recipe == setting.recipe
         and (not item.known or data_of(cell) == setting.data)
     )
@@ -206,8 +207,11 @@ def _members(within: Sequence[Group], first: int) -> tuple[Member, ...]:
     for place, group in enumerate(within, first):
         key = group.identity
         label = key.model
-        if len({other.identity.versions for other in within if other.identity.model == key.model}) > 1:
+        own = [other.identity for other in within if other.identity.model == key.model]
+        if len({other.versions for other in own}) > 1:
             label += f" (version {key.versions[1]})"
+        if len({other.code for other in own}) > 1:
+            label += f" (code {key.code[:8] if key.code else 'not recorded'})"
         alike = [g.identity for g in within if (g.identity.model, g.identity.length) == (key.model, key.length)]
         difference = ", ".join(_differing([other.recipe for other in alike], key.recipe))
         members.append(Member(group, label, difference, place))

@@ -5,7 +5,7 @@ from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
 from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_frequencies, log_odds
 from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
 from tasks.base.synthetic import SyntheticTask, choose
-from tasks.base.task import Split, Task, generator
+from tasks.base.task import Split, Task, UnscorableError, generator
 
 __all__ = [
     "Batch",
@@ -30,6 +30,7 @@ __all__ = [
     "SyntheticTask",
     "Task",
     "Tokens",
+    "UnscorableError",
     "choose",
     "first_sequences",
     "generator",

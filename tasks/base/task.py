@@ -28,6 +28,10 @@ Split = Literal["validation", "test"]
 LENGTHS_KEPT = 64  # a stream with drawn lengths keeps the tasks of so many other lengths
 
 
+class UnscorableError(ValueError):
+    """Data in which a split holds nothing to score; the message names the split. A cell of theirs is `invalid`."""
+
+
 def generator(seed: int, *purpose: object) -> torch.Generator:
     """Return a random generator for each (seed, purpose): equal arguments give equal streams, others do not."""
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()

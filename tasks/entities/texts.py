@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Predict, Split, generator, log_frequencies
+from tasks.base import Batch, Predict, Split, UnscorableError, generator, log_frequencies
 from tasks.corpora.conll import SPLITS, CorpusFormatError, Document
 from tasks.entities.gazetteer import Tagged, gazetteer_f1
 from tasks.entities.generated import CHANCE, TYPES, WORDS, generate, solve
@@ -110,6 +110,10 @@ class GeneratedText(Text):
         return Windows(Encoded(self._ids[words], tags, groups, lengths), self._length, self._lookahead)
 
 
+class EmptySplitError(CorpusFormatError, UnscorableError):
+    """A corpus of which a split holds nothing to find."""
+
+
 class Loaded(NamedTuple):
     """A corpus, encoded."""
 
@@ -124,7 +128,8 @@ def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: t
     """Read, encode and score a corpus; once per process and content (`sha256`), because it takes about a second.
 
     Raises:
-        CorpusFormatError: a malformed file; a split without tokens, or without entities.
+        CorpusFormatError: a malformed file.
+        EmptySplitError: a split without tokens, or without entities.
     """
     documents = reader(paths)
     _check(documents, paths)
@@ -151,12 +156,15 @@ def _check(documents: dict[str, list[Document]], paths: Sequence[Path]) -> None:
     named = f"{paths[0].name}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
     tags = {split: [tag for document in documents[split] for tag in document.tags] for split in SPLITS}
     if not any(tag != "O" for every in tags.values() for tag in every):
-        raise CorpusFormatError(f"{named}: every tag is O, so there is no entity to find. Is the last column the tag?")
+        raise EmptySplitError(
+            f"{named}: every tag of the {', '.join(SPLITS)} documents is O, so there is no entity to find. Is the last "
+            "column the tag?"
+        )
     for split, every in tags.items():
         if not every:
-            raise CorpusFormatError(f"{named}: the {split} documents hold no token. Every split needs some")
+            raise EmptySplitError(f"{named}: the {split} documents hold no token. Every split needs some")
         if all(tag == "O" for tag in every):
-            raise CorpusFormatError(
+            raise EmptySplitError(
                 f"{named}: the {split} documents hold no entity (all their {len(every)} tags are O), so no score can "
                 "be measured on them. Of ten documents in order, the ninth validates and the tenth tests: order or "
                 "divide them otherwise"

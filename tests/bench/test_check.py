@@ -28,6 +28,29 @@ def test_a_model_that_reads_ahead(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        (
+            "Restarts",
+            "Restarts: body.layers.0.0: run and step part at step 1 of a sequence from step 1 on: they differ",
+        ),
+        ("OtherStates", "OtherStates: states and encode give other features: they differ by up to"),
+    ],
+)
+def test_a_model_whose_ways_part(model: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Layer and step are named, on each task."""
+    assert main([f"{BROKEN}:{model}", "--length", "8"]) == 1
+    broken = lines(capsys, "broken")
+    assert len(broken) == 5
+    assert all(f"run, step, states and encode agree, cut or not: {what}" in line for line in broken)
+
+
+def test_a_model_that_draws_as_it_answers_is_not_accused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tests.support.broken:Drawing", "--length", "8"]) == 0
+    assert all("it answers otherwise when it is asked again" in line for line in lines(capsys, "note"))
+
+
+@pytest.mark.parametrize(
     ("entry", "what"),
     [
         ("Global", "the same batches are drawn again: Global: training batch 1 differs"),

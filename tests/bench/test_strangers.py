@@ -94,6 +94,26 @@ def test_any_corpus_path_through_a_configuration(
     assert result.status == "ok"
 
 
+def test_a_corpus_without_anything_to_score_is_a_row(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The data's fault, not the command's: the other cells run, the split is named first, the way on at the end."""
+    names, none = "Ann\tB-PER\nran\tO\n\n" * 9, "she\tO\nran\tO\n\n"
+    (elsewhere / "own.txt").write_text((names + none) * 2, encoding="utf-8")
+    (elsewhere / "sweep.toml").write_text(
+        f"tasks = ['adding', {{name = 'ner', corpus = '{elsewhere / 'own.txt'}', lookahead = 1}}]\n", encoding="utf-8"
+    )
+    assert main(["--config", "sweep.toml", "--models", "gru", "--lengths", "4", *TINY[6:], "--store", "store"]) == 1
+    results = {result.cell.task.partition(":")[0]: result for result in Store(elsewhere / "store").results()}
+    assert {task: (result.status, result.score is None) for task, result in results.items()} == {
+        "adding": ("ok", False),
+        "ner": ("invalid", True),
+    }
+    first = str(results["ner"].error).splitlines()[0]
+    assert first.startswith("own.txt: the test documents hold no entity (all their 4 tags are O), so no score can be")
+    said = capsys.readouterr().out
+    assert f"invalid  {first}" in said
+    assert "1 cell failed: --retry-failed runs failed cells again." in said
+
+
 POSITIONAL = """
 from models.base import SequenceModel
 class Model(SequenceModel):

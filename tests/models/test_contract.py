@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench import catalog
+from bench.probes import agreement
 from models.base import SequenceModel
 from tasks.adding import Adding
 from tasks.base import Batch, Task
@@ -52,17 +53,7 @@ def cases() -> Iterator[Any]:
 CASES = pytest.mark.parametrize(("model_class", "options"), list(cases()))
 EVERY = pytest.mark.parametrize("model_class", [catalog.card("model", n).load() for n in catalog.names("model")])
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-CHECKS = pytest.mark.parametrize(
-    "check",
-    [
-        contract.run_is_the_loop_of_step,
-        contract.cut_anywhere_is_uncut,
-        contract.stretches_are_the_whole,
-        contract.states_are_encode,
-        contract.pictures_lie_between_zero_and_one,
-    ],
-    ids=lambda check: check.__name__,
-)
+CHECKS = pytest.mark.parametrize("check", agreement.CHECKS, ids=lambda check: check.__name__)
 
 
 @pytest.fixture(params=TASKS)
@@ -88,8 +79,8 @@ def test_two_ways_to_the_same_numbers(check: Any, model_class: Any, options: Any
     task = a_task(options)
     model, batch = built(model_class, task, hidden=8, **options)
     model.to(dtype).eval()  # in training dropout would draw for each way by itself
-    with torch.no_grad() if check is not contract.stretches_are_the_whole else torch.enable_grad():
-        check(model, contract.embedded(model, batch), batch.reads)
+    with torch.no_grad() if check is not agreement.stretches_are_the_whole else torch.enable_grad():
+        check(model, agreement.embedded(model, batch), batch.reads)
 
 
 @CASES
@@ -112,12 +103,6 @@ def test_no_answer_depends_on_what_comes_later(model_class: Any, options: Any) -
 def test_some_answer_depends_on_its_inputs(model_class: Any, options: Any) -> None:
     model, batch = built(model_class, a_task(options), **options)
     contract.some_answer_depends_on_its_inputs(model, batch.inputs, 7)
-
-
-@CASES
-def test_its_state_is_counted(model_class: Any, options: Any) -> None:
-    model, batch = built(model_class, a_task(options), **options)
-    contract.its_state_is_counted(model, contract.embedded(model, batch))
 
 
 @CASES

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.base import SequenceModel
+from models.base import Carried, SequenceModel, Series
 from tasks.adding import Adding
 from tasks.base import Batch, Reads, Spec, Split
+from tests.support.clockwork import Clockwork, Stopped
 from tests.support.examples import Mean
 
 # -- models -----------------------------------------------------------------------------------------------------------
@@ -49,6 +50,29 @@ class TooWide(Mean):
 
     def decode(self, features: Tensor, batch: Batch) -> Tensor:
         return self.head(features).expand(-1, 2)
+
+
+class Restarts(Clockwork):
+    """Its clock begins anew wherever a sequence is cut."""
+
+    def __init__(self, spec: Spec, **common: Any) -> None:
+        super().__init__(spec, **common)
+        for (cell,) in self.body.cells:  # type: ignore[union-attr, misc]
+            cell.__class__ = Stopped  # type: ignore[has-type]
+
+
+class OtherStates(Mean):
+    """What it shows to the probe is not what it answers from."""
+
+    def states(self, x: Tensor, reads: Reads, carried: Carried | None = None) -> tuple[Tensor, Series]:
+        return 2 * self.encode(x, reads), {}
+
+
+class Drawing(Mean):
+    """Draws as it answers, which only looks odd."""
+
+    def encode(self, x: Tensor, reads: Reads) -> Tensor:
+        return super().encode(x, reads) * (1 + 0.01 * torch.rand(()))
 
 
 class Unassembled(SequenceModel):

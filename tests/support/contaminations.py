@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -106,6 +107,9 @@ class Changes(Mean):
             WHAT[what]()
 
 
+SLEEP = ["sleep", "3600"]
+LEAVES = f"import subprocess; print(subprocess.Popen({SLEEP}, start_new_session=True, stdout=-3, stderr=-3).pid)"
+
 LEFT: dict[str, Tensor] = {}
 
 
@@ -122,17 +126,19 @@ class Remembers(Mean):
 
 
 class Parent(Mean):
-    """Starts processes that outlive its cell, and writes their numbers to the file `log`. how: a plain child, one in a
-    session of its own, one whose parent has ended, or one of Python's own."""
+    """Starts processes that outlive its cell, and writes their numbers to the file `log`: a plain child, one in a
+    session of its own, one whose parent has ended, and one of Python's own. end: how the cell ends."""
 
-    def __init__(self, spec: Spec, *, how: str = "plain", log: str = "", end: str = "", **common: Any) -> None:
+    def __init__(self, spec: Spec, *, log: str = "", end: str = "", **common: Any) -> None:
         super().__init__(spec, **common)
-        self.how, self.log_file, self.end, self.begun = how, Path(log), end, False
+        self.log_file, self.end, self.begun = Path(log), end, False
 
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
         if not self.begun:
             self.begun = True
-            self.log_file.write_text(str(self.start()))
+            line = "".join(f"{pid} " for pid in self.start())
+            with self.log_file.open("a") as log:  # a pass that is undone before training begins again
+                log.write(line)
             if self.end == "exit":
                 threading.Thread(target=time.sleep, args=(3600,)).start()
                 sys.exit(3)
@@ -140,14 +146,9 @@ class Parent(Mean):
                 time.sleep(3600)
         return super().encode(x, reads)
 
-    def start(self) -> int:
-        import multiprocessing
-
-        if self.how == "python":
-            process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(3600,))
-            process.start()
-            return process.pid or 0
-        if self.how == "orphan":
-            script = "import subprocess; print(subprocess.Popen(['sleep', '3600'], start_new_session=True).pid)"
-            return int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
-        return subprocess.Popen(["sleep", "3600"], start_new_session=self.how == "session").pid
+    def start(self) -> list[int]:
+        forked = multiprocessing.get_context("fork").Process(target=time.sleep, args=(3600,))
+        forked.start()
+        left = subprocess.run([sys.executable, "-c", LEAVES], capture_output=True, check=True).stdout
+        children = [subprocess.Popen(SLEEP, start_new_session=apart).pid for apart in (False, True)]
+        return [*children, int(left), forked.pid or 0]

@@ -43,6 +43,7 @@ def make_result(
     body: int = 15_998,
     seconds: float = 4.2,
     model_version: int = 1,
+    code: str | None = None,
     **recipe: object,
 ) -> Result:
     """A result; `relative` is the spread of its test blocks, further keywords are fields of the recipe.
@@ -64,6 +65,7 @@ def make_result(
         recipe=Recipe(learning_rate=learning_rate, **fields),
         versions=Versions(task=1, model=model_version),
         data=data,
+        code=code,
     )
     has_score = status == "ok" and score is not None
     return Result(

@@ -80,6 +80,19 @@ def future_after_training(self: Any, h: Tensor, layer: Any) -> Tensor:
     return h if not self.training else h + h.flip(1)
 
 
+def batch_beside_a_counter(self: Any, h: Tensor, layer: Any) -> Tensor:
+    """Statistics of the batch in training, nothing in their place after; a buffer moves, which no answer reads."""
+    if self.training:
+        self.running.add_(1)
+        return (h - h.mean((0, 1))) / (h.std((0, 1)) + 0.1)
+    return h
+
+
+def future_beside_a_counter(self: Any, h: Tensor, layer: Any) -> Tensor:
+    self.running.add_(1)
+    return future_after_training(self, h, layer)
+
+
 def fading(self: Any, h: Tensor, layer: Any) -> Tensor:
     return h + 1e-6 * h.roll(-1, 1)
 
@@ -137,6 +150,11 @@ CHEATS: dict[str, type[SequenceModel]] = {
     "a spectrum": sight(lambda self, h, layer: torch.fft.rfft(h, dim=1).abs().mean(1, keepdim=True) + h),
     "a state from batch to batch": sight(remembers),
     "the future in training only": sight(future_after_training),
+    "the future in training only, beside a counter": sight(future_beside_a_counter),
+    "statistics over the batch in training only": sight(
+        lambda self, h, layer: h - h.mean(0, keepdim=True) if self.training else h
+    ),
+    "statistics over the batch in training only, beside a counter": sight(batch_beside_a_counter),
     "a millionth of the next step": sight(fading),
     "the future in the embedding": FutureInTheEmbedding,
     "the targets": Told,
@@ -169,6 +187,13 @@ def running(self: Any, h: Tensor, layer: Any) -> Tensor:
             self.running.lerp_(h.mean((0, 1)).to(self.running.dtype), 0.1)
         return h - h.mean((0, 1))
     return h - self.running
+
+
+def closed(hidden: int) -> nn.Module:
+    """Batch normalisation whose scale begins at 0, as at the end of a residual branch."""
+    layer = nn.BatchNorm1d(H)
+    nn.init.zeros_(layer.weight)
+    return layer
 
 
 def clocked(self: Any, h: Tensor, layer: Any) -> Tensor:
@@ -226,7 +251,14 @@ INNOCENT: dict[str, type[SequenceModel]] = {
     "batch normalisation": sight(
         lambda self, h, layer: layer(h.transpose(1, 2)).transpose(1, 2), lambda hidden: nn.BatchNorm1d(H)
     ),
+    "batch normalisation that is still closed": sight(
+        lambda self, h, layer: h + layer(h.transpose(1, 2)).transpose(1, 2), closed
+    ),
     "running statistics by hand": sight(running),
+    "statistics of one's own beside a counter": sight(
+        lambda self, h, layer: layer(h.transpose(1, 2)).transpose(1, 2) + 0 * self.running.add_(1).sum(),
+        lambda hidden: nn.BatchNorm1d(H),
+    ),
     "causal largest": sight(lambda self, h, layer: h.cummax(1).values),
     "causal pooling": sight(
         lambda self, h, layer: nn.functional.max_pool1d(nn.functional.pad(h.transpose(1, 2), (2, 0)), 3, 1)

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 import tasks.ner
-from tasks.base import Batch, Evaluation, Tokens, generator
-from tasks.corpora.conll import CorpusFormatError, Document
+from tasks.base import Batch, Evaluation, Tokens, UnscorableError, generator
+from tasks.corpora.conll import Document
 from tasks.corpora.resolving import Corpus
 from tasks.entities.generated import TYPES, WORDS
 from tasks.entities.spans import FAR
@@ -390,7 +390,7 @@ NONE = "she\tO\nran\tO\n\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (NONE * 20, r"own\.txt: every tag is O.* Is the last column the tag\?"),
+        (NONE * 20, r"own\.txt: every tag of the training, validation, test documents is O.* Is the last"),
         ((NAMES * 9 + NONE) * 2, r"own\.txt: the test documents hold no entity \(all their 4 tags are O\)"),
         ((NAMES * 8 + NONE + NAMES) * 2, r"own\.txt: the validation documents hold no entity"),
         ((NONE * 8 + NAMES * 2) * 2, r"own\.txt: the training documents hold no entity"),
@@ -399,7 +399,7 @@ NONE = "she\tO\nran\tO\n\n"
 def test_a_corpus_without_anything_to_find_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "own.txt"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UnscorableError, match=message):
         NER(4, corpus=str(path), lookahead=1)
 
 
@@ -409,5 +409,5 @@ def test_a_split_without_a_token_is_refused() -> None:
         "validation": [Document("b", ("Ann",), ("B-PER",))],
         "test": [],
     }
-    with pytest.raises(CorpusFormatError, match=r"dev\.txt and 1 more: the test documents hold no token"):
+    with pytest.raises(UnscorableError, match=r"dev\.txt and 1 more: the test documents hold no token"):
         load(lambda paths: documents, (Path("dev.txt"), Path("test.txt")), "0")

@@ -43,7 +43,7 @@ def built(model_class: type[SequenceModel], task: Task) -> SequenceModel:
 def test_a_model_that_reads_what_it_may_not_is_found(name: str, task: str) -> None:
     reason = found(built(CHEATS[name], TASKS[task]), TASKS[task])
     assert reason is not None
-    assert ("training mode" in reason) == (name == "the future in training only")
+    assert ("training mode" in reason) == ("in training only" in name)
     assert "depends on" in reason
 
 

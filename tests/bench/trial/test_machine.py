@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SHOW = "from bench.trial.machine import _git; print(_git())"
+SHOW = "from bench.records import checkout; print(checkout.commit())"
 
 
 def git(folder: Path, *arguments: str) -> None:

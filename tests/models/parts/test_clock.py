@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.probes import flow, jacobians, probing
+from bench.probes import agreement, flow, jacobians, probing
 from bench.records.job import Checkpointing, Surroundings
 from bench.trial import build as build_module
 from bench.trial import trial
@@ -56,7 +56,7 @@ def test_evaluation_in_stretches(length: int, layers: int) -> None:
     task = RunningAverage(length)
     model, wrong = clockwork(task, layers=layers), clockwork(task, Stopped, layers=layers)
     batch = task.probe_batch(1)
-    x = contract.embedded(model, batch)
+    x = agreement.embedded(model, batch)
     assert length > recurrence.STRETCH
     with torch.no_grad():
         expected = model.pick(written_out(model, x), batch.reads)
@@ -69,7 +69,7 @@ def test_training_cuts_the_gradient_and_not_the_clock() -> None:
     task = RunningAverage(250)
     model = clockwork(task)
     batch = task.probe_batch(2)
-    x = contract.embedded(model, batch)
+    x = agreement.embedded(model, batch)
     weight = torch.linspace(-1, 1, 8, dtype=torch.float64)
     parameters = list(model.body.parameters())
     expected = torch.autograd.grad((written_out(model, x, cut=100) @ weight).sum(), parameters)
@@ -86,7 +86,7 @@ def test_jacobians_of_the_last_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model = clockwork(task)
     (cell,) = model.body.cells[0]
     batch = task.probe_batch(1)
-    x = contract.embedded(model, batch)
+    x = agreement.embedded(model, batch)
     with torch.no_grad():
         h = written_out(model, x)[0]
         singular = []
@@ -109,7 +109,7 @@ def test_gradient_flow_of_the_last_steps(monkeypatch: pytest.MonkeyPatch) -> Non
     model = clockwork(task)
     batch = task.probe_batch(2)
     whole = flow.measure(model, task, batch)
-    x = contract.embedded(model, batch).requires_grad_()
+    x = agreement.embedded(model, batch).requires_grad_()
     answers = model.head(written_out(model, x))[:, -1]
     (gradient,) = torch.autograd.grad(answers.sum(), x)
     expected = gradient.norm(dim=-1).flip(1).quantile(0.5, dim=0).log10().tolist()
@@ -135,41 +135,32 @@ def test_a_cell_that_goes_on_ends_as_if_it_had_never_stopped(bptt: int | None, t
 
 # -- the contract sees what is wrong -----------------------------------------------------------------------------------
 
-CHECKS = [
-    contract.run_is_the_loop_of_step,
-    contract.cut_anywhere_is_uncut,
-    contract.stretches_are_the_whole,
-    contract.states_are_encode,
-    contract.pictures_lie_between_zero_and_one,
-]
 
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", agreement.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 def test_a_right_clock_keeps_the_contract(check: Any, dtype: torch.dtype) -> None:
     task = RunningAverage(12)
     model: SequenceModel = clockwork(task, layers=2).to(dtype)
     batch = task.training_batch(0)
-    check(model, contract.embedded(model, batch), batch.reads)
-    contract.its_state_is_counted(model, contract.embedded(model, batch))
+    check(model, agreement.embedded(model, batch), batch.reads)
     contract.a_probe_leaves_every_bit(model, task, batch)
 
 
 @pytest.mark.parametrize(
     ("layer", "check", "message"),
     [
-        (Stopped, contract.run_is_the_loop_of_step, r"body\.layers\.0\.0: run and step part at step 1 of a sequence"),
-        (Stopped, contract.cut_anywhere_is_uncut, r"body\.layers\.0\.0: cut before step 1, the output at step 1"),
-        (Stopped, contract.stretches_are_the_whole, "features in stretches of 1 steps"),
-        (Losing, contract.cut_anywhere_is_uncut, r"body\.layers\.0\.0: cut before step 1, the output at step 1"),
+        (Stopped, agreement.run_is_the_loop_of_step, r"body\.layers\.0\.0: run and step part at step 1 of a sequence"),
+        (Stopped, agreement.cut_anywhere_is_uncut, r"body\.layers\.0\.0: cut before step 1, the output at step 1"),
+        (Stopped, agreement.stretches_are_the_whole, "features in stretches of 1 steps"),
+        (Losing, agreement.cut_anywhere_is_uncut, r"body\.layers\.0\.0: cut before step 1, the output at step 1"),
     ],
 )
 def test_a_wrong_one_is_named_with_layer_and_step(layer: Any, check: Any, message: str) -> None:
     task = RunningAverage(12)
     model = clockwork(task, layer)
     batch = task.training_batch(0)
-    with pytest.raises(AssertionError, match=message):
-        check(model, contract.embedded(model, batch), batch.reads)
+    with pytest.raises(agreement.DisagreementError, match=message):
+        check(model, agreement.embedded(model, batch), batch.reads)
 
 
 class Dropping(Ticking):
@@ -183,7 +174,7 @@ def test_a_stretch_that_is_run_again_draws_the_same_numbers(monkeypatch: pytest.
     task = RunningAverage(20)
     model = clockwork(task, Dropping)
     batch = task.probe_batch(2)
-    x = contract.embedded(model, batch)
+    x = agreement.embedded(model, batch)
     build_module.truncate(model, 6)
     parameters = list(model.body.parameters())
 

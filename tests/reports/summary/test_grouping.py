@@ -32,6 +32,7 @@ def seeds_of(scores, **common):
         {"torch": "2.12.1"},
         {"data": DataIdentity(name="mine", sha256="0" * 64)},
         {"model_version": 2},
+        {"code": "ab" * 32},
         {"steps": 999},
         {"clip": None},
         {"parameters": None, "hidden": 64},

@@ -75,6 +75,21 @@ def test_two_versions_of_a_model_are_two_lines():
     assert topic.labels == ["gru (version 1)", "gru (version 2)", "rnn"]
 
 
+def test_two_codes_of_one_name_are_never_averaged():
+    """Results of one's own class before and after an edit, and of before its code was recorded: three lines."""
+    pairs = {None: (0.1, 0.11), "ab" * 32: (0.02, 0.03), "cd" * 32: (0.05, 0.06)}
+    made = [
+        make_result(model="my.net:Net", code=code, score=score, seed=seed)
+        for code, scores in pairs.items()
+        for seed, score in enumerate(scores)
+    ]
+    topic = only_topic(made)
+    name = "my.net:Net (code {})".format
+    assert topic.labels == [name("abababab"), name("cdcdcdcd"), name("not recorded")]
+    assert sorted(group.values for group in topic.groups) == sorted(pairs.values())
+    assert only_topic(made[:2]).labels == ["my.net:Net"]
+
+
 def test_lines_join_what_the_budget_sets_by_length_and_nothing_else():
     results = [
         make_result(length=10, steps=1000),

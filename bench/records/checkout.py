@@ -1,0 +1,57 @@
+"""The suite's own files: the commit of its checkout, and which files are not as they were committed or installed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DISTRIBUTION = "long-range-bench"
+
+
+def commit() -> tuple[str | None, bool | None]:
+    """Return the commit of the suite's own checkout, and whether it was changed; None where it is no checkout, also
+    where it lies inside another repository, whose commit says nothing of it."""
+    return (_git("rev-parse", "HEAD"), bool(_git("status", "--porcelain"))) if _is_ours() else (None, None)
+
+
+def altered(files: Iterable[Path]) -> list[Path]:
+    """Return those of the suite's files, paths below ROOT, that are not as they were committed, or installed; files
+    that were added are among them. Where neither can be told, none."""
+    try:
+        if _is_ours():
+            lines = _git("diff", "--name-only", "HEAD") + "\n" + _git("ls-files", "--others", "--", "tasks", "models")
+            return [path for path in files if path.relative_to(ROOT).as_posix() in lines.splitlines()]
+        listed = importlib.metadata.files(DISTRIBUTION) or []
+        hashes = {entry.as_posix(): entry.hash.value for entry in listed if entry.hash is not None}
+        whole = "bench/records/checkout.py" in hashes  # an editable installation lists none of the suite's files
+        return [path for path in files if whole and hashes.get(path.relative_to(ROOT).as_posix()) != _recorded(path)]
+    except (OSError, subprocess.SubprocessError, importlib.metadata.PackageNotFoundError):
+        return []
+
+
+def _recorded(path: Path) -> str:
+    """Return a file's sha256 as an installation writes it down."""
+    return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).decode().rstrip("=")
+
+
+def _is_ours() -> bool:
+    """Return whether the suite is a checkout of its own, with a commit."""
+    try:
+        _git("ls-files", "--error-unmatch", __file__)
+        return bool(_git("rev-parse", "HEAD")) and Path(_git("rev-parse", "--show-toplevel")).resolve() == ROOT
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False
+
+
+def _git(*arguments: str) -> str:
+    # Variables like GIT_DIR, which hooks set, would name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
