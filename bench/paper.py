@@ -158,21 +158,22 @@ def _of(sweeps: Sequence[Sweep], store: str) -> list[Result]:
 
 def _show(content: Paper, settings: Settings) -> None:
     from reports import claims, remedies
+    from reports.summary.verdicts import counted, verdicts
     from reports.text import formats
     from reports.view import View
 
     results, console = _results(content, settings.store), formats.terminal()
     if content.claims:
-        made = claims.verdicts(content, results, label)
+        made = verdicts(content, results, label)
         formats.print_table(claims.table(content, made), console)
-        console.print(f"{len(made)} claims: {claims.counted(made)}")
+        console.print(f"{len(made)} claims: {counted(made)}")
     for table in remedies.tables(View.of(results)) if not content.claims else ():
         formats.print_table(table, console)
 
 
 def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     """Yield the name of every paper, its cells, how many are stored, the hours of the rest, and its verdicts."""
-    from reports import claims
+    from reports.summary.verdicts import counted, verdicts
 
     for name, path in sorted(_known().items()):
         content, estimate = _read(str(path)), Estimate()
@@ -184,8 +185,8 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
         done = results + _of([tuning(sweep, content) for sweep in content.sweeps if content.tuning], store)
         left = max(0, len(cells) - len(done))
         seconds = sum(map(estimate.seconds, cells)) * left / len(cells)
-        made = claims.verdicts(content, results, label)
-        yield name, len(cells), len(done), seconds, claims.counted(made) or "a study: no claims"
+        made = verdicts(content, results, label)
+        yield name, len(cells), len(done), seconds, counted(made) or "a study: no claims"
 
 
 def _cells(content: Paper) -> list[Cell]:

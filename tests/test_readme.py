@@ -213,11 +213,13 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.check",
         "bench.doctor",
         "bench.merge",
+        "bench.paper",
         "bench.publish",
         "bench.run",
         "bench.status",
         "reports",
         "reports.gradients",
+        "reports.remedies",
         "reports.table",
     ):
         known |= set(re.findall(r"--[a-z][a-z-]*", run(["-m", module, "--help"], workspace, COLUMNS="200").stdout))

@@ -37,7 +37,7 @@ MODELS = ["rnn", "gru", "lstm", "attention", "transformer"]
 TASKS = ["copying", "adding", "running_average", "char_lm:corpus=python", "ner:corpus=generated"]
 # Paths of their own: step by step, both directions, several layers, an activation that cuDNN lacks, several heads.
 MORE = [
-    "gru:reset=before", "gru:bidirectional=true:layers=2", "rnn:activation=sigmoid", "transformer:heads=2", "oracle",
+    "gru:reset=before", "gru:bidirectional=true:layers=2", "rnn:activation=sigmoid", "transformer:heads=3", "oracle",
 ]  # fmt: skip
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT TESTED ON A GPU: none can be seen")
 ON_GPU = Surroundings(accelerator="gpu")
