@@ -18,7 +18,9 @@ from tasks.base import Batch, Column, Evaluation, Features, Reads, Task, Tokens
 from tasks.char_lm import CharLM
 from tasks.copying import Copying
 from tasks.ner import NER
+from tasks.parity import Parity
 from tasks.running_average import RunningAverage
+from tasks.selective_copying import SelectiveCopying
 
 TASKS: dict[str, Task] = {
     "adding": Adding(21),
@@ -27,6 +29,9 @@ TASKS: dict[str, Task] = {
     "running_average": RunningAverage(20),
     "copying": Copying(10),
     "copying, loss=all": Copying(10, loss="all"),
+    "selective_copying": SelectiveCopying(10),
+    "parity": Parity(20),
+    "parity, read=each": Parity(20, read="each"),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
 }
