@@ -19,8 +19,10 @@ from tasks.char_lm import CharLM
 from tasks.copying import Copying
 from tasks.ner import NER
 from tasks.parity import Parity
+from tasks.recall import AssociativeRecall
 from tasks.running_average import RunningAverage
 from tasks.selective_copying import SelectiveCopying
+from tasks.temporal_order import TemporalOrder
 
 TASKS: dict[str, Task] = {
     "adding": Adding(21),
@@ -32,6 +34,10 @@ TASKS: dict[str, Task] = {
     "selective_copying": SelectiveCopying(10),
     "parity": Parity(20),
     "parity, read=each": Parity(20, read="each"),
+    "temporal_order": TemporalOrder(20),
+    "temporal_order, relevant=three": TemporalOrder(20, relevant="three"),
+    "recall": AssociativeRecall(10),
+    "recall, pairs=5": AssociativeRecall(10, pairs=5, values=5),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
 }
