@@ -17,6 +17,7 @@ from tasks.adding import Adding
 from tasks.base import Batch, Column, Evaluation, Features, Reads, Task, Tokens
 from tasks.char_lm import CharLM
 from tasks.copying import Copying
+from tasks.dyck import Dyck
 from tasks.ner import NER
 from tasks.parity import Parity
 from tasks.recall import AssociativeRecall
@@ -38,6 +39,8 @@ TASKS: dict[str, Task] = {
     "temporal_order, relevant=three": TemporalOrder(20, relevant="three"),
     "recall": AssociativeRecall(10),
     "recall, pairs=5": AssociativeRecall(10, pairs=5, values=5),
+    "dyck": Dyck(10),
+    "dyck, kinds=3:depth=6": Dyck(20, kinds=3, depth=6),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
 }
