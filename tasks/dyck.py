@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Accuracy, Batch, Column, Replacement, Spec, SyntheticTask, Tokens
+from tasks.base import Accuracy, Batch, Column, Replacement, Spec, SyntheticTask, Tokens, choose
 
 WIDTH = 8
 CERTAIN = 20.0  # a logit; e^−40 is the probability of the other answers
@@ -17,9 +17,9 @@ class Dyck(SyntheticTask):
     """Nested brackets of k kinds; after a balanced word inside of a bracket, the answer is the kind that closes next.
 
     Rule: d brackets are opened, d uniform in 1 … D−1; the last of them is the one to close. A balanced word of T
-    symbols follows, at depths d+1 … D. At its last symbol the kind of the bracket to close is read. Then the d brackets
-    are closed, and D−1−d pairs follow, so that all sequences have T+2D−2 steps. Kinds are uniform, and a bracket closes
-    as it was opened. Ids are 0 … k−1 for opening and k … 2k−1 for closing brackets.
+    symbols follows, at depths d+1 … D. At its last symbol the kind of the bracket to close is asked. Then the d
+    brackets are closed, and D−1−d pairs follow, so that all sequences have T+2D−2 steps. Kinds are uniform, and a
+    bracket closes as it was opened. Ids are 0 … k−1 for opening and k … 2k−1 for closing brackets.
 
     The balanced word is a random walk of T steps ±1 that returns to its start, uniform among all such walks, reflected
     at depths d and D.
@@ -28,14 +28,18 @@ class Dyck(SyntheticTask):
 
         step    0 1 2 3 4 5 6 7 8 9 10 11
         input   ( [ ( ( ) ) ] ) [ ]  [  ]
-        target  · · · · · · 0 · · ·  ·  ·
+        target  · 1 0 0 0 1 0 · · ·  ·  ·
 
     length T, even, is the number of symbols between the opening of the bracket and its closing. The answer is read T
     steps after the bracket was opened, always.
 
+    loss: `all` reads and trains on every symbol of the word, with the kind of the innermost open bracket as its answer,
+    so that it takes a stack. `answer` reads the last of them only; the answer then is the symbol exactly T steps back,
+    and a delay without any stack is enough.
+
     kinds: k, at least 2. depth: D, at least 2, how many brackets are open at most.
 
-    Score (accuracy, higher is better): right kinds over sequences.
+    Score (accuracy, higher is better): right kinds over sequences, the last read only under either loss.
 
     chance 1/k: the kind is uniform and independent of every other symbol up to the answer. best 1. Solved at .99. A
     window of K steps scores 1 from K = T+1 on and 1/k below.
@@ -47,20 +51,29 @@ class Dyck(SyntheticTask):
     version = 1
     minimum_length = 2
 
-    def __init__(self, length: int, *, kinds: int = 2, depth: int = 4, **common: Any) -> None:
+    def __init__(
+        self,
+        length: int,
+        *,
+        loss: Literal["all", "answer"] = "all",
+        kinds: int = 2,
+        depth: int = 4,
+        **common: Any,
+    ) -> None:
         super().__init__(length, **common)
         if length % 2:
             raise ValueError(f"Dyck: length must be even, got {length}")
         for name, value in (("kinds", kinds), ("depth", depth)):
             if value < 2:
                 raise ValueError(f"Dyck: option {name!r} expects at least 2, got {value}")
+        self.read_each = choose("Dyck", "loss", loss, {"all": True, "answer": False})
         self.kinds = kinds
         self.depth = depth
         self.steps_each = length + 2 * depth - 2
         self.spec = Spec(
             inputs=Tokens((Column(2 * kinds, WIDTH),)),
             outputs=kinds,
-            objective=Accuracy(),
+            objective=Accuracy(scored=1),
             predict=self._predict,
             steps=self.steps_each,
         )
@@ -81,9 +94,10 @@ class Dyck(SyntheticTask):
         depths = torch.where(inside, word.gather(1, (step - opened).clamp(0, self.length - 1)), depths)
         opens = depths.diff(dim=1, prepend=torch.zeros_like(opened)) > 0
         kinds = torch.randint(self.kinds, depths.shape, generator=generator)
-        matching = self._opened(depths, opens).gather(2, depths.clamp(max=self.depth - 1)[..., None])[..., 0]
-        inputs = torch.where(opens, kinds, self.kinds + kinds.gather(1, matching.clamp(min=0)))
-        return Batch(inputs.unsqueeze(-1), kinds.gather(1, opened - 1)[:, 0], after == -1)
+        kinds = kinds.gather(1, self._bracket(depths, opens, depths + (~opens)).clamp(min=0))  # as it was opened
+        answers = kinds.gather(1, self._bracket(depths, opens, depths).clamp(min=0))
+        reads = inside if self.read_each else after == -1
+        return Batch((kinds + self.kinds * ~opens).unsqueeze(-1), answers[reads], reads)
 
     def credit(self, batch: Batch) -> Tensor:
         """All credit lies on the bracket to close."""
@@ -107,21 +121,22 @@ class Dyck(SyntheticTask):
         """The step (batch,) at which the bracket to close was opened."""
         return self.answer_steps(batch) - self.length
 
-    def _opened(self, depths: Tensor, opens: Tensor) -> Tensor:
-        """The step at which the last bracket of each depth was opened, or −1: (batch, time) -> (batch, time, D)."""
-        level = torch.arange(1, self.depth + 1, device=depths.device)
+    def _bracket(self, depths: Tensor, opens: Tensor, level: Tensor) -> Tensor:
+        """The step at which the last bracket of a level was opened, −1 where there is none; all (batch, time)."""
+        levels = torch.arange(self.depth + 1, device=depths.device)
         step = torch.arange(depths.size(1), device=depths.device)[:, None]
-        return torch.where(opens[..., None] & (depths[..., None] == level), step, -1).cummax(1).values
+        opened = torch.where(opens[..., None] & (depths[..., None] == levels), step, -1).cummax(1).values
+        return opened.gather(2, level[..., None])[..., 0]
 
     def _predict(self, x: Tensor, window: int | None) -> Tensor:
         """Logits at every step: the kind of the innermost open bracket if it is in sight, else none."""
         opens = x[..., : self.kinds].detach().sum(-1) > 0.5
         depths = (2 * opens.long() - 1).cumsum(1)
-        innermost = self._opened(depths, opens).gather(2, (depths - 1).clamp(0, self.depth - 1)[..., None])
-        distance = torch.arange(x.size(1), device=x.device)[:, None] - innermost
-        seen = (depths[..., None] > 0) & (distance < (x.size(1) if window is None else window))
-        kind = x[..., : self.kinds].gather(1, innermost.clamp(min=0).expand(-1, -1, self.kinds))
-        return CERTAIN * (2 * kind - 1) * seen
+        innermost = self._bracket(depths, opens, depths.clamp(0, self.depth))
+        distance = torch.arange(x.size(1), device=x.device) - innermost
+        seen = (innermost >= 0) & (distance < (x.size(1) if window is None else window))
+        kind = x[..., : self.kinds].gather(1, innermost.clamp(min=0)[..., None].expand(-1, -1, self.kinds))
+        return CERTAIN * (2 * kind - 1) * seen[..., None]
 
 
 def reflected(walk: Tensor, height: Tensor) -> Tensor:

@@ -89,9 +89,10 @@ class Recall(Objective):
 
 @final
 class Accuracy(Objective):
-    """Accuracy of every read; trained on their cross-entropy.
+    """Accuracy over the last `scored` reads of each sequence (None: all); trained on the cross-entropy of every read.
 
-    Argmax over all classes. outputs (reads, classes), targets (reads,) class ids.
+    Argmax over all classes. outputs (reads, classes), targets (reads,) class ids. With `scored`, every sequence has
+    equally many reads.
     """
 
     metric_name = "accuracy"
@@ -99,11 +100,14 @@ class Accuracy(Objective):
     counted = "sequences"
     higher_is_better = True
 
+    def __init__(self, scored: int | None = None) -> None:
+        self.scored = scored
+
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return cross_entropy(outputs, batch.targets)
 
     def metric(self) -> RatioMetric:
-        return _AccuracyMetric()
+        return _AccuracyMetric(self.scored)
 
     def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
         return log_odds(outputs, batch.targets)
@@ -145,11 +149,18 @@ class _RelativeSquaredErrorMetric(RatioMetric):
 
 
 class _AccuracyMetric(RatioMetric):
-    """Units are sequences: right over all reads."""
+    """Units are sequences: right over scored reads."""
+
+    def __init__(self, scored: int | None) -> None:
+        super().__init__()
+        self.scored = scored
 
     def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         right = (outputs.argmax(1) == batch.targets).double()
-        return per_sequence(right, batch.reads), batch.reads.counts.to(right.device)
+        if self.scored is None:
+            return per_sequence(right, batch.reads), batch.reads.counts.to(right.device)
+        right = right.view(len(batch), -1)[:, -self.scored :]
+        return right.sum(1), torch.full_like(right[:, 0], self.scored)
 
 
 class _RecallMetric(RatioMetric):

@@ -40,6 +40,7 @@ TASKS: dict[str, Task] = {
     "recall": AssociativeRecall(10),
     "recall, pairs=5": AssociativeRecall(10, pairs=5, values=5),
     "dyck": Dyck(10),
+    "dyck, loss=answer": Dyck(10, loss="answer"),
     "dyck, kinds=3:depth=6": Dyck(20, kinds=3, depth=6),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),

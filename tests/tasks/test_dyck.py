@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -21,19 +21,25 @@ def many(length: int, **sizes: Any) -> tuple[Dyck, Batch]:
 
 def score(task: Dyck, batch: Batch, window: int | None) -> float:
     assert task.spec.predict is not None
-    answers = task.spec.predict(one_hot(batch.inputs[..., 0], 2 * task.kinds).double(), window).argmax(-1)
-    return float((answers[batch.reads.mask] == batch.targets).double().mean())
+    outputs = task.spec.predict(one_hot(batch.inputs[..., 0], 2 * task.kinds).double(), window)
+    metric = task.spec.objective.metric()
+    metric.update(batch.reads.pick(outputs), batch)
+    return float(metric.compute().score)
 
 
 @pytest.mark.parametrize(("kinds", "depth"), SIZES)
 @pytest.mark.parametrize("length", [2, 4, 12])
-def test_the_rule(length: int, kinds: int, depth: int) -> None:
-    batch = Dyck(length, kinds=kinds, depth=depth, batch_size=100).training_batch(0)
+@pytest.mark.parametrize("loss", ["all", "answer"])
+def test_the_rule(loss: Literal["all", "answer"], length: int, kinds: int, depth: int) -> None:
+    task = Dyck(length, loss=loss, kinds=kinds, depth=depth, batch_size=100)
+    batch = task.training_batch(0)
     assert batch.inputs.shape == (100, length + 2 * depth - 2, 1)
-    assert batch.reads.counts.tolist() == [1] * 100
+    assert batch.reads.counts.tolist() == [length if loss == "all" else 1] * 100
+    targets = iter(batch.targets.tolist())
     surrounding = set()
     for row in range(100):
-        (read,) = batch.reads.mask[row].nonzero()[:, 0].tolist()
+        reads = batch.reads.mask[row].nonzero()[:, 0].tolist()
+        assert reads == list(range(reads[0], reads[-1] + 1))
         stack: list[tuple[int, int]] = []  # kind, and when it was opened
         for step, token in enumerate(batch.inputs[row, :, 0].tolist()):
             if token < kinds:
@@ -41,8 +47,10 @@ def test_the_rule(length: int, kinds: int, depth: int) -> None:
             else:
                 assert stack.pop()[0] == token - kinds
             assert len(stack) <= depth
-            if step == read:
-                assert stack[-1] == (int(batch.targets[row]), read - length)
+            if step in reads:
+                assert stack[-1][0] == next(targets)
+            if step == reads[-1]:
+                assert stack[-1][1] == step - length
                 assert [opened for _, opened in stack] == list(range(len(stack)))
                 surrounding.add(len(stack))
         assert not stack
@@ -56,8 +64,7 @@ def test_the_docstrings_example() -> None:
     assert [int(word) for word in rows["step"]] == list(range(12))
     assert ["([)]".index(word) for word in rows["input"]] == batch.inputs[0, :, 0].tolist()
     assert [word == "·" for word in rows["target"]] == (~batch.reads.mask[0]).tolist()
-    (answer,) = [word for word in rows["target"] if word != "·"]
-    assert int(answer) == int(batch.targets[0])
+    assert [int(word) for word in rows["target"] if word != "·"] == batch.targets[:6].tolist()
 
 
 def test_reflection() -> None:
@@ -75,13 +82,15 @@ def test_a_window_knows_the_bracket_once_it_sees_it(length: int, kinds: int, dep
     tolerance = 4 * math.sqrt((1 - task.chance) * task.chance / SAMPLES)
     assert task.chance == 1 / kinds
     for answer in range(kinds):
-        assert abs(float((batch.targets == answer).double().mean()) - task.chance) < tolerance
+        constant = task.spec.objective.metric()
+        constant.update(torch.eye(kinds)[answer].expand(len(batch.targets), -1), batch)
+        assert abs(constant.compute().score - task.chance) < tolerance
     for window in {1, length - 1, length}:
         assert abs(score(task, batch, window) - task.chance) < tolerance
 
 
 def test_depths_are_uniform_and_kinds_independent_of_the_surroundings() -> None:
-    _, batch = many(6)
+    _, batch = many(6, loss="answer")
     opened = batch.reads.mask.int().argmax(1) - 6 + 1
     shares = opened.bincount(minlength=4)[1:] / SAMPLES
     assert float((shares - 1 / 3).abs().max()) < 4 * math.sqrt(2 / 9 / SAMPLES)
@@ -94,7 +103,7 @@ def test_depths_are_uniform_and_kinds_independent_of_the_surroundings() -> None:
 def test_credit_counterfactuals_and_reach() -> None:
     task = Dyck(6)
     batch = task.probe_batch(8)
-    opened = [row.index(True) - 6 for row in batch.reads.mask.tolist()]
+    opened = [row.index(True) - 1 for row in batch.reads.mask.tolist()]
     assert task.credit(batch).nonzero().tolist() == [[row, step] for row, step in enumerate(opened)]
     assert task.reach == 6
     assert len(task.counterfactuals(batch)) == 3
@@ -102,6 +111,23 @@ def test_credit_counterfactuals_and_reach() -> None:
         assert positions.tolist() == [min(place, step) for step in opened]
         for row, step in enumerate(positions.tolist()):
             assert int(inputs[row, step, 0]) == 1 - int(batch.inputs[row, step, 0])
+
+
+def test_a_delay_is_enough_for_the_answer_alone_and_not_for_the_others() -> None:
+    """What stands T steps back is the bracket to close at the last read; elsewhere it is any symbol."""
+    for loss in ("answer", "all"):
+        task, batch = many(10, loss=loss)
+        rows, steps = batch.reads.mask.nonzero().unbind(1)
+        delayed = batch.inputs[rows, (steps - 10).clamp(min=0), 0] % 2
+        share = float((delayed == batch.targets).double().mean())
+        assert share == 1 if loss == "answer" else share < 0.75
+        assert task.answer_steps(batch).tolist() == steps.view(SAMPLES, -1)[:, -1].tolist()
+
+
+def test_both_losses_hold_out_the_same_sequences() -> None:
+    everything, answer = Dyck(12).held_out("test")[0], Dyck(12, loss="answer").held_out("test")[0]
+    assert torch.equal(everything.inputs, answer.inputs)
+    assert torch.equal(everything.targets.view(-1, 12)[:, -1], answer.targets)
 
 
 def test_what_is_refused() -> None:

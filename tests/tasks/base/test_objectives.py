@@ -98,6 +98,10 @@ def test_accuracy_agrees_with_torchmetrics_on_every_read() -> None:
     assert (found.score, found.n) == (pytest.approx(float(theirs.compute())), 18)
     assert sum(whole for _, whole in found.blocks) == 72
     outputs, batch = normal(24, 4), a_batch(classes(4, 24), READ)
+    last, recalled = Accuracy(scored=2).metric(), Recall(scored=2).metric()
+    last.update(outputs, batch)
+    recalled.update(outputs, batch)
+    assert last.compute()[:3] == recalled.compute()[:3]
     for ours_, theirs_ in zip((Accuracy().loss, Accuracy().answer), (Recall(1).loss, Recall(1).answer), strict=True):
         assert torch.equal(ours_(outputs, batch), theirs_(outputs, batch))
 
