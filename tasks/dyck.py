@@ -33,9 +33,9 @@ class Dyck(SyntheticTask):
     length T, even, is the number of symbols between the opening of the bracket and its closing. The answer is read T
     steps after the bracket was opened, always.
 
-    loss: `all` reads and trains on every symbol of the word, with the kind of the innermost open bracket as its answer,
-    so that it takes a stack. `answer` reads the last of them only; the answer then is the symbol exactly T steps back,
-    and a delay without any stack is enough.
+    loss: `all` reads and trains on every symbol of the word; the answer is the kind of the innermost open bracket,
+    which no fixed delay gives. `answer` reads the last symbol only; the answer then is always the symbol T steps back,
+    and a delay is enough, without any stack.
 
     kinds: k, at least 2. depth: D, at least 2, how many brackets are open at most.
 
