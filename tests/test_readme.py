@@ -31,7 +31,7 @@ PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 MEASURED = {"default-sweep.md", "performance.md", "reliability.md"}
 TOLD = [ROOT / "README.md", *(path for path in sorted(DOCS.glob("*.md")) if path.name not in MEASURED)]
 GUIDE = "\n".join(path.read_text("utf-8") for path in TOLD)
-EXAMPLES = {"tasks/parity.py", "models/minimal.py", "tests/tasks/test_parity.py"}  # files that readers may add
+EXAMPLES = {"tasks/majority.py", "models/minimal.py", "tests/tasks/test_majority.py"}  # files that readers may add
 LONGEST = 180  # lines of README
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
 # Flags in the guide that are other tools'.

@@ -2,12 +2,13 @@
 
 from tasks.base.batch import Batch, Block, Reads, Replacement, first_sequences, joined
 from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
-from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_frequencies, log_odds
+from tasks.base.objectives import Accuracy, Recall, RelativeSquaredError, SquaredError, log_frequencies, log_odds
 from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, UnscorableError, generator
 
 __all__ = [
+    "Accuracy",
     "Batch",
     "Block",
     "Column",

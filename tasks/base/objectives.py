@@ -1,4 +1,4 @@
-"""Loss, metric and answer of the synthetic tasks' targets: a value at the end, a value at every step, recalls."""
+"""Loss, metric and answer of the synthetic tasks' targets: values at the end or at every step, recalls, classes."""
 
 from __future__ import annotations
 
@@ -87,6 +87,32 @@ class Recall(Objective):
         return log_odds(outputs, batch.targets)
 
 
+@final
+class Accuracy(Objective):
+    """Accuracy over the last `scored` reads of each sequence (None: all); trained on the cross-entropy of every read.
+
+    Argmax over all classes. outputs (reads, classes), targets (reads,) class ids. With `scored`, every sequence has
+    equally many reads.
+    """
+
+    metric_name = "accuracy"
+    unit = "fraction correct"
+    counted = "sequences"
+    higher_is_better = True
+
+    def __init__(self, scored: int | None = None) -> None:
+        self.scored = scored
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return cross_entropy(outputs, batch.targets)
+
+    def metric(self) -> RatioMetric:
+        return _AccuracyMetric(self.scored)
+
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return log_odds(outputs, batch.targets)
+
+
 def log_odds(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the log odds of the true class, z_y − logsumexp_{j≠y} z_j: (reads, classes), (reads,) -> (reads,)."""
     index = targets.unsqueeze(1)
@@ -120,6 +146,21 @@ class _RelativeSquaredErrorMetric(RatioMetric):
     def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         errors = (outputs.squeeze(-1) - batch.targets).double().square()
         return per_sequence(errors, batch.reads), batch.reads.mask.to(errors.device).double() @ self.variance
+
+
+class _AccuracyMetric(RatioMetric):
+    """Units are sequences: right over scored reads."""
+
+    def __init__(self, scored: int | None) -> None:
+        super().__init__()
+        self.scored = scored
+
+    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        right = (outputs.argmax(1) == batch.targets).double()
+        if self.scored is None:
+            return per_sequence(right, batch.reads), batch.reads.counts.to(right.device)
+        right = right.view(len(batch), -1)[:, -self.scored :]
+        return right.sum(1), torch.full_like(right[:, 0], self.scored)
 
 
 class _RecallMetric(RatioMetric):

@@ -17,8 +17,13 @@ from tasks.adding import Adding
 from tasks.base import Batch, Column, Evaluation, Features, Reads, Task, Tokens
 from tasks.char_lm import CharLM
 from tasks.copying import Copying
+from tasks.dyck import Dyck
 from tasks.ner import NER
+from tasks.parity import Parity
+from tasks.recall import AssociativeRecall
 from tasks.running_average import RunningAverage
+from tasks.selective_copying import SelectiveCopying
+from tasks.temporal_order import TemporalOrder
 
 TASKS: dict[str, Task] = {
     "adding": Adding(21),
@@ -27,6 +32,16 @@ TASKS: dict[str, Task] = {
     "running_average": RunningAverage(20),
     "copying": Copying(10),
     "copying, loss=all": Copying(10, loss="all"),
+    "selective_copying": SelectiveCopying(10),
+    "parity": Parity(20),
+    "parity, read=each": Parity(20, read="each"),
+    "temporal_order": TemporalOrder(20),
+    "temporal_order, relevant=three": TemporalOrder(20, relevant="three"),
+    "recall": AssociativeRecall(10),
+    "recall, pairs=5": AssociativeRecall(10, pairs=5, values=5),
+    "dyck": Dyck(10),
+    "dyck, loss=answer": Dyck(10, loss="answer"),
+    "dyck, kinds=3:depth=6": Dyck(20, kinds=3, depth=6),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
 }

@@ -8,7 +8,7 @@ import torchmetrics
 from torch import Tensor
 
 from tasks.base import generator
-from tasks.base.objectives import Recall, RelativeSquaredError, SquaredError, log_odds
+from tasks.base.objectives import Accuracy, Recall, RelativeSquaredError, SquaredError, log_odds
 from tests.support.batches import a_batch
 
 READ = torch.zeros(6, 5, dtype=torch.bool)
@@ -87,6 +87,25 @@ def test_recall_extras_start_afresh_after_a_reset() -> None:
     assert metric.compute().extras["cross_entropy"] == pytest.approx(math.log1p(math.exp(-5)), rel=1e-6)
 
 
+def test_accuracy_agrees_with_torchmetrics_on_every_read() -> None:
+    ours = Accuracy().metric()
+    theirs = torchmetrics.Accuracy(task="multiclass", num_classes=4, average="micro")
+    for part in range(3):
+        outputs, targets = normal(24, 4) + part, classes(4, 24)
+        ours.update(outputs, a_batch(targets, READ))
+        theirs.update(outputs, targets)
+    found = ours.compute()
+    assert (found.score, found.n) == (pytest.approx(float(theirs.compute())), 18)
+    assert sum(whole for _, whole in found.blocks) == 72
+    outputs, batch = normal(24, 4), a_batch(classes(4, 24), READ)
+    last, recalled = Accuracy(scored=2).metric(), Recall(scored=2).metric()
+    last.update(outputs, batch)
+    recalled.update(outputs, batch)
+    assert last.compute()[:3] == recalled.compute()[:3]
+    for ours_, theirs_ in zip((Accuracy().loss, Accuracy().answer), (Recall(1).loss, Recall(1).answer), strict=True):
+        assert torch.equal(ours_(outputs, batch), theirs_(outputs, batch))
+
+
 def test_log_odds_are_those_of_the_softmax() -> None:
     outputs, targets = normal(7, 10).double().requires_grad_(), classes(10, 7)
     probability = outputs.softmax(1).gather(1, targets[:, None]).squeeze(1)
@@ -101,9 +120,14 @@ def test_log_odds_are_those_of_the_softmax() -> None:
 
 @pytest.mark.parametrize(
     ("objective", "up"),
-    [(SquaredError(), False), (RelativeSquaredError(torch.ones(1)), False), (Recall(scored=1), True)],
+    [
+        (SquaredError(), False),
+        (RelativeSquaredError(torch.ones(1)), False),
+        (Recall(scored=1), True),
+        (Accuracy(), True),
+    ],
 )
-def test_cards(objective: SquaredError | RelativeSquaredError | Recall, up: bool) -> None:
+def test_cards(objective: SquaredError | RelativeSquaredError | Recall | Accuracy, up: bool) -> None:
     assert objective.higher_is_better is up
     assert objective.counted == "sequences"
     assert objective.metric_name
