@@ -57,6 +57,11 @@ class LSTM(Stacked):
         **common: Any,
     ) -> None:
         check_chrono(chrono)
+        if chrono is not None and forget_bias != 1:
+            raise ValueError(
+                f"option chrono: it draws the forget gate's biases, so expected no forget_bias beside it, got "
+                f"{forget_bias:g}. Drop one of them."
+            )
         layer = CandidateOnly if candidate_only else MemoryCell
         super().__init__(spec, partial(layer, forget_bias=forget_bias, chrono=chrono), **common)
 

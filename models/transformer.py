@@ -17,6 +17,7 @@ from models.parts.layer import check_choice
 from models.parts.positions import Farness, rotate, sinusoids
 from tasks.base import Reads, Spec
 
+BASE = 100.0
 POSITIONS = ("rope", "sinusoidal", "learned", "alibi", "none")
 
 
@@ -76,8 +77,8 @@ class Transformer(SequenceModel):
                 raise ValueError(f"option {option}: expected at least 1, got {value}")
         check_choice("positions", positions, POSITIONS)
         check_choice("distance", distance, ("log", "none"))
-        if base <= 1:
-            raise ValueError(f"option base: expected above 1, got {base:g}")
+        if base <= 1 or (base != BASE and positions != "rope"):
+            raise ValueError(f"option base: expected above 1, beside positions=rope, got {base:g}")
         if slope is not None and (slope < 0 or positions != "alibi"):
             raise ValueError(f"option slope: expected at least 0, beside positions=alibi, got {slope:g}")
         if positions == "learned" and spec.steps is None:

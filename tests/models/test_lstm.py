@@ -112,6 +112,8 @@ def test_chrono_draws_how_long_units_remember(spec: Spec) -> None:
     assert (bias[8000:] == 0).all()
     with pytest.raises(ValueError, match="option chrono: expected at least 2, the most steps to remember, got 0"):
         LSTM(spec, chrono=0)
+    with pytest.raises(ValueError, match=r"option chrono: it draws the forget gate's biases, .* got 2. Drop one"):
+        LSTM(spec, chrono=100, forget_bias=2.0)
 
 
 def janet(model: LSTM, x: Tensor) -> Tensor:

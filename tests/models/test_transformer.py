@@ -184,7 +184,8 @@ def test_many_queries_are_answered_some_at_a_time(time: int, build: Any, spec: S
     [
         ({"positions": "rop"}, "option positions: expected one of .*, got 'rop'. Did you mean 'rope'?"),
         ({"distance": "linear"}, "option distance: expected one of log, none, got 'linear'"),
-        ({"base": 1.0}, "option base: expected above 1, got 1"),
+        ({"base": 1.0}, "option base: expected above 1, beside positions=rope, got 1"),
+        ({"base": 10.0, "positions": "none"}, "option base: expected above 1, beside positions=rope, got 10"),
         ({"slope": 0.3}, "option slope: expected at least 0, beside positions=alibi, got 0.3"),
         ({"slope": -1.0, "positions": "alibi"}, "option slope: expected at least 0, beside positions=alibi, got -1"),
         ({"positions": "learned"}, "learned ones need the longest sequence"),
