@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sized
 import torch
 from torch import Tensor
 
-from bench.probes import agreement, causality
+from bench.probes import agreement, as_scored, causality
 from bench.probes.undisturbed import same_randomness, seed_everything, undisturbed
 from bench.records.recipe import Recipe
 from bench.trial import optimisers
@@ -43,11 +43,14 @@ def sees(task: Task, model: SequenceModel, *, training: bool) -> None:
     """Look at what the model's answers depend on.
 
     Raises:
-        InvalidError: on later inputs although the task forbids it, on other sequences or on targets.
+        InvalidError: on later inputs although the task forbids it, on other sequences or on targets; or the model
+            changes its inputs in place.
     """
     with same_randomness():
         batch = task.training_batch(0)
+        scored = next(iter(held_out(task, "validation")), None)
     reason = causality.violation(model, batch, training=training)
+    reason = reason or as_scored.violation(model, batch if training else None, scored)
     if reason:
         raise InvalidError(reason)
 
