@@ -236,8 +236,9 @@ class Store:
             raise StoreError(f"the store {self.path} holds no weights of cell {key}")
         held = self.held_weights(key, answer.weights_sha256)
         if held is None or hashlib.sha256(held).hexdigest() != answer.weights_sha256:
+            path = self.weights_path(key, answer.weights_sha256)
             raise StoreError(
-                f"{self.weights_path(key, answer.weights_sha256)} is not what its record says (expected sha256 {answer.weights_sha256}). "
+                f"{path} is not what its record says (expected sha256 {answer.weights_sha256}). "
                 f"Remove {self.cells.file(key)} and run the sweep again to measure the cell anew."
             )
         return held
