@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from bench import catalog
 from bench.cli import command
+from bench.cli.settings import configured
 from bench.cli.terminal import Terminal
 from bench.records import foreign
 from bench.records.entry import Entry
+from bench.records.errors import UsageError
 from bench.records.job import Job, Surroundings
-from bench.records.sweep import Sweep
 from bench.runner.plan import plan
 
 if TYPE_CHECKING:
@@ -76,17 +78,18 @@ def lines(task: str, model: str, length: int, where: str) -> Iterator[Line]:
     """Look at one task and one model together; yield a line on each thing, up to the first that is broken."""
     from bench.trial import build
 
-    (planned,) = plan(
-        Sweep(
-            tasks=(Entry.parse(task),),
-            models=(Entry.parse(model),),
-            lengths=(length,),
-            seeds=(0,),
-            steps=STEPS,
-            batch_size=4,
-            hidden=8,
-        )
+    sweep, _ = configured(
+        {
+            "tasks": (task,),
+            "models": (model,),
+            "lengths": (length,),
+            "seeds": (0,),
+            "steps": STEPS,
+            "batch_size": 4,
+            "hidden": 8,
+        }
     )
+    (planned,) = plan(sweep)
     job = Job(planned.cell)
     try:
         built, module = build.prepare(job)
@@ -104,13 +107,14 @@ def lines(task: str, model: str, length: int, where: str) -> Iterator[Line]:
 
 def looks(task: Task, model: SequenceModel, recipe: Any) -> list[tuple[str, Callable[[], Any]]]:
     """Return what is looked at, ordered so that each thing needs only those before it."""
-    from bench.trial import contract, optimisers
+    from bench.trial import contract, drawing, optimisers
 
     return [
         ("chance and best can be told apart", lambda: contract.states(task)),
-        ("the same batches are drawn again", lambda: contract.draws_alike(task)),
+        ("the same batches are drawn again", lambda: drawing.draws_alike(task)),
         ("the validation set can be scored", lambda: contract.can_be_scored(task, "validation")),
         ("the test set can be scored", lambda: contract.can_be_scored(task, "test")),
+        ("each step has sequences of its own", lambda: drawing.draws_anew(task)),
         ("there are a body and a head", lambda: contract.is_assembled(model)),
         ("features, outputs and loss have their shapes", lambda: contract.fits(task, model)),
         ("what the row says trains it", lambda: optimisers.honoured(model, recipe)),
@@ -156,10 +160,13 @@ def check(
     entry: Annotated[str, Parameter(help="A name, or an import path package.module:Class, with options.")],
     /,
     *,
-    length: Annotated[int, Parameter(help="Of the sequences.")] = 20,
+    length: Annotated[int, Parameter(help="Of the sequences.", validator=Number(gte=1))] = 20,
 ) -> int:
     """Look at a model on one task of each kind, or at a task with one model, and say what holds and what does not."""
-    parsed = Entry.parse(entry)
+    try:
+        parsed = Entry.parse(entry)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     if kind_of(parsed) == "model":
         pairs = [(task, entry, task.partition(":")[0]) for task in TASKS]
     else:

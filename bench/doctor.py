@@ -190,7 +190,7 @@ def _locks(there: bool) -> Iterator[Finding]:
 
 
 def _weights(opened: Store, key: str, sha256: str) -> Iterator[Finding]:
-    path = opened.path / "weights" / f"{key}.safetensors"
+    path = opened.weights_path(key, sha256)
     remedy = f"Remove {opened.path / 'cells' / key}.json to have the cell measured again"
     held = opened.held_weights(key, sha256)
     if held is None:

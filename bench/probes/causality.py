@@ -5,31 +5,30 @@ so that each position has the same random numbers and the same rounding in both;
 dependence shows however small it is. Scores come from evaluation mode. Training mode is looked at too, because a model
 learns to rely on what leaks there; dropout is then off, and modules that keep statistics as they train (batch
 normalisation) are in evaluation mode, because what they take from a batch they do not take where it is scored: there
-they answer from their statistics.
+they answer from their statistics. `as_scored` looks at what these few sequences in float64 may not show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
+from bench.probes.passes import Passes, changed
 from bench.probes.probing import as_probe
-from bench.probes.undisturbed import Kept, seed_everything, undisturbed
+from bench.probes.undisturbed import undisturbed
 from models.base import SequenceModel
-from tasks.base import Batch, Features, Inputs, Mixed, Reads, joined
+from tasks.base import Batch, Reads, joined
 
 SEQUENCES = 5
 EACH = 32, 8  # read steps of which each is looked at, and about how many beyond them
 SHORT = 128  # steps: most is looked at in so many of longer sequences
 FEW = 8, 2  # instead of EACH, in training mode
+CHUNKS = 10, 16, 32, 50, 64, 100, 128  # steps that a model may handle together: the last one of such is looked at
 TOGETHER = 16_384  # positions in one pass, at most
-FINE, COARSE = 1e-9, 1e-4  # of the largest answer: what rounding leaves in float64, and in anything narrower
-NARROW = (torch.float32, torch.float16, torch.bfloat16)
+SEPARATE = "keep sequences apart (statistics over the batch, sorting, a state kept from batch to batch?)"
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
@@ -48,65 +47,6 @@ def violation(model: SequenceModel, batch: Batch, *, training: bool) -> str | No
             return _first_violation(Passes(model, kept, wide=False), batch.to(model.device), training)
 
 
-class Passes:
-    """Passes through one model in one mode, each from the same state and with the same random numbers.
-
-    wide: whether the model runs in float64.
-    """
-
-    def __init__(self, model: SequenceModel, kept: Kept, *, wide: bool) -> None:
-        self.model, self.kept, self.wide = model, kept, wide
-        self.draws = False
-
-    def answers(self, batch: Batch) -> Tensor:
-        """Return outputs (reads, outputs), computed from the state that was kept."""
-        self.kept.restore()
-        return self.next_answers(batch)
-
-    def next_answers(self, batch: Batch) -> Tensor:
-        """Return outputs (reads, outputs), computed from the state that the last pass left."""
-        seed_everything(0)
-        before = torch.get_rng_state()
-        with torch.no_grad():
-            outputs: Tensor = self.model(batch)
-        self.draws = not torch.equal(before, torch.get_rng_state())
-        return outputs.detach().clone()
-
-    def differ(self, first: Tensor, second: Tensor, batch: Batch) -> bool:
-        """Return whether two answers differ by more than rounding. batch: one that gives such answers."""
-        if not self.wide:
-            return not close(first, second, COARSE)
-        if close(first, second, FINE):
-            return False
-        return not close(first, second, COARSE) or not self._computes_narrowly(batch)
-
-    def _computes_narrowly(self, batch: Batch) -> bool:
-        """Return whether anything inside the model is rounded to less than float64."""
-        with _Widths() as widths:
-            self.answers(batch)
-        return widths.narrow
-
-
-class _Widths(TorchFunctionMode):
-    """Notes whether a function of torch returns real numbers narrower than float64."""
-
-    narrow = False
-
-    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
-        returned = function(*arguments, **(keywords or {}))
-        self.narrow |= isinstance(returned, Tensor) and returned.dtype in NARROW
-        return returned
-
-
-def close(first: Tensor, second: Tensor, tolerance: float) -> bool:
-    """Return whether two tensors agree within a fraction of the largest finite number of the first."""
-    if first.shape != second.shape:
-        return False
-    finite = first[first.isfinite()]
-    largest = float(finite.abs().max()) if len(finite) else 0.0
-    return torch.allclose(first, second, rtol=0.0, atol=tolerance * largest, equal_nan=True)
-
-
 # -- what is looked for -----------------------------------------------------------------------------------------------
 
 
@@ -114,48 +54,62 @@ def _first_violation(passes: Passes, batch: Batch, training: bool) -> str | None
     """Look for a dependence in evaluation mode, then in training mode; return the first."""
     model = passes.model
     for mode in ("evaluation", "training")[: 1 + training]:
-        with _in_mode(passes, batch, mode == "training"):
-            start, short = _window(passes, batch)
+        with in_mode(passes, batch, mode == "training"):
+            start, short = window(passes, batch)
             own = passes.answers(short)
-            reason = _on_targets(passes, short, own) or _on_others(passes, short, own)
+            reason = overwritten(passes) or _on_targets(passes, short, own) or _on_others(passes, short, own)
             if not model.spec.look_ahead:
                 reason = reason or _on_later(passes, batch, short, start, few=mode == "training")
         if reason:
-            return f"{type(model).__name__}: {reason} (in {mode} mode). A score would not mean what the task says"
+            return refusal(model, reason, mode)
     return None
+
+
+def refusal(model: SequenceModel, reason: str, mode: str, where: str = "") -> str:
+    """Say what is wrong with a model, in which mode, and where else."""
+    return f"{type(model).__name__}: {reason} (in {mode} mode{where}). A score would not mean what the task says"
+
+
+def overwritten(passes: Passes) -> str | None:
+    """Say that the last pass changed its inputs; None where it did not."""
+    if not passes.overwrites:
+        return None
+    return (
+        "it changes its inputs in place, so that whoever reads the batch afterwards reads something else: compute a "
+        "new tensor instead (x = x * 0.5, not x.mul_(0.5) or x *= 0.5; x.clone() before x[...] = y)"
+    )
 
 
 def _on_others(passes: Passes, batch: Batch, own: Tensor) -> str | None:
     """Compare a sequence's answers beside other sequences, in another order, and after other sequences. own: its
     answers as it is."""
-    advice = "keep sequences apart (statistics over the batch, sorting, a state kept from batch to batch?)"
     of = batch.reads.sequences
     if batch.lengths is None or len(own) == len(of):
         for row in range(len(batch)) if len(batch) > 1 else ():
             others = torch.arange(len(batch)) != row
-            changed = passes.answers(_changed(batch, passes.model.spec.inputs, others, 0))
-            if passes.differ(own[of == row], changed[of == row], batch):
-                return f"an answer depends on the other sequences of its batch: {advice}"
+            beside = passes.answers(changed(batch, passes.model.spec.inputs, others, 0))
+            if passes.differ(own[of == row], beside[of == row], batch):
+                return f"an answer depends on the other sequences of its batch: {SEPARATE}"
         if not passes.draws:
             order = torch.arange(len(batch)).roll(1)
             turned = passes.answers(joined([batch.select(slice(int(row), int(row) + 1)) for row in order]))
             expected = torch.cat([own[of == row] for row in order])
             if passes.differ(expected, turned, batch):
-                return f"an answer depends on its sequence's place in the batch: {advice}"
-    return _on_batch_before(passes, batch, own, advice)
+                return f"an answer depends on its sequence's place in the batch: {SEPARATE}"
+    return _on_batch_before(passes, batch, own)
 
 
-def _on_batch_before(passes: Passes, batch: Batch, own: Tensor, advice: str) -> str | None:
+def _on_batch_before(passes: Passes, batch: Batch, own: Tensor) -> str | None:
     """Compare answers after a batch of other sequences with those after the same batch (a model may count passes)."""
     first = torch.arange(len(batch)) == 0  # only one is changed: to turn all of them leaves their mean
-    passes.answers(_changed(batch, passes.model.spec.inputs, first, min(1, batch.steps - 1)))
+    passes.answers(changed(batch, passes.model.spec.inputs, first, min(1, batch.steps - 1)))
     after = passes.next_answers(batch)
     if not passes.differ(own, after, batch):
         return None
     passes.answers(batch)
     if not passes.differ(passes.next_answers(batch), after, batch):
         return None
-    return f"an answer depends on the batch before: {advice}"
+    return f"an answer depends on the batch before: {SEPARATE}"
 
 
 def _on_targets(passes: Passes, batch: Batch, own: Tensor) -> str | None:
@@ -176,12 +130,25 @@ def _on_later(passes: Passes, batch: Batch, short: Batch, start: int, few: bool)
     """
     if batch.lengths is not None:
         return None  # an answer that is not aligned is read at the end
-    steps = [step for step in batch.reads.mask.any(0).nonzero().squeeze(1).tolist() if step + 1 < batch.steps]
+    steps = read_steps(batch)
     each, spread = FEW if few else EACH
     first, beyond = steps[:each], steps[each :: max(1, (len(steps) - each) // spread)]
-    inside = [step for step in first if start <= step < start + short.steps - 1] if short is not batch else []
+    ends = [start + step for step in edges(short) if start + step not in first + beyond]
+    inside = [] if short is batch else [step for step in first if start <= step < start + short.steps - 1] + ends
+    beyond += ends if short is batch else []
     outside = [step for step in first if step not in inside] + beyond
     return _after_each(passes, short, inside, start) or _after_each(passes, batch, outside or inside[-1:], 0)
+
+
+def read_steps(batch: Batch) -> list[int]:
+    """Return the steps that are read in some sequence and have a step after them."""
+    return [step for step in batch.reads.mask.any(0).nonzero().squeeze(1).tolist() if step + 1 < batch.steps]
+
+
+def edges(batch: Batch) -> list[int]:
+    """Return those of the read steps at which the first or the last chunk of some usual size ends."""
+    ends = {end for size in CHUNKS for end in (size, (batch.steps - 1) // size * size)}
+    return [step for step in read_steps(batch) if step + 1 in ends]
 
 
 def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> str | None:
@@ -191,24 +158,29 @@ def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> 
     for start in range(0, len(looked), size):
         chosen, usual = looked[start : start + size], rows[start : start + size]
         donors = [joined([row, rows[(start + number + 1) % len(rows)]]) for number, row in enumerate(usual, 1)]
-        changed = [
-            _changed(pair, passes.model.spec.inputs, torch.tensor([True, False]), step + 1 - first).select(slice(1))
+        others = [
+            changed(pair, passes.model.spec.inputs, torch.tensor([True, False]), step + 1 - first).select(slice(1))
             for pair, step in zip(donors, chosen, strict=True)
         ]
         whole = joined(usual)
-        own, other = passes.answers(whole), passes.answers(joined(changed))
+        own, other = passes.answers(whole), passes.answers(joined(others))
         of, step_of = whole.reads.sequences, whole.reads.mask.nonzero()[:, 1]
         for row, step in enumerate(chosen):
             until = (of == row) & (step_of <= step - first)
             if passes.differ(own[until], other[until], whole):
-                return (
-                    f"an answer read at step {step} or before depends on inputs after step {step}, and this task "
-                    f"forbids reading ahead: compute each position from those up to it (a mask, padding on the left)"
-                )
+                return reads_ahead(step)
     return None
 
 
-def _window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
+def reads_ahead(step: int) -> str:
+    """Say that an answer up to a step depends on inputs after it."""
+    return (
+        f"an answer read at step {step} or before depends on inputs after step {step}, and this task "
+        f"forbids reading ahead: compute each position from those up to it (a mask, padding on the left)"
+    )
+
+
+def window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
     """Return a short stretch of long sequences with reads in it, after its first step; the whole batch where sequences
     are not long, where one has no read there, or where the model takes one length only."""
     mask = batch.reads.mask
@@ -227,35 +199,11 @@ def _window(passes: Passes, batch: Batch) -> tuple[int, Batch]:
     return (start, short) if fits else (0, batch)
 
 
-# -- other inputs, and the mode ---------------------------------------------------------------------------------------
-
-
-def _changed(batch: Batch, inputs: Inputs, sequences: Tensor, start: int) -> Batch:
-    """Return a batch with other inputs from step `start` on in some sequences (batch,): those of the next sequence one
-    step earlier, and where these are the same, 0.5 more or the next id."""
-    old = batch.inputs
-    new = old.roll((1, 1), (0, 1))
-    real, sizes = _columns(inputs)
-    same = new == old
-    if real:
-        new[..., :real] += 0.5 * same[..., :real]
-    for column, size in enumerate(sizes, start=real):
-        new[..., column] = torch.where(same[..., column], (old[..., column] + 1) % size, new[..., column])
-    chosen = sequences.to(old.device)[:, None, None] & (torch.arange(batch.steps, device=old.device) >= start)[:, None]
-    return Batch(torch.where(chosen, new, old), batch.targets, Reads(batch.reads.mask), batch.lengths)
-
-
-def _columns(inputs: Inputs) -> tuple[int, list[int]]:
-    """Return how many real numbers each step has, and how many ids each column after them."""
-    if isinstance(inputs, Features):
-        return inputs.size, []
-    tokens = inputs.tokens if isinstance(inputs, Mixed) else inputs
-    sizes = [column.size for column in tokens.columns]
-    return inputs.features.size if isinstance(inputs, Mixed) else 0, [tokens.symbols or sizes[0], *sizes[1:]]
+# -- the mode ---------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
+def in_mode(passes: Passes, batch: Batch, training: bool) -> Iterator[None]:
     """Put a model in one mode; in training mode, dropout and modules with moving statistics stay in evaluation."""
     model = passes.model
     dropouts = [module for module in model.modules() if isinstance(module, DROPOUTS)]

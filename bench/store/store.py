@@ -236,8 +236,9 @@ class Store:
             raise StoreError(f"the store {self.path} holds no weights of cell {key}")
         held = self.held_weights(key, answer.weights_sha256)
         if held is None or hashlib.sha256(held).hexdigest() != answer.weights_sha256:
+            path = self.weights_path(key, answer.weights_sha256)
             raise StoreError(
-                f"{self._weights(key)} is not what its record says (expected sha256 {answer.weights_sha256}). "
+                f"{path} is not what its record says (expected sha256 {answer.weights_sha256}). "
                 f"Remove {self.cells.file(key)} and run the sweep again to measure the cell anew."
             )
         return held
@@ -268,6 +269,11 @@ class Store:
     def checkpoints(self) -> Path:
         """The folder of unfinished cells' checkpoints, absolute; it may not exist."""
         return self.path.resolve() / "checkpoints"
+
+    def weights_path(self, key: str, sha256: str) -> Path:
+        """Return where the weights of this sha256 are: by their content where such a file is, else by the key alone."""
+        own = self._weights(key, sha256)
+        return own if own.exists() else self._weights(key)
 
     def _weights(self, key: str, sha256: str | None = None) -> Path:
         """Return the path of a cell's weights: named by the key alone, or by the key and the content."""

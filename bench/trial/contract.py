@@ -6,20 +6,22 @@ A breach raises `InvalidError`, whose text says what was expected and what was g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sized
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from bench.probes import agreement, causality
-from bench.probes.undisturbed import same_randomness, seed_everything, undisturbed
+from bench.probes import agreement, as_scored, causality
+from bench.probes.undisturbed import same_randomness, undisturbed
+from bench.records import foreign
 from bench.records.recipe import Recipe
-from bench.trial import optimisers
-from bench.trial.faults import InvalidError
+from bench.trial import drawing, optimisers
+from bench.trial.drawing import SPLITS, held_out
+from bench.trial.faults import InvalidError, status_of
 from models.base import SequenceModel
 from tasks.base import Batch, Features, Inputs, Mixed, Split, Task, Tokens
-
-SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
 def keep(task: Task, model: SequenceModel, recipe: Recipe) -> None:
@@ -29,10 +31,11 @@ def keep(task: Task, model: SequenceModel, recipe: Recipe) -> None:
         InvalidError: task or model break their contract.
     """
     states(task)
-    draws_alike(task)
+    drawing.draws_alike(task)
     if recipe.steps:
         for split in SPLITS:
             can_be_scored(task, split)
+        drawing.draws_anew(task)
     is_assembled(model)
     fits(task, model)
     model.notes += optimisers.honoured(model, recipe)
@@ -43,11 +46,14 @@ def sees(task: Task, model: SequenceModel, *, training: bool) -> None:
     """Look at what the model's answers depend on.
 
     Raises:
-        InvalidError: on later inputs although the task forbids it, on other sequences or on targets.
+        InvalidError: on later inputs although the task forbids it, on other sequences or on targets; or the model
+            changes its inputs in place.
     """
     with same_randomness():
         batch = task.training_batch(0)
+        scored = next(iter(held_out(task, "validation")), None)
     reason = causality.violation(model, batch, training=training)
+    reason = reason or as_scored.violation(model, batch if training else None, scored)
     if reason:
         raise InvalidError(reason)
 
@@ -82,82 +88,84 @@ def states(task: Task) -> None:
         )
 
 
-def draws_alike(task: Task) -> None:
-    """Draw batches twice, the global generators in another state each time.
-
-    Raises:
-        InvalidError: the batches differ.
-    """
-    name = type(task).__name__
-    first, second = (_drawn(task, seed) for seed in (1, 2))
-    again = [] if task.data is not None else [_drawn(_again(task), 3)]
-    for other in (second, *again):
-        for (what, one), (_, two) in zip(first, other, strict=True):
-            if not _same(one, two):
-                raise InvalidError(
-                    f"{name}: {what} differs when it is drawn again: draw random numbers from "
-                    f"tasks.base.generator(seed, …) only, never from the global generators of torch, numpy or random"
-                )
-
-
-def _again(task: Task) -> Task:
-    """Return the task built anew; the same task where it cannot be built anew."""
-    with same_randomness():
-        seed_everything(3)
-        try:
-            return task.at(task.length)
-        except ValueError:
-            return task
-
-
-def _drawn(task: Task, seed: int) -> list[tuple[str, Batch]]:
-    """Return two training batches, the later one first, and the first batch of each held-out set, with names."""
-    with same_randomness():
-        seed_everything(seed)
-        drawn = [(f"training batch {step}", task.training_batch(step)) for step in (1, 0)]
-        for split in SPLITS:
-            drawn += [(f"batch 0 of the {split} set", batch) for batch in _first(held_out(task, split))]
-    return drawn
-
-
-def _first(batches: Iterable[Batch]) -> list[Batch]:
-    return [batch for batch, _ in zip(batches, range(1), strict=False)]
-
-
-def held_out(task: Task, split: Split) -> Iterable[Batch]:
-    """Return the batches of a held-out set, as an evaluation draws them; none where the set is empty."""
-    batches = task.held_out(split)
-    if isinstance(batches, Sized) and not len(batches):
-        return []
-    return task.val_dataloader() if split == "validation" else task.test_dataloader()
-
-
-def _same(one: Batch, two: Batch) -> bool:
-    pairs = [(one.inputs, two.inputs), (one.targets, two.targets), (one.reads.mask, two.reads.mask)]
-    if one.lengths is not None and two.lengths is not None:
-        pairs.append((one.lengths, two.lengths))
-    return all(a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
-
-
 def can_be_scored(task: Task, split: Split) -> None:
     """Go once through a held-out set.
 
     Raises:
-        InvalidError: a batch is not as the spec says or not finite, or there is nothing to score.
+        InvalidError: a batch is not as the spec says or not finite, the metric cannot take it or counts it beside
+            others, or there is nothing to score.
     """
-    name, metric = type(task).__name__, task.spec.objective.metric()
-    scored = False
+    name, objective = type(task).__name__, task.spec.objective
+    metric, scored = objective.metric(), False
     with same_randomness(), torch.no_grad():
         for number, batch in enumerate(held_out(task, split)):
-            has_shape(task, batch, f"batch {number} of the {split} set")
-            is_finite(task, batch, f"batch {number} of the {split} set")
+            where = f"batch {number} of the {split} set"
+            has_shape(task, batch, where)
+            is_finite(task, batch, where)
             if not scored:
-                metric.update(torch.zeros(int(batch.reads.counts.sum()), task.spec.outputs), batch)
-                evaluation = metric.compute()
+                outputs = torch.zeros(int(batch.reads.counts.sum()), task.spec.outputs)
+                other = objective.metric()
+                with _shapes_told(task, "metric", where, outputs, batch):
+                    metric.update(outputs, batch)
+                    evaluation = metric.compute()
+                    other.update(outputs, batch)
+                    counted = other.compute().n
+                if other is metric or (number == 0 and counted != evaluation.n):
+                    raise InvalidError(
+                        f"{type(objective).__name__}.metric: expected a new metric at each call, got one that counts "
+                        f"what another was given, so that scores of validation and test mix: return Metric(…) anew"
+                    )
                 scored = evaluation.n > 0 and sum(denominator for _, denominator in evaluation.blocks) > 0
     if not scored:
-        counted = task.spec.objective.counted
-        raise InvalidError(f"{name}: the {split} set holds nothing to score: expected at least one of its {counted}")
+        raise InvalidError(
+            f"{name}: the {split} set holds nothing to score: expected at least one of its {objective.counted}"
+        )
+
+
+@contextmanager
+def _shapes_told(task: Task, what: str, where: str, outputs: Tensor, batch: Batch) -> Iterator[None]:
+    """Turn what a loss or a metric raises into an InvalidError that tells the shapes it was given."""
+    try:
+        yield
+    except Exception as error:
+        if status_of(error) != "error":
+            raise
+        raise InvalidError(
+            f"{type(task.spec.objective).__name__}.{what} cannot take {_given(outputs, batch)} of {where} "
+            f"({type(error).__name__}: {foreign.first_line(foreign.message(error))}): mend the one or the other"
+        ) from error
+
+
+def _given(outputs: Tensor, batch: Batch) -> str:
+    return f"outputs {tuple(outputs.shape)} and targets {tuple(batch.targets.shape)} {batch.targets.dtype}"
+
+
+def pairs_up(task: Task, batch: Batch) -> None:
+    """Turn real targets around among the reads: a loss that stays the same compares each output with every target.
+
+    Raises:
+        InvalidError: it does, as where outputs (reads,) and targets (reads, 1) are broadcast.
+    """
+    targets = batch.targets
+    if batch.lengths is not None or not targets.is_floating_point() or len(targets) < 2:
+        return
+    drawn = torch.randn(len(targets), task.spec.outputs, generator=torch.Generator().manual_seed(0)).to(targets)
+    outputs = targets.mean() + targets.std() * drawn
+
+    def loss(targets: Tensor) -> float:
+        return float(task.spec.objective.loss(outputs, Batch(batch.inputs, targets, batch.reads)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of what is broadcast
+        try:
+            own, turned, higher = loss(targets), loss(targets.flip(0)), loss(targets + targets.std())
+        except Exception:  # it may take the outputs of some models only
+            return
+    if not torch.equal(targets, targets.flip(0)) and abs(own - turned) < 1e-5 * abs(own) < abs(own - higher):
+        raise InvalidError(
+            f"{type(task.spec.objective).__name__}.loss compares every output with every target, not each with its "
+            f"own, of {_given(outputs, batch)}: give both one shape, as by outputs.squeeze(-1) and targets (reads,)"
+        )
 
 
 def is_finite(task: Task, batch: Batch, where: str) -> None:
@@ -253,10 +261,12 @@ def fits(task: Task, model: SequenceModel) -> None:
                 f"{name}: outputs: expected (reads, outputs) = ({reads}, {task.spec.outputs}) for a batch of "
                 f"{len(batch)} sequences, got {_shown(outputs)}"
             )
-        loss = task.spec.objective.loss(outputs, batch)
+        with _shapes_told(task, "loss", "a training batch", outputs, batch):
+            loss = task.spec.objective.loss(outputs, batch)
         if not (isinstance(loss, Tensor) and loss.dim() == 0):
             objective = type(task.spec.objective).__name__
             raise InvalidError(f"{objective}.loss: expected one number, a tensor of shape (), got {_shown(loss)}")
+        pairs_up(task, batch)
 
 
 def agrees(task: Task, model: SequenceModel) -> list[str]:

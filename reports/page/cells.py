@@ -59,7 +59,7 @@ def _cut(text: str | None) -> str | None:
 
 def group_key(group: Group) -> str:
     """Name a group by its identity alone, so that a link to the group stays good."""
-    identity = repr(group.identity).replace(", code=None", "")  # links are older than this field
+    identity = repr(group.identity).replace(", code=None", "").replace(", scale=None", "")  # links are older
     return "g-" + hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 

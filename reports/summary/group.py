@@ -20,9 +20,31 @@ Kind = Literal["test sampling", "range", "t"]
 ENOUGH_FOR_T = 5  # seeds from which a mean and its t interval may be given
 
 
+class Scale(NamedTuple):
+    """What a score is measured by. chance, best: to six digits."""
+
+    metric: str
+    unit: str
+    higher_is_better: bool
+    solved_threshold: float | None
+    chance: float
+    best: float
+
+    @property
+    def measure(self) -> str:
+        """What holds at every length, in words."""
+        solved = "never solved" if self.solved_threshold is None else f"solved at {self.solved_threshold:g}"
+        return f"{self.metric} ({self.unit}, {'higher' if self.higher_is_better else 'lower'} is better, {solved})"
+
+    @property
+    def ends(self) -> str:
+        """What depends on the length, in words."""
+        return f"chance {self.chance:g}, best {self.best:g}"
+
+
 class Identity(NamedTuple):
     """What the members of a group have in common. recipe: (field, value) without the learning rate; code: of a task or
-    model that is given by import path."""
+    model that is given by import path; scale: None where all scores of the task have one at each length."""
 
     task: str
     model: str
@@ -33,6 +55,7 @@ class Identity(NamedTuple):
     versions: tuple[int, int]
     recipe: tuple[tuple[str, Scalar], ...]
     code: str | None
+    scale: Scale | None = None
 
 
 class Interval(NamedTuple):

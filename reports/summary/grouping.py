@@ -1,19 +1,20 @@
 """Results as groups of seeds, and statistics of several groups: over lengths, and of one compared with another.
 
-A group never mixes data, devices, torch minor versions, code or recipes; only seed and learning rate vary within it.
+A group never mixes data, devices, torch minor versions, code, recipes or scales of scores; only seed and learning rate
+vary within it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bench.records.cell import Cell
 from bench.records.recipe import Scalar
 from bench.records.result import ANSWERS, Result
 from reports.summary import statistics
-from reports.summary.group import Group, Identity
+from reports.summary.group import Group, Identity, Scale
 
 
 def identity(result: Result) -> Identity:
@@ -37,28 +38,73 @@ def data_of(cell: Cell) -> str | None:
     return f"{cell.data.name} {cell.data.sha256[:8]}" if cell.data else None
 
 
-def groups(results: Iterable[Result]) -> list[Group]:
+def groups(results: Iterable[Result], everything: Collection[Result] = ()) -> list[Group]:
     """Group results by identity, shortest length first; within a group by learning rate, then seed.
 
+    everything: all results of the store, where `results` are only some, so that a group is told apart as it is there.
+
     A failed cell that does not know where it ran is counted where the other results of its task were made, if they
-    all were made on one kind of device by one version of torch; else it stays apart.
+    all were made on one kind of device by one version of torch; else it stays apart. A cell without a score is counted
+    where the scores of its other seeds are, if these have one scale; else it stays apart.
     """
-    identified = [(identity(result), result) for result in results]
+    results = list(results)
+    known = [*map(identity, everything or results)]
     places: dict[str, set[tuple[str | None, str | None]]] = {}
-    for key, _ in identified:
+    for key in known:
         if key.device is not None:
             places.setdefault(key.task, set()).add((key.device, key.torch))
+    placed = [(_placed(identity(result), places), result) for result in results]
+    whole = [(_placed(identity(result), places), result) for result in everything] or placed
+    scales = _scales(whole)
+    made = [(_scaled(key, result, scales), result) for key, result in placed]
     members: dict[Identity, list[Result]] = {}
-    for key, result in identified:
-        known = places.get(key.task, set())
-        if key.device is None and len(known) == 1:
-            device, torch = next(iter(known))
-            key = key._replace(device=device, torch=torch)
+    for key, result in made:
         members.setdefault(key, []).append(result)
     return [
         Group(key, tuple(sorted(members[key], key=lambda r: (r.cell.recipe.learning_rate, r.cell.seed))))
         for key in sorted(members, key=lambda key: (key.length, str(key.recipe)))
     ]
+
+
+def _placed(key: Identity, places: Mapping[str, set[tuple[str | None, str | None]]]) -> Identity:
+    """Name where a failed cell ran, if all others of its task ran there."""
+    known = places.get(key.task, set())
+    if key.device is not None or len(known) != 1:
+        return key
+    device, torch = next(iter(known))
+    return key._replace(device=device, torch=torch)
+
+
+def _scales(placed: Iterable[tuple[Identity, Result]]) -> dict[Identity, set[Scale]]:
+    """Find the scales of each identity, of those tasks whose scores have several at one length."""
+    of: dict[Identity, set[Scale]] = {}
+    at: dict[tuple[Any, int], set[Scale]] = {}
+    for key, result in placed:
+        if (scale := scale_of(result)) is not None:
+            of.setdefault(key, set()).add(scale)
+            at.setdefault((_test(key), key.length), set()).add(scale)
+    several = {test for (test, _), scales in at.items() if len(scales) > 1}
+    return {key: scales for key, scales in of.items() if _test(key) in several}
+
+
+def _test(key: Identity) -> tuple[Any, ...]:
+    return key.task, key.data, key.versions[0]
+
+
+def _scaled(key: Identity, result: Result, scales: Mapping[Identity, set[Scale]]) -> Identity:
+    """Name the scale of a result's score where its task has several; without a score, the only one of its seeds."""
+    known = scales.get(key, set())
+    only = next(iter(known)) if len(known) == 1 else None
+    return key._replace(scale=(scale_of(result) or only) if known else None)
+
+
+def scale_of(result: Result) -> Scale | None:
+    """Read what a result's score is measured by; None without a score."""
+    score = result.score
+    if score is None:
+        return None
+    chance, best = (float(f"{value:.6g}") for value in (score.chance, score.best))
+    return Scale(score.metric, score.unit, score.higher_is_better, score.solved_threshold, chance, best)
 
 
 def alone_of(result: Result) -> Group:

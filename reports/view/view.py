@@ -71,7 +71,7 @@ class View:
         everything: all results of the store where `results` are only some, so that a model keeps its look and its T*
         in every view. asked: the cells that the store's sweeps asked for.
         """
-        made = groups(results)
+        made = groups(results, everything)
         whole = groups(everything) if len(everything) > len(results) else made
         reaches = _reaches(whole, unanswered(asked, (result.cell for group in whole for result in group.results)))
         topics = _topics(made, order, reaches)
@@ -106,12 +106,13 @@ class _Setting(NamedTuple):
     torch: str | None
     task_version: int
     recipe: tuple[tuple[str, Any], ...]
+    measure: str | None
 
 
 def _setting(group: Group) -> _Setting:
     key = group.identity
     recipe = tuple(item for item in key.recipe if item[0] not in BY_LENGTH)
-    return _Setting(key.task, key.data, key.device, key.torch, key.versions[0], recipe)
+    return _Setting(key.task, key.data, key.device, key.torch, key.versions[0], recipe, key.scale and key.scale.measure)
 
 
 class _Model(NamedTuple):
@@ -185,7 +186,7 @@ def _differs(setting: _Setting, every: Iterable[_Setting]) -> tuple[str, ...]:
     own, all_of = setting._asdict(), [other._asdict() for other in rivals]
     stated = [
         f"{name.replace('_', ' ')} {own[name] or 'unknown'}"
-        for name in ("data", "device", "torch", "task_version")
+        for name in ("data", "device", "torch", "task_version", "measure")
         if len({other[name] for other in all_of}) > 1
     ]
     return (*stated, *_differing([other.recipe for other in rivals], setting.recipe))
@@ -212,6 +213,8 @@ def _members(within: Sequence[Group], first: int) -> tuple[Member, ...]:
             label += f" (version {key.versions[1]})"
         if len({other.code for other in own}) > 1:
             label += f" (code {key.code[:8] if key.code else 'not recorded'})"
+        if len({other.scale for other in own if other.length == key.length}) > 1:
+            label += f" ({key.scale.ends if key.scale else 'chance and best unknown'})"
         alike = [g.identity for g in within if (g.identity.model, g.identity.length) == (key.model, key.length)]
         difference = ", ".join(_differing([other.recipe for other in alike], key.recipe))
         members.append(Member(group, label, difference, place))

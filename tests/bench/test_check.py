@@ -79,8 +79,14 @@ def test_a_note_is_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
         (["tests.support.examples:NoModel"], "must be a subclass of"),
         (["tests.support.examples:Absent"], "class in tests.support.examples"),
         ([], "bench.check: "),
+        (["gru", "--length", "0"], 'Invalid value "0" for --length. Must be >= 1.'),
+        (["gru", "--length=-3"], 'Invalid value "-3" for --length. Must be >= 1.'),
+        (["gru:="], "cannot read option '=' in 'gru:='"),
+        (["gru:\x01=1"], "holds a control character"),
     ],
 )
 def test_bad_usage(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert message in told
+    assert "Traceback" not in told

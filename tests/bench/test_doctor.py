@@ -11,6 +11,7 @@ import pytest
 from bench import doctor
 from bench.doctor import main
 from bench.store import Store, files
+from bench.store.store import StoreError
 from tests.support.factories import a_cell, a_result
 from tests.support.faults import WithoutLinks
 
@@ -62,6 +63,21 @@ def test_what_is_wrong_with_a_store(store: Store, capsys: pytest.CaptureFixture[
     notes = [line.split()[1] for line in lines if line.startswith("note")]
     assert {"orphan", "leftover"} <= {*notes}
     assert lines[-1] == "3 things are wrong."
+
+
+def test_weights_that_are_named_by_their_content(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where they were written without the lock: the file that is wrong is the one that is named."""
+    key, sha256 = a_cell().key, hashlib.sha256(b"weights").hexdigest()
+    plain = store.path / "weights" / f"{key}.safetensors"
+    own = plain.with_name(f"{key}-{sha256[:12]}.safetensors")
+    plain.rename(own)
+    assert main(["--store", str(store.path)]) == 0
+    own.write_bytes(b"weighty")
+    capsys.readouterr()
+    assert main(["--store", str(store.path)]) == 1
+    assert f"{own} is not what its record says" in capsys.readouterr().out
+    with pytest.raises(StoreError, match=own.name):
+        store.weights(key)
 
 
 def test_a_data_folder_that_is_not_there(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,14 @@ import pytest
 import safetensors.torch
 import torch
 
+from bench import catalog
 from bench.records.result import Result
-from bench.trial import asking, build, contract
+from bench.trial import asking, build, contract, drawing
 from models.base import TOLERANCE, count_parameters
 from tests.support.jobs import EXAMPLES, a_job, run
 
 BROKEN = "tests.support.broken"
+CARELESS = "tests.support.careless"
 
 
 def measured(model: str = f"{EXAMPLES}:Mean", task: str = "adding", **values: Any) -> Result:
@@ -69,6 +71,50 @@ def test_a_model_that_breaks_the_contract(model: str, task: str, message: str) -
 def test_a_task_that_breaks_the_contract(task: str, message: str) -> None:
     assert message in reason(task=f"{BROKEN}:{task}")
     assert measured(task=f"{BROKEN}:{task}").steps == 0
+
+
+CARELESS_TASKS = [
+    ("Alike", "Alike: training batches 0 and 1 are equal, but each step needs its own sequences"),
+    ("AlikeIds", "AlikeIds: training batches 0 and 1 are equal"),
+    ("FromTheTest", "sequences of training batches 0 and 1 are in batch 0 of the test set too"),
+    ("FromTheTest:split=validation", "are in batch 0 of the validation set too"),
+    ("GlobalLater:number=1", "GlobalLater: batch 1 of the validation set differs when it is drawn again"),
+    ("GlobalLater:number=4", "GlobalLater: batch 4 of the validation set differs when it is drawn again"),
+    ("Judged:what=stored", "Sum.metric: expected a new metric at each call"),
+    ("Judged:what=shared", "Sum.metric: expected a new metric at each call"),
+    ("Judged:what=frozen", "Sum.metric: expected a new metric at each call"),
+    ("Judged:what=broadcast", "Sum.loss compares every output with every target, not each with its own, of "
+     "outputs (32, 1) and targets (32,)"),
+    ("Judged:what=columns", "Sum.metric cannot take outputs (1024, 1) and targets (1024, 1) torch.float32 of "
+     "batch 0 of the validation set (RuntimeError: "),
+    ("Judged:what=refuses", "Sum.loss cannot take outputs (32, 1) and targets (32,) torch.float32 of a "
+     "training batch (IndexError: Dimension out of range)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("task", "message"), CARELESS_TASKS, ids=[task for task, _ in CARELESS_TASKS])
+def test_a_task_that_draws_or_scores_carelessly(task: str, message: str) -> None:
+    assert message in reason(task=f"{CARELESS}:{task}", batch_size=32)
+
+
+@pytest.mark.parametrize("task", ["Bits", "One", "Judged:what=nothing"])
+@pytest.mark.parametrize("batch_size", [1, 4, 32])
+def test_batches_that_are_equal_by_chance_are_no_fault(task: str, batch_size: int) -> None:
+    found = measured(task=f"{CARELESS}:{task}", batch_size=batch_size)
+    assert (found.status, found.error) == ("ok", None)
+
+
+@pytest.mark.parametrize("name", catalog.names("task"))
+@pytest.mark.parametrize("batch_size", [1, 32])
+def test_no_task_of_the_suite_is_accused(name: str, batch_size: int) -> None:
+    corpus = {"char_lm": {"corpus": "python"}, "ner": {"corpus": "generated"}}.get(name, {})
+    for length in (8, 12) if name == "ner" else (2, 3, 6):
+        task = catalog.card("task", name).load()(length, batch_size=batch_size, **corpus)
+        drawing.draws_alike(task)
+        drawing.draws_anew(task)
+        contract.pairs_up(task, task.training_batch(0))
+        for split in drawing.SPLITS:
+            contract.can_be_scored(task, split)
 
 
 def test_a_training_batch_that_is_not_finite_is_no_divergence() -> None:

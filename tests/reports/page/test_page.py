@@ -259,3 +259,11 @@ def test_commands_and_cells_that_never_ran():
     assert command(sweep | {"clip": None}) == asked.replace("--clip 1.0", "--clip none")
     assert command(sweep | {"clip": {"value": 0.5}}) == asked.replace("--clip 1.0", "--clip value:0.5")
     assert command(sweep | {"of another version": None}) == asked
+
+
+def test_a_link_to_a_group_stays_good():
+    """The name of a group that was linked to before identities knew of code and scale."""
+    first = make_result()
+    other = first.model_copy(update={"score": first.score.model_copy(update={"metric": "another"})})
+    assert [group_key(group) for group in groups([first])] == ["g-3ac93b70001c"]
+    assert len({group_key(group) for group in groups([first, other])} | {"g-3ac93b70001c"}) == 3

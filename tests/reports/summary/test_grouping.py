@@ -55,6 +55,49 @@ def test_seeds_rates_and_patch_releases_share_a_group():
     assert group.identity.torch == "2.13"
 
 
+def scored_by(result, **changes):
+    """The same result, its score measured otherwise."""
+    return result.model_copy(update={"score": result.score.model_copy(update=changes)})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"metric": "mean_absolute_error"},
+        {"unit": "value"},
+        {"higher_is_better": True},
+        {"solved_threshold": None},
+        {"solved_threshold": 0.02},
+        {"chance": 0.2},
+        {"best": 0.001},
+    ],
+    ids=str,
+)
+def test_scores_of_another_scale_are_never_averaged(other):
+    first, second = make_result(seed=0), scored_by(make_result(seed=1, score=0.05), **other)
+    made = groups([first, second, make_result(seed=2, status="diverged", score=None)])
+    assert sorted(group.values for group in made) == [(), (0.05,), (0.15,)]
+    assert {group.identity.scale is None for group in made if group.values} == {False}
+    assert groups([first], [first, second])[0].identity == made[0].identity
+    topics = View.of([first, second]).topics
+    assert sorted(values for topic in topics for group in topic.groups for values in group.values) == [0.05, 0.15]
+    assert len({(topic.heading.title, label) for topic in topics for label in topic.labels}) == 2
+
+
+def test_rounding_and_other_lengths_are_no_other_scale():
+    one, two = make_result(seed=0), scored_by(make_result(seed=1), chance=1 / 6 + 1e-9)
+    longer = scored_by(make_result(length=100), chance=0.2, solved_threshold=0.02)
+    assert [(len(group.seeds), group.identity.scale) for group in groups([one, two, longer])] == [(2, None), (1, None)]
+
+
+def test_a_cell_without_a_score_is_counted_where_its_seeds_are():
+    """One scale among its own seeds, though another model's scores have another."""
+    lost = make_result(seed=1, status="diverged", score=None)
+    other = scored_by(make_result(model="lstm"), metric="mean_absolute_error")
+    by_model = {group.identity.model: group for group in groups([make_result(seed=0), lost, other])}
+    assert (by_model["gru"].n, by_model["gru"].diverged) == (2, 1)
+
+
 def test_a_failure_that_does_not_know_its_device_is_counted_where_its_task_ran():
     lost = make_result(seed=1, status="crashed", score=None, device=None)
     assert only_group([make_result(seed=0), lost]).failed == 1

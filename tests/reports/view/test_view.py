@@ -138,9 +138,16 @@ def test_nothing_is_a_view():
 def test_groups_are_made_once_and_once_more_for_the_looks_of_a_part(monkeypatch, part, times):
     results = [make_result(), make_result(model="rnn")]
     counted = []
-    monkeypatch.setattr("reports.view.view.groups", lambda found: counted.append(1) or [])
+    monkeypatch.setattr("reports.view.view.groups", lambda *given: counted.append(1) or [])
     View.of(results[part], everything=results)
     assert len(counted) == times
+
+
+def test_a_part_of_a_store_is_told_apart_as_the_store_is():
+    first = make_result()
+    other = first.model_copy(update={"score": first.score.model_copy(update={"metric": "another"})})
+    (topic,) = View.of([first], everything=[first, other]).topics
+    assert topic.heading.title.startswith("adding · measure mean_squared_error") or topic.groups[0].identity.scale
 
 
 # -- looks -------------------------------------------------------------------------------------------------------------
