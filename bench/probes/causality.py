@@ -154,16 +154,13 @@ def edges(batch: Batch) -> list[int]:
 def _after_each(passes: Passes, batch: Batch, looked: list[int], first: int) -> str | None:
     """Look, as `_on_later` does, at these steps, each in one sequence. first: the number of the batch's first step."""
     size = max(1, TOGETHER // batch.steps)
-    rows = [batch.select(slice(number % len(batch), number % len(batch) + 1)) for number in range(len(looked))]
     for start in range(0, len(looked), size):
-        chosen, usual = looked[start : start + size], rows[start : start + size]
-        donors = [joined([row, rows[(start + number + 1) % len(rows)]]) for number, row in enumerate(usual, 1)]
-        others = [
-            changed(pair, passes.model.spec.inputs, torch.tensor([True, False]), step + 1 - first).select(slice(1))
-            for pair, step in zip(donors, chosen, strict=True)
-        ]
-        whole = joined(usual)
-        own, other = passes.answers(whole), passes.answers(joined(others))
+        chosen = looked[start : start + size]
+        rows = [number % len(batch) for number in range(start, start + len(chosen))]
+        whole = joined([batch.select(slice(row, row + 1)) for row in rows])
+        after = torch.tensor(chosen) + 1 - first
+        other = passes.answers(changed(whole, passes.model.spec.inputs, torch.ones(len(rows), dtype=torch.bool), after))
+        own = passes.answers(whole)
         of, step_of = whole.reads.sequences, whole.reads.mask.nonzero()[:, 1]
         for row, step in enumerate(chosen):
             until = (of == row) & (step_of <= step - first)
