@@ -19,18 +19,17 @@ class Marks(Misbehaving):
 
     def __init__(self, spec: Spec, *, marks: str = "", pause: int = 0, company: int = 1, **common: Any) -> None:
         super().__init__(spec, **common)
-        self.marks, self.pause, self.company, self.marked = Path(marks), pause, company, False
+        self.marks, self.pause, self.company = Path(marks), pause, company
+
+    def on_train_start(self) -> None:
+        deadline = time.monotonic() + 60
+        (self.marks / f"{os.getpid()}-{time.monotonic_ns()}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        while len(list(self.marks.iterdir())) < self.company and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def misbehave(self) -> None:
-        if not (self.training and torch.is_grad_enabled()):
-            return  # it is looked at, not trained
-        if not self.marked:
-            self.marked = True
-            deadline = time.monotonic() + 60
-            (self.marks / f"{os.getpid()}-{time.monotonic_ns()}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-            while len(list(self.marks.iterdir())) < self.company and time.monotonic() < deadline:
-                time.sleep(0.02)
-        time.sleep(self.pause / 1000)
+        if self.training and torch.is_grad_enabled():
+            time.sleep(self.pause / 1000)
 
 
 class StarvesOnce(Marks):
@@ -39,9 +38,8 @@ class StarvesOnce(Marks):
     def __init__(self, spec: Spec, *, marks: str = "", **common: Any) -> None:
         super().__init__(spec, marks=marks, **common)
 
-    def misbehave(self) -> None:
-        trained = self.training and torch.is_grad_enabled()
-        first = trained and not self.marked and not any(self.marks.iterdir())
-        super().misbehave()
+    def on_train_start(self) -> None:
+        first = not any(self.marks.iterdir())
+        super().on_train_start()
         if first:
             raise MemoryError
