@@ -17,9 +17,3 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("NOT TESTED ON REAL CORPORA: set BENCH_DATA to a folder that holds them")
     return Path(folder)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that start many processes, so that both workers end at about the same time."""
-    slow = ("reliability", "engines", "test_strangers.py", "test_readme.py", "test_run.py")
-    items.sort(key=lambda item: not any(part in slow for part in item.path.parts))
