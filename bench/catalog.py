@@ -318,19 +318,23 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
 
 
 @cache
+def _written(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+@cache
 def _tree(path: Path) -> ast.Module:
     """Parse a file.
 
     Raises:
         SyntaxError, ValueError: it is not valid Python.
     """
-    return ast.parse(path.read_text("utf-8"))
+    return ast.parse(_written(path))
 
 
 def _may_be_outdated(path: Path) -> bool:
     """Look for the last part of any moved name: to walk a tree takes longer than to search its text."""
-    text = path.read_text("utf-8")
-    return any(name.rpartition(".")[2] in text for name in MOVED)
+    return any(name.rpartition(".")[2] in _written(path) for name in MOVED)
 
 
 def _outdated(tree: ast.Module) -> Iterator[tuple[int, str, str]]:

@@ -44,7 +44,8 @@ def _is_ours() -> bool:
     """Return whether the suite is a checkout of its own, with a commit."""
     try:
         _git("ls-files", "--error-unmatch", __file__)
-        return bool(_git("rev-parse", "HEAD")) and Path(_git("rev-parse", "--show-toplevel")).resolve() == ROOT
+        _, top = _git("rev-parse", "HEAD", "--show-toplevel").splitlines()
+        return Path(top).resolve() == ROOT
     except (OSError, ValueError, subprocess.SubprocessError):
         return False
 

@@ -102,17 +102,27 @@ class SequenceModel(LightningModule, ABC):
             ValueError: the requested hidden size is no multiple, or none comes near the parameter budget.
         """
         hidden = self._requested_hidden
+        self.check_hidden(multiple)
         if hidden is None:
             hidden, notes = self._budget.nearest(build, "hidden size", multiple)
             self.notes += notes
-        elif hidden % multiple:
+        self.hidden = hidden
+        self.body = build(hidden)
+        self.head = self._head(features(self.body))
+
+    @final
+    def check_hidden(self, multiple: int) -> None:
+        """Refuse a requested hidden size that is no multiple of a number.
+
+        Raises:
+            ValueError: it is none.
+        """
+        hidden = self._requested_hidden
+        if hidden is not None and hidden % multiple:
             raise ValueError(
                 f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden {hidden}. "
                 f"Give --hidden {multiple * math.ceil(hidden / multiple)}, or leave it out."
             )
-        self.hidden = hidden
-        self.body = build(hidden)
-        self.head = self._head(features(self.body))
 
     def assemble_two(
         self,

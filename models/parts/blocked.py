@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,12 +32,7 @@ class Blocked(SequenceModel, ABC):
         super().__init__(spec, **common)
         if blocks < 1:
             raise ValueError(f"option blocks: expected at least 1, got {blocks}")
-        requested = common.get("hidden") or 0
-        if requested % multiple:
-            raise ValueError(
-                f"{type(self).__name__} expects a hidden size that is a multiple of {multiple}, got --hidden "
-                f"{requested}. Give --hidden {multiple * math.ceil(requested / multiple)}, or leave it out."
-            )
+        self.check_hidden(multiple)
         self.assemble_two(
             lambda hidden, second: Blocks(memory, self.width, hidden, second, blocks),
             lambda body: body.features,
