@@ -41,7 +41,10 @@ TABLE: list[tuple[str, str]] = [
     # tasks and models never meet
     ("tasks.base.*", ""),
     ("tasks.corpora.*", "bench.records.foreign"),  # one place makes text from outside safe
-    ("tasks.*", "tasks.base tasks.base.* tasks.corpora.* tasks.characters.* tasks.entities.* tasks.images.* tasks.glyphs.*"),
+    (
+        "tasks.*",
+        "tasks.base tasks.base.* tasks.corpora.* tasks.characters.* tasks.entities.* tasks.images.* tasks.glyphs.*",
+    ),
     ("models.base.*", "tasks.base"),
     ("models.attention", f"{BASES} models.parts.* models.lstm"),  # its encoder is an lstm
     ("models.*", f"{BASES} models.parts.*"),

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ FORMS = (
     "images.npy and labels.npy; or one folder of .png files per class"
 )
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 
 class EmptyPartError(CorpusFormatError, UnscorableError):

@@ -14,6 +14,7 @@ from bench.trial.drawing import draws_alike
 from tasks.base import Task, UnscorableError
 from tasks.corpora.resolving import CorpusError, files, pack, resolve
 from tasks.pixels import Pixels, permutation
+from tests.support.examples_in_columns import columns
 from tests.support.pictures import idx, png
 
 RANDOM = np.random.default_rng(0)
@@ -24,13 +25,8 @@ def held(task: Task, split: Any = "test") -> tuple[Tensor, Tensor]:
     return torch.cat([b.inputs[..., 0] for b in batches]), torch.cat([b.targets for b in batches])
 
 
-def rows(text: str) -> dict[str, list[str]]:
-    lines = (line.split() for line in reversed(text.splitlines()))  # the first row of a name counts
-    return {words[0]: words[1:] for words in lines if words}
-
-
 def test_the_docstrings_example() -> None:
-    shown, batch = rows(Pixels.__doc__ or ""), Pixels(4).training_batch(0)
+    shown, batch = columns(Pixels.__doc__), Pixels(4).training_batch(0)
     assert [int(word) for word in shown["step"]] == list(range(4))
     assert [int(word) for word in shown["input"]] == (batch.inputs[0, :, 0] * 100).round().tolist()
     assert [word == "·" for word in shown["target"]] == (~batch.reads.mask[0]).tolist()
