@@ -30,7 +30,7 @@ SPLITS: tuple[Split, Split] = ("validation", "test")
 LENGTH = 12
 SQUARES = {"pixels": 16}  # a length for those that cannot have LENGTH
 # By task, how many steps after the token that it is about an answer is given. `reach` counts from the token.
-ANSWERED_LATER = {"ner": 4, "pos": 2}
+ANSWERED_LATER = {"dna": 5, "ner": 4, "pos": 2}
 
 
 def task_class(name: str) -> type[Task]:
