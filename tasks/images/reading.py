@@ -122,7 +122,7 @@ def _npy(path: Path, dimensions: int) -> Array:
         values: Array = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise CorpusFormatError(f"{path}: expected an array of numbers as numpy.save writes it, got {error}") from None
-    if values.ndim != dimensions or not np.issubdtype(values.dtype, np.number):
+    if values.ndim != dimensions or values.dtype.kind not in "iuf":
         shape = "(images, height, width)" if dimensions == 3 else "(images,)"
         raise CorpusFormatError(f"{path}: expected numbers {shape}, got {values.dtype} of shape {values.shape}")
     return values
@@ -142,7 +142,7 @@ def _pngs(paths: Sequence[Path], folder: str) -> Images:
 
 
 def _labelled(pixels: Array, labels: Array, path: Path) -> Images:
-    """Images of any numbers, scaled to 0 … 1: bytes by 255, others by their least and greatest."""
+    """Images of any numbers, scaled to 0 … 1: bytes by 255, others from min(0, least) to max(1, greatest)."""
     if len(pixels) != len(labels):
         raise CorpusFormatError(f"{path}: expected one label for each of {len(pixels)} images, got {len(labels)}")
     wrong = np.flatnonzero((labels != np.rint(labels)) | (labels < 0))
@@ -151,7 +151,7 @@ def _labelled(pixels: Array, labels: Array, path: Path) -> Images:
     if not np.isfinite(pixels).all():
         raise CorpusFormatError(f"{path.parent}: an image holds a number that is not finite")
     low, high = (0, 255) if pixels.dtype == np.uint8 else (pixels.min(initial=0), pixels.max(initial=1))
-    scaled = (pixels.astype(np.float32) - low) / (high - low)
+    scaled = (pixels.astype(np.float32) - float(low)) / float(high - low)
     return Images(torch.from_numpy(scaled), torch.from_numpy(labels.astype(np.int64)))
 
 

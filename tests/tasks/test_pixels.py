@@ -113,6 +113,7 @@ def test_arrays(tmp_path: Path) -> None:
     scaled = ((images - images.min()) / np.ptp(images)).reshape(60, 16).astype(np.float32)
     pixels, labels = held(task)
     np.testing.assert_allclose(pixels.numpy(), scaled[9::10], atol=1e-6)
+    assert pixels.dtype == torch.float32
     assert labels.tolist() == [0, 1, 2, 3, 4, 5]
 
 
