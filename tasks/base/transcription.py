@@ -82,7 +82,7 @@ class _Errors(RatioMetric):
             right, lengths = decode(batch.targets.view(len(batch), -1))
         else:
             right, lengths = batch.targets, batch.lengths
-        return edits(said[:, : int(spoken.max())], spoken, right, lengths), lengths
+        return edits(said, spoken, right, lengths), lengths
 
 
 def _frames(outputs: Tensor, batch: Batch) -> Tensor:
@@ -105,7 +105,7 @@ def decode(frames: Tensor) -> tuple[Tensor, Tensor]:
 def edits(said: Tensor, spoken: Tensor, right: Tensor, lengths: Tensor) -> Tensor:
     """Count the errors (batch,) from the first `spoken` symbols of said (batch, m) to the first `lengths` of right."""
     number = torch.zeros_like(lengths)
-    for i, row in enumerate(_distances(said, right)):
+    for i, row in enumerate(_distances(said[:, : int(spoken.max())], right[:, : int(lengths.max())])):
         number = torch.where(spoken == i, row.gather(1, lengths[:, None]).squeeze(1), number)
     return number
 
@@ -113,9 +113,11 @@ def edits(said: Tensor, spoken: Tensor, right: Tensor, lengths: Tensor) -> Tenso
 def constant_error(said: Tensor, right: Tensor, lengths: Tensor) -> float:
     """Return the least errors per symbol that a beginning of one constant transcript makes.
 
-    said (m,): the constant whose beginnings are tried; right (batch, n), lengths (batch,): many right transcripts.
+    said (m,): the constant whose beginnings are tried, none longer than the longest right transcript. right (batch, n),
+    lengths (batch,): many right transcripts.
     """
-    rows = _distances(said.expand(len(right), -1), right)
+    longest = int(lengths.max())
+    rows = _distances(said[:longest].expand(len(right), -1), right[:, :longest])
     return min(int(row.gather(1, lengths[:, None]).sum()) for row in rows) / int(lengths.sum())
 
 
