@@ -6,6 +6,7 @@ from tasks.base.objectives import Accuracy, Recall, RelativeSquaredError, Square
 from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, UnscorableError, generator
+from tasks.base.transcription import FramewiseTranscription, Transcription
 
 __all__ = [
     "Accuracy",
@@ -16,6 +17,7 @@ __all__ = [
     "Evaluation",
     "Features",
     "Feed",
+    "FramewiseTranscription",
     "Inputs",
     "Mixed",
     "Objective",
@@ -31,6 +33,7 @@ __all__ = [
     "SyntheticTask",
     "Task",
     "Tokens",
+    "Transcription",
     "UnscorableError",
     "choose",
     "first_sequences",
