@@ -44,6 +44,7 @@ TABLE: list[tuple[str, str]] = [
     ("tasks.*", "tasks.base tasks.base.* tasks.corpora.* tasks.characters.* tasks.entities.*"),
     ("models.base.*", "tasks.base"),
     ("models.attention", f"{BASES} models.parts.* models.lstm"),  # its encoder is an lstm
+    ("models.seq2seq", f"{BASES} models.parts.* models.rnn models.gru models.lstm"),  # its cells are theirs
     ("models.*", f"{BASES} models.parts.*"),
     # reports read the store, and nothing else
     ("reports.summary.*", RECORDS),
