@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["text", "tagged"]
+Kind = Literal["text", "tagged", "pairs", "labelled"]
 
-EMBEDDED: dict[str, Kind] = {"python": "text", "generated": "tagged"}
+EMBEDDED: dict[str, Kind] = {"python": "text", "generated": "tagged", "numbers": "pairs", "reviews": "labelled"}
 """Corpora that need no file and no network."""
 
 
