@@ -35,7 +35,7 @@ def read_tabbed(path: Path, left: str, right: str) -> list[Row]:
         if len(cells) != 2:
             raise CorpusFormatError(f"{expected}, got {len(cells) - 1 or 'no'} tab{'s' * (len(cells) > 2)} in {text!r}")
         if not all(cells):
-            raise CorpusFormatError(f"{expected}, got no {right if cells[0] else left} in {text!r}")
+            raise CorpusFormatError(f"{expected}, but {right if cells[0] else left} is missing in {text!r}")
         rows.append(Row(number, *cells))
     if len(rows) < FEWEST:
         raise CorpusFormatError(
