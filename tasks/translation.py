@@ -16,6 +16,7 @@ from tasks.phrases.pairs import Numbers, OwnPairs, Pairs, Phrases
 
 WIDTH = 16
 REPLACED = 32  # words of a source, at most
+SAMPLED = 3  # sources that are shown with what a model says of them
 
 
 class Translation(SyntheticTask):
@@ -134,6 +135,26 @@ class Translation(SyntheticTask):
             new = self._other(source.gather(1, place), place)
             replacements.append(Replacement(place[:, 0], batch.inputs.scatter(1, place[..., None], new[..., None])))
         return replacements
+
+    def sample(self, model: Any) -> str:
+        """Return three validation sources, what the model says of each, and what is right: `seven : 7 (7)`."""
+        batch = self.probe_batch(SAMPLED).to(model.device)
+        training = model.training
+        model.eval()
+        with torch.no_grad():
+            said = model.generate(batch, self._feed, self.pairs.longest).argmax(-1)
+        model.train(training)
+        right = batch.reads.unpick(batch.targets + 1)[:, self.length :] - 1
+        lines = []
+        for source, own, true in zip(batch.inputs[:, : self.length, 0].tolist(), said, right, strict=True):
+            words = " ".join(self.pairs.words[word] for word in source if word < self.blank)
+            lines.append(f"{words} : {self._told(own)} ({self._told(true)})")
+        return "\n".join(lines)
+
+    def _told(self, symbols: Tensor) -> str:
+        """Symbols (longest,) up to the end, as text."""
+        names = [self.pairs.symbols[symbol] for symbol in symbols.tolist()]
+        return ("" if self.generated else " ").join(names[: names.index("end")] if "end" in names else names)
 
     def _other(self, word: Tensor, place: Tensor) -> Tensor:
         """Another legal word than the one at each place, with another digit first and another digit last."""

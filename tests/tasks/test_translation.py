@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from models.seq2seq import Seq2Seq
 from tasks.base import Batch
 from tasks.corpora.download import CorpusError
 from tasks.phrases.numbers import END, SYMBOLS, WORDS, spelled
@@ -177,3 +178,20 @@ def test_what_is_refused(tmp_path: Path) -> None:
         Translation(4, corpus="number")
     with pytest.raises(CorpusError, match="generated is a corpus of tagged files, which this task cannot read"):
         Translation(4, corpus="generated")
+
+
+def test_a_sample_shows_what_a_model_says(tmp_path: Path) -> None:
+    for task in (Translation(6), Translation(6, source="reversed"), Translation(4, corpus=written(tmp_path))):
+        model = Seq2Seq(task.spec, hidden=5).train()
+        lines = task.sample(model).splitlines()
+        assert model.training
+        assert len(lines) == min(3, len(task.probe_batch(3)))
+        for line in lines:
+            source, said = line.split(" : ")
+            assert said.endswith(")")
+            if task.generated:
+                words = source.split()[::-1] if task.reversed else source.split()
+                right = said.split("(")[-1][:-1]
+                assert " ".join(words) == " , ".join(
+                    " ".join(WORDS[w] for w in spelled(int(number))) for number in right.split(",")
+                )
