@@ -18,14 +18,14 @@ from models.parts.positions import Farness, rotate, sinusoids
 from tasks.base import Reads, Spec
 
 BASE = 100.0
-POSITIONS = ("rope", "sinusoidal", "learned", "alibi", "none")
+POSITIONS = ("sinusoidal+rope", "rope", "sinusoidal", "learned", "alibi", "none")
 
 
 class Transformer(SequenceModel):
     """Causal transformer, pre-norm (Vaswani et al. 2017, arXiv:1706.03762; the order of the norms: Xiong et al. 2020,
     arXiv:2002.04745; Jumadinova's lecture).
 
-        u⁰_t = W_e x_t + b_e
+        u⁰_t = W_e x_t + b_e + p_t,    p_t: sinusoids (their section 3.5)
         v_t = u_t + W_O concat_j head_j(LN(u))_t + b_O            u′_t = v_t + W_2 ReLU(W_1 LN(v_t) + b_1) + b_2
         head_j(y)_t = Σ_{s ≤ t} softmax_s(R_t q_t · R_s k_s / √(d/heads) − a_j log(1 + t − s)) v_s
         q, k, v = W_{Q,K,V} y + b_{Q,K,V},    R_t turns pair i by t / base^{2i/size},    t = 0, 1, …
@@ -42,22 +42,25 @@ class Transformer(SequenceModel):
 
     Departures: pre-norm with a last LN, decoder blocks without an encoder, no dropout, inputs are not scaled by √d.
 
-    Positions and distances: attention starts uniform, so that at first the last steps carry 1/T of the signal. Turned
-    queries and keys (`rope`, Su et al. 2021) and a bias that grows with distance (Chi et al. 2022) find them at once.
-    Equations of both and of what stands in their place: `models.parts.positions`.
+    Positions and distances: attention starts uniform, so that at first the last steps carry 1/T of the signal. A bias
+    that grows with distance (Chi et al. 2022) lets the first block find them at once, where a_j starts at 1; it starts
+    at 0 in those behind, which look anywhere, by the distance (turned queries and keys, Su et al. 2021) or by the place
+    (sinusoids). Equations of all three and of what stands in their place: `models.parts.positions`.
 
-    blocks: number of residual blocks. heads: number per block; must divide d. positions: `rope`; `sinusoidal`, p_t
-    added to u⁰_t; `learned`, the same with a trained p_t (no part of the body), for sequences as long as the task's
-    longest; `alibi`, a bias −m_j (t − s); `none`, and the mask alone tells order. base: of `rope`. slope: m of `alibi`;
-    none: trained for each head, from .3. distance: `log` is the term with a_j, which is trained; `none` leaves it out.
+    blocks: number of residual blocks. heads: number per block; must divide d. positions: `sinusoidal+rope`, p_t and
+    R_t; `rope`, R_t alone; `sinusoidal`, p_t alone; `learned`, a trained p_t (no part of the body), for sequences as
+    long as the task's longest; `alibi`, a bias −m_j (t − s); `none`, and the mask alone tells order. base: of R_t.
+    slope: m of `alibi`; none: trained for each head, from .3. distance: `log` is the term with a_j, which is trained;
+    `none` leaves it out.
 
     Raises:
         ValueError: an option out of its range, heads that do not divide the width, or no hidden size for the budget.
     """
 
-    version = 2
+    version = 3
     documented_learning_rate = 1e-2
     body: _Body
+    places: nn.Parameter | None
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class Transformer(SequenceModel):
         *,
         blocks: int = 2,
         heads: int = 1,
-        positions: Literal["rope", "sinusoidal", "learned", "alibi", "none"] = "rope",
+        positions: Literal["sinusoidal+rope", "rope", "sinusoidal", "learned", "alibi", "none"] = "sinusoidal+rope",
         base: float = 100.0,
         slope: float | None = None,
         distance: Literal["log", "none"] = "log",
@@ -77,8 +80,9 @@ class Transformer(SequenceModel):
                 raise ValueError(f"option {option}: expected at least 1, got {value}")
         check_choice("positions", positions, POSITIONS)
         check_choice("distance", distance, ("log", "none"))
-        if base <= 1 or (base != BASE and positions != "rope"):
-            raise ValueError(f"option base: expected above 1, beside positions=rope, got {base:g}")
+        rope = "rope" in positions
+        if base <= 1 or (base != BASE and not rope):
+            raise ValueError(f"option base: expected above 1, beside rotations, got {base:g}")
         if slope is not None and (slope < 0 or positions != "alibi"):
             raise ValueError(f"option slope: expected at least 0, beside positions=alibi, got {slope:g}")
         if positions == "learned" and spec.steps is None:
@@ -86,31 +90,35 @@ class Transformer(SequenceModel):
                 "option positions: learned ones need the longest sequence, and this task does not state any. Choose "
                 "another scheme."
             )
-        rope = positions == "rope"
         multiple = 2 * heads if rope else heads
         requested = common.get("hidden")
         if requested is not None and requested % multiple:
-            pairs = " by two, because positions=rope turns pairs of numbers" if rope else ""
+            pairs = " by two, because rope turns pairs of numbers" if rope else ""
             raise ValueError(
                 f"option heads: expected a divisor of the width {requested}{pairs}, got {heads}. Give --hidden a "
                 f"multiple of {multiple} (say {multiple * math.ceil(requested / multiple)}), or another number of "
                 f"heads."
             )
-        block = partial(
-            Block,
-            heads=heads,
-            base=base if rope else None,
-            far=partial(Farness, heads, distance == "log", positions == "alibi", slope),
-        )
+        makers = [
+            partial(
+                Block,
+                heads=heads,
+                base=base if rope else None,
+                far=partial(Farness, heads, float(b == 0) if distance == "log" else None, positions == "alibi", slope),
+            )
+            for b in range(blocks)
+        ]
         self.assemble_two(
-            lambda hidden, second: _Body(self.width, hidden, partial(block, hidden, second), blocks),
+            lambda hidden, second: _Body(self.width, hidden, [partial(make, hidden, second) for make in makers]),
             lambda body: body.entry.out_features,
             usual=lambda hidden: 4 * hidden,
             multiple=math.lcm(2, multiple),
         )
-        self.positions = positions
+        self.sinusoidal = "sinusoidal" in positions
         if positions == "learned":
             self.places = nn.Parameter(0.02 * torch.randn(spec.steps or 0, self.hidden))
+        else:
+            self.register_parameter("places", None)
 
     def encode(self, x: Tensor, reads: Reads) -> Tensor:
         return self.pick(self.body(x, reads.span, self._placed(x))[0], reads)
@@ -127,9 +135,9 @@ class Transformer(SequenceModel):
 
     def _placed(self, x: Tensor) -> Tensor | None:
         """p_t (time, d), what is added to u⁰_t; None: nothing."""
-        if self.positions == "sinusoidal":
+        if self.sinusoidal:
             return sinusoids(x.size(1), self.hidden, x.dtype, x.device)
-        if self.positions != "learned":
+        if self.places is None:
             return None
         if x.size(1) > len(self.places):
             raise ValueError(
@@ -142,10 +150,10 @@ class Transformer(SequenceModel):
 class _Body(nn.Module):
     """x (batch, time, width) -> outputs (batch, queries, d) for the steps in `span`, and the inputs of the blocks."""
 
-    def __init__(self, width: int, hidden: int, block: Callable[[], Block], blocks: int) -> None:
+    def __init__(self, width: int, hidden: int, blocks: list[Callable[[], Block]]) -> None:
         super().__init__()
         self.entry = _linear(width, hidden)
-        self.blocks = nn.ModuleList(block() for _ in range(blocks))
+        self.blocks = nn.ModuleList(block() for block in blocks)
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, x: Tensor, span: slice, placed: Tensor | None) -> tuple[Tensor, list[Tensor]]:

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import torch
 
 torch.set_num_threads(1)
 os.environ["WANDB_MODE"] = "disabled"  # nothing is mirrored unless a test says so, and nothing ever uploaded
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through all that was imported, again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

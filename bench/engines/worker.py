@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import platform
@@ -234,6 +235,7 @@ def _serve(pipe: Connection, surroundings: Surroundings) -> None:
     _die_with_parent()
     # A cell may start processes of its own, which Python forbids to daemons. The parent ends them.
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    gc.disable()  # it would look through what the imports make again and again, a sixth of their time
     try:
         import torch
 
@@ -246,6 +248,8 @@ def _serve(pipe: Connection, surroundings: Surroundings) -> None:
     except Exception as error:
         pipe.send(("unable", f"{type(error).__name__}: {foreign.message(error)}"))
         return
+    gc.enable()
+    gc.freeze()  # modules stay
     observer = trial.observer(surroundings)
     guard = Guard()
     pipe.send(("ready", None))

@@ -3,7 +3,8 @@
 The state is that of the model's recurrence: h (rnn, gru) or (h, c) (lstm), all layers side by side. Along a real
 sequence, with J_t the Jacobian of one step and Q_0 = I, the QR decompositions J_t Q_{t−1} = Q_t R_t give λ_i = mean
 over t > time/10 of ln |R_t,ii|, in nats per step (Benettin et al. 1980). The spectrum is the mean over a few sequences;
-of long ones the last `ALONG` steps are looked at, as one step costs some milliseconds.
+of long ones the last `ALONG` steps are looked at, as one step costs some milliseconds. A step's cost grows with the
+cube of the state's size: of a state above `USUAL` numbers fewer steps are looked at, of one above `LARGEST` none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tasks.base import Batch
 
 SEQUENCES = 4
 ALONG = 1000  # steps, at most: the last ones
+USUAL, LARGEST = 256, 640  # numbers of a state: of the largest the last 64 steps are looked at
 DECOMPOSED = 16  # steps at which singular values are taken, at most: each costs more than twenty steps of the spectrum
 WARM_UP = 10  # the first 1/10 of a sequence is left out of the spectrum
 # One QR decomposition for a few steps: in float64 a product of four keeps directions that part by e^9 a step.
@@ -27,11 +29,17 @@ STEPS_PER_QR = 4
 CHUNK = 4  # steps whose Jacobians are taken at once
 
 
+class TooLargeError(ValueError):
+    """A state whose Jacobians would take minutes; the message says how large it may be."""
+
+
 @dataclass(frozen=True)
 class Jacobians:
-    """The Jacobians along a few sequences. steps: where singular values were taken; lowest, median, highest: of the
-    singular values there, mean over the sequences. lyapunov: the spectrum in nats per step, largest first."""
+    """The Jacobians along a few sequences. start: the first step that was looked at. steps: where singular values were
+    taken; lowest, median, highest: of the singular values there, mean over the sequences. lyapunov: the spectrum in
+    nats per step, largest first."""
 
+    start: int
     steps: list[int]
     lowest: list[float]
     median: list[float]
@@ -40,13 +48,20 @@ class Jacobians:
 
 
 def measure(model: SequenceModel, batch: Batch) -> Jacobians | None:
-    """Measure Jacobians of `model` along the first sequences of `batch`; None where the model carries no state."""
+    """Measure Jacobians of `model` along the first sequences of `batch`; None where the model carries no state.
+
+    Raises:
+        TooLargeError: the state has more than LARGEST numbers.
+    """
     recurrence = model.recurrence
     if recurrence is None:
         return None
     with as_probe(model):
         x = embedded(model, batch.inputs[:SEQUENCES])
-        start = max(0, x.size(1) - ALONG)
+        size = _flat(recurrence.after(x[:, :0]).state).size(-1)
+        if size > LARGEST:
+            raise TooLargeError(f"no Jacobians: they are taken of states of up to {LARGEST} numbers, got {size:,}")
+        start = max(0, x.size(1) - min(ALONG, round(ALONG * (USUAL / size) ** 3)))
         return _along(x[:, start:], recurrence, recurrence.after(x[:, :start]))
 
 
@@ -69,6 +84,7 @@ def _along(x: Tensor, recurrence: Recurrence, carried: Carried) -> Jacobians:
     spectrum = torch.stack(growth[skipped:]).sum(0).mean(0) / (time - skipped * STEPS_PER_QR)
     values = torch.stack(list(singular.values()))  # (steps, batch, size)
     return Jacobians(
+        start=carried.start,
         steps=[carried.start + t for t in singular],
         lowest=values[..., -1].mean(1).tolist(),
         median=values.quantile(0.5, dim=-1).mean(1).tolist(),

@@ -24,15 +24,24 @@ def altered(files: Iterable[Path]) -> list[Path]:
     """Return those of the suite's files, paths below ROOT, that are not as they were committed, or installed; files
     that were added are among them. Where neither can be told, none."""
     try:
-        if _is_ours():
-            lines = _git("diff", "--name-only", "HEAD") + "\n" + _git("ls-files", "--others", "--", "tasks", "models")
-            return [path for path in files if path.relative_to(ROOT).as_posix() in lines.splitlines()]
+        if (ROOT / ".git").exists():
+            return _uncommitted(files)
         listed = importlib.metadata.files(DISTRIBUTION) or []
         hashes = {entry.as_posix(): entry.hash.value for entry in listed if entry.hash is not None}
         whole = "bench/records/checkout.py" in hashes  # an editable installation lists none of the suite's files
         return [path for path in files if whole and hashes.get(path.relative_to(ROOT).as_posix()) != _recorded(path)]
     except (OSError, subprocess.SubprocessError, importlib.metadata.PackageNotFoundError):
         return []
+
+
+def _uncommitted(files: Iterable[Path]) -> list[Path]:
+    """Return those of the files that differ from the checkout's commit; none where the suite is no part of it."""
+    this = "bench/records/checkout.py"
+    asked = ("--no-renames", "--untracked-files=all", "--ignored", "--", "tasks", "models", this)
+    lines = _git("--no-optional-locks", "status", "--porcelain", "-z", *asked).split("\0")
+    states = {line[3:]: line[:2] for line in lines if line}
+    known = states.get(this, "  ") in ("  ", " M", "M ", "MM")
+    return [path for path in files if known and path.relative_to(ROOT).as_posix() in states]
 
 
 def _recorded(path: Path) -> str:
@@ -55,4 +64,4 @@ def _git(*arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(
         ["git", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=10
-    ).stdout.strip()
+    ).stdout.strip("\n")

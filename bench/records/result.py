@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bench.records import measure, sampling
 from bench.records.cell import Cell
@@ -110,11 +110,13 @@ class Score(Frozen):
 class Curves(Frozen):
     """How training went. Non-finite values are null.
 
-    validation: (step, score). train_loss, gradient_norm: one value per step, the norm before clipping. clipped: number
-    of steps at which clipping acted. parameter_norms: per parameter, the gradient norm at each of parameter_steps.
+    validation: (step, score). validation_n: the units that each of them scored; empty: the whole set. train_loss,
+    gradient_norm: one value per step, the norm before clipping. clipped: number of steps at which clipping acted.
+    parameter_norms: per parameter, the gradient norm at each of parameter_steps.
     """
 
     validation: tuple[tuple[Whole, Finite | None], ...] = ()
+    validation_n: tuple[Whole, ...] = ()
     train_loss: tuple[Finite | None, ...] = ()
     gradient_norm: tuple[Norm | None, ...] = ()
     clipped: Whole = 0
@@ -123,7 +125,12 @@ class Curves(Frozen):
 
     @model_validator(mode="after")
     def _as_long(self) -> Self:
+        _beside(self, "validation", self.validation, *([self.validation_n] if self.validation_n else []))
         return _beside(self, "parameter_steps", self.parameter_steps, *self.parameter_norms.values())
+
+    @model_serializer(mode="wrap")
+    def _without_sizes(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if name != "validation_n" or value}
 
 
 class GradientProfile(Frozen):

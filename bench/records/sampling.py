@@ -46,7 +46,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
     return middle
 
 
-def ratio_interval(blocks: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+def ratio_interval(blocks: Sequence[tuple[float, float]], level: float = LEVEL) -> tuple[float, float] | None:
     """Find the test-sampling interval of Σ numerators / Σ denominators over blocks of test units, by the jackknife.
 
     None where the blocks cannot tell: fewer than two with a denominator, or all with the same ratio (1,000 right
@@ -64,7 +64,7 @@ def ratio_interval(blocks: Sequence[tuple[float, float]]) -> tuple[float, float]
     without = [(above - n) / (below - d) for n, d in used]
     centre = sum(without) / count
     # hypot scales: the squares of large differences overflow, and those of small ones vanish.
-    half = t_quantile(count - 1) * math.sqrt((count - 1) / count) * math.hypot(*(r - centre for r in without))
+    half = t_quantile(count - 1, level) * math.sqrt((count - 1) / count) * math.hypot(*(r - centre for r in without))
     if not half > 1e-12 * abs(score) or not math.isfinite(score - half) or not math.isfinite(score + half):
         return None
     return score - half, score + half

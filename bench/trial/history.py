@@ -15,14 +15,15 @@ ROWS = 40  # of norms by parameter that a record holds, roughly: it stays small
 class History:
     """The curves of one cell, in plain containers: a checkpoint holds them as they are.
 
-    steps: taken so far. tokens: positions trained on. validation: (step, score). losses, norms: one value per step,
-    the gradient norm before clipping. clipped: steps at which clipping acted. parameter_norms: by step, the gradient
-    norm of each parameter.
+    steps: taken so far. tokens: positions trained on. validation: (step, score). validation_n: units scored at each.
+    losses, norms: one value per step, the gradient norm before clipping. clipped: steps at which clipping acted.
+    parameter_norms: by step, the gradient norm of each parameter.
     """
 
     steps: int = 0
     tokens: int = 0
     validation: list[tuple[int, float]] = field(default_factory=list)
+    validation_n: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
     clipped: int = 0
@@ -40,6 +41,7 @@ class History:
         columns = zip(parameter_names, zip(*kept.values(), strict=True), strict=False)
         return Curves(
             validation=tuple((step, rounded(score)) for step, score in self.validation),
+            validation_n=tuple(self.validation_n) if len(set(self.validation_n)) > 1 else (),
             train_loss=tuple(map(rounded, self.losses)),
             gradient_norm=tuple(map(rounded, self.norms)),
             clipped=self.clipped,

@@ -16,16 +16,21 @@ from bench.mirror.tracking import Observer
 from bench.probes.as_record import rounded
 from bench.records.cell import Recipe
 from bench.records.result import Curves
+from bench.records.sampling import ratio_interval
 from bench.trial.contract import is_finite
 from bench.trial.history import History
 from bench.trial.snapshots import Snapshots
 from bench.trial.stopwatch import Stopwatch
 from models.base import SequenceModel
-from tasks.base import Batch, Block, Task
+from tasks.base import Batch, Block, Evaluation, Task
+from tasks.base.metrics import BLOCKS
 
 
 def _unheard(step: int, steps: int) -> None:
     pass
+
+
+DECIDED = 0.9999  # level of the interval by which an unfinished validation says that a task is not solved
 
 
 class Recorder(Callback):
@@ -113,10 +118,18 @@ class Recorder(Callback):
         """Count the seconds of evaluation from now on."""
         self.watch.enter("evaluation")
 
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch, *_: Any) -> None:
+        """End a validation as soon as it says that the task is not solved. One that solves it, and the last one, whose
+        score chooses rates, see the whole set."""
+        if self.seen.steps < self.recipe.steps:
+            self.task.decided = _not_solved(self.task, pl_module.evaluated())
+
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Take in a validation's score; stop where it is not finite, or where the last two solve the task."""
+        self.task.decided = False
         score = pl_module.evaluation.score
         self.seen.validation.append((self.seen.steps, score))
+        self.seen.validation_n.append(pl_module.evaluation.n)
         if self.observer is not None:
             self.observer.validated(self.seen.steps, rounded(score))
         if not math.isfinite(score):
@@ -144,3 +157,11 @@ class Recorder(Callback):
             for step, score in self.seen.validation:
                 self.observer.validated(step, rounded(score))
         self.snapshots.restore(state["snapshots"])
+
+
+def _not_solved(task: Task, evaluation: Evaluation) -> bool:
+    """Return whether no score within the interval of a part of the validation set solves the task."""
+    if task.solved_threshold is None or evaluation.n < BLOCKS:
+        return False
+    interval = ratio_interval(evaluation.blocks, DECIDED)
+    return interval is not None and not any(map(task.solved, interval))

@@ -57,11 +57,10 @@ class Snapshots:
         with self._watch.during("probe"):
             measured = flow.measure(model, self._task, self._batch)
             self.flows.append(as_record.flow_record(step, measured))
-            if measured.start and not self.notes:
-                self.notes.append(
+            if measured.start:
+                self._note(
                     f"gradient flow was followed back {measured.distances[-1]} steps from the answer, not to the first "
-                    f"step (and Jacobians along the last {jacobians.ALONG} steps); verdicts extend its rate over the "
-                    f"whole reach"
+                    f"step; verdicts extend its rate over the whole reach"
                 )
             if self._observer is not None:
                 self._observer.probed(self.flows[-1])
@@ -70,9 +69,19 @@ class Snapshots:
         if self.jacobians and self.jacobians[-1].step == step:
             return
         with self._watch.during("jacobian"):
-            measured = jacobians.measure(model, self._batch)
+            try:
+                measured = jacobians.measure(model, self._batch)
+            except jacobians.TooLargeError as error:
+                self._note(str(error))
+                return
             if measured is not None:
                 self.jacobians.append(as_record.jacobian_record(step, measured))
+                if measured.start:
+                    self._note(f"Jacobians were taken from step {measured.start} of the sequence on")
+
+    def _note(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
 
     def state(self) -> dict[str, Any]:
         """Return what was measured so far as plain containers, for a checkpoint."""

@@ -356,8 +356,12 @@ class SequenceModel(LightningModule, ABC):
         span = batch.reads.span
         return batch.reads.pick(self.generate(batch, self.spec.feed, span.stop - span.start))
 
+    def evaluated(self) -> Evaluation:
+        """Return what the pass over a held-out set has given so far."""
+        return self._metric[0].compute()
+
     def on_validation_epoch_end(self) -> None:
-        self.evaluation = self._metric[0].compute()
+        self.evaluation = self.evaluated()
         self.log("validation_score", self.evaluation.score, batch_size=1)
 
     def on_test_epoch_start(self) -> None:
@@ -367,7 +371,7 @@ class SequenceModel(LightningModule, ABC):
         self.validation_step(batch, batch_index)
 
     def on_test_epoch_end(self) -> None:
-        self.evaluation = self._metric[0].compute()
+        self.evaluation = self.evaluated()
         self.log("test_score", self.evaluation.score, batch_size=1)
 
 

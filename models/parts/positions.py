@@ -46,16 +46,17 @@ class Farness(nn.Module):
 
         −a log(1 + d) − m d,    −∞ for d < 0
 
-    logarithmic: trains a, from 1 on (the logarithmic form of Chi et al. 2022, arXiv:2205.09921). linear: m, with the
-    ALiBi of Press et al. 2022, arXiv:2108.12409. slope: m is held there; None: m = softplus(…) is trained, from .3 on.
+    rate: a is trained, from here on (the logarithmic form of Chi et al. 2022, arXiv:2205.09921); None: there is none.
+    linear: m, with the ALiBi of Press et al. 2022, arXiv:2108.12409. slope: m is held there; None: m = softplus(…) is
+    trained, from .3 on.
     """
 
-    def __init__(self, heads: int, logarithmic: bool, linear: bool, slope: float | None) -> None:
+    def __init__(self, heads: int, rate: float | None, linear: bool, slope: float | None) -> None:
         super().__init__()
-        self.rate = nn.Parameter(torch.ones(heads)) if logarithmic else None
+        self.rate = None if rate is None else nn.Parameter(torch.full((heads,), rate))
         self.steepness = nn.Parameter(torch.full((heads,), 0.3).expm1().log()) if linear and slope is None else None
         self.slope = slope if linear else None
-        self.acts = logarithmic or linear
+        self.acts = linear or rate is not None
 
     def forward(self, queries: slice, like: Tensor) -> Tensor:
         """(heads or 1, queries, time) for queries at these steps and keys at the steps from 0 to the last of them."""

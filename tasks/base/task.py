@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from tasks.base.batch import Batch, Block, Replacement, first_sequences
 from tasks.base.spec import Data, Spec
@@ -78,6 +78,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     Attributes of a task object:
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
       train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
+      decided (the rest of a validation pass is not drawn; set and reset by what trains),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
       true dependency; None: as far back as a sequence goes).
     """
@@ -109,6 +110,7 @@ class Task(LightningDataModule, metaclass=_Stating):
         self.steps: int | None = None
         self.first_step = 0
         self.train_lengths: Literal["fixed", "uniform"] = "fixed"
+        self.decided = False
         self.floors: dict[str, float] = {}
 
     def at(self, length: int) -> Self:
@@ -181,7 +183,8 @@ class Task(LightningDataModule, metaclass=_Stating):
         return _loader(_Stream(self))
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return _loader(self._held("validation"))
+        batches = self._held("validation")
+        return _loader(batches, _Undecided(self, len(batches)) if isinstance(batches, Sized) else None)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return _loader(self._held("test"))
@@ -238,6 +241,19 @@ class _Stream(IterableDataset[Batch | Block]):
             yield block
 
 
-def _loader(batches: Dataset[Any]) -> DataLoader[Any]:
+class _Undecided(Sampler[int]):
+    """The batches of a validation set in their order, until the task is decided."""
+
+    def __init__(self, task: Task, count: int) -> None:
+        self.task, self.count = task, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.takewhile(lambda _: not self.task.decided, range(self.count))
+
+
+def _loader(batches: Dataset[Any], order: Sampler[int] | None = None) -> DataLoader[Any]:
     # A generator of its own: without one, every pass would draw a seed from the global generator.
-    return DataLoader(batches, batch_size=None, generator=torch.Generator())
+    return DataLoader(batches, batch_size=None, sampler=order, generator=torch.Generator())

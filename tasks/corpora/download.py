@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
-from urllib.request import getproxies
 
 from bench.records import foreign
 
@@ -134,6 +133,8 @@ def _first_cause(error: BaseException) -> str:
 
 def _passwords() -> list[str]:
     """User names and passwords of the environment's proxies, as written and percent-decoded, the longest first."""
+    from urllib.request import getproxies
+
     secrets: set[str] = set()
     for address in getproxies().values():
         written = address.partition("://")[2] or address

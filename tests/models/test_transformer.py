@@ -41,12 +41,14 @@ def turned(y: Tensor, base: float) -> Tensor:
     return torch.view_as_real(pairs * torch.polar(torch.ones_like(angles), angles).to(pairs.dtype)).flatten(-2)
 
 
-def equations(model: Transformer, x: Tensor, heads: int, base: float | None = 100.0) -> tuple[Tensor, list[Tensor]]:
+def equations(
+    model: Transformer, x: Tensor, heads: int, base: float = 100.0, positions: str = "sinusoidal+rope", **_: object
+) -> tuple[Tensor, list[Tensor]]:
     """The docstring, written out head by head; also the input of every block."""
     u = linear(x, model.body.entry)
-    if model.positions == "sinusoidal":
+    if "sinusoidal" in positions:
         u = u + sinusoid(x.size(1), model.hidden)
-    if model.positions == "learned":
+    if positions == "learned":
         u = u + model.places[: x.size(1)]
     time = x.size(1)
     past = torch.ones(time, time).tril() == 0
@@ -60,8 +62,7 @@ def equations(model: Transformer, x: Tensor, heads: int, base: float | None = 10
             size = model.hidden // heads
             own = slice(j * size, (j + 1) * size)
             q, k, v = (linear(y, layer)[..., own] for layer in (block.query, block.key, block.value))
-            if model.positions == "rope":
-                assert base is not None
+            if "rope" in positions:
                 q, k = turned(q, base), turned(k, base)
             scores = q @ k.transpose(1, 2) / size**0.5
             if block.far.rate is not None:
@@ -80,6 +81,7 @@ def equations(model: Transformer, x: Tensor, heads: int, base: float | None = 10
 SCHEMES: list[dict[str, Any]] = [
     {},
     {"base": 1000.0},
+    {"positions": "rope"},
     {"positions": "sinusoidal", "distance": "none"},
     {"positions": "learned"},
     {"positions": "alibi", "distance": "none"},
@@ -111,9 +113,11 @@ def test_equals_its_equations(
     read[:, slice(*span)] = True
 
     def written_out(z: Tensor) -> Tensor:
-        return equations(model, z, heads, scheme.get("base", 100.0))[0][read]
+        return equations(model, z, heads, **scheme)[0][read]
 
-    if model.positions != "rope":  # a key's bias adds the same to all scores of a query: its gradient is zero
+    if "rope" not in scheme.get(
+        "positions", "sinusoidal+rope"
+    ):  # a key's bias adds the same to all scores of a query: its gradient is zero
         for block in model.body.blocks:
             block.key.bias.requires_grad_(False)
     trained = [name for name, p in model.named_parameters() if p.requires_grad and "head" not in name]
@@ -142,10 +146,10 @@ def test_a_turned_score_depends_on_the_distance_alone(inputs: Any) -> None:
 def test_what_a_score_loses_is_a_table_of_distances() -> None:
     expected = torch.tensor([[math.inf if s > t else 0.3 * (t - s) for s in range(5)] for t in range(5)])
     for given in (0.3, None):
-        torch.testing.assert_close(-Farness(1, False, True, given)(slice(0, 5), torch.zeros(1))[0], expected)
-    logarithmic = Farness(1, True, False, None)(slice(0, 5), torch.zeros(1))[0]
+        torch.testing.assert_close(-Farness(1, None, True, given)(slice(0, 5), torch.zeros(1))[0], expected)
+    logarithmic = Farness(1, 1.0, False, None)(slice(0, 5), torch.zeros(1))[0]
     torch.testing.assert_close(-logarithmic, (1 + expected / 0.3).log())
-    assert Farness(3, True, True, None)(slice(2, 5), torch.zeros(1)).shape == (3, 3, 5)
+    assert Farness(3, 1.0, True, None)(slice(2, 5), torch.zeros(1)).shape == (3, 3, 5)
 
 
 @pytest.mark.parametrize(("blocks", "blind"), [(1, True), (2, False)])
@@ -184,12 +188,12 @@ def test_many_queries_are_answered_some_at_a_time(time: int, build: Any, spec: S
     [
         ({"positions": "rop"}, "option positions: expected one of .*, got 'rop'. Did you mean 'rope'?"),
         ({"distance": "linear"}, "option distance: expected one of log, none, got 'linear'"),
-        ({"base": 1.0}, "option base: expected above 1, beside positions=rope, got 1"),
-        ({"base": 10.0, "positions": "none"}, "option base: expected above 1, beside positions=rope, got 10"),
+        ({"base": 1.0}, "option base: expected above 1, beside rotations, got 1"),
+        ({"base": 10.0, "positions": "none"}, "option base: expected above 1, beside rotations, got 10"),
         ({"slope": 0.3}, "option slope: expected at least 0, beside positions=alibi, got 0.3"),
         ({"slope": -1.0, "positions": "alibi"}, "option slope: expected at least 0, beside positions=alibi, got -1"),
         ({"positions": "learned"}, "learned ones need the longest sequence"),
-        ({"hidden": 6, "heads": 2}, r"divisor of the width 6 by two, because positions=rope turns .* got 2\. Give"),
+        ({"hidden": 6, "heads": 2}, r"divisor of the width 6 by two, because rope turns .* got 2\. Give"),
     ],
 )
 def test_what_cannot_be_is_refused(options: dict[str, Any], message: str, spec: Spec) -> None:
@@ -244,7 +248,9 @@ def test_initialisation(spec: Spec) -> None:
     for name, p in model.body.named_parameters():
         if name.endswith("bias"):
             assert (p == 0).all(), name
-        elif "norm" in name or name.endswith("far.rate"):
+        elif name.endswith("far.rate"):
+            assert (p == (1 if name.startswith("blocks.0") else 0)).all(), name
+        elif "norm" in name:
             assert (p == 1).all(), name
         else:
             bound = (6 / sum(p.shape)) ** 0.5

@@ -105,6 +105,22 @@ def test_the_record_says_how_far_was_looked(monkeypatch: pytest.MonkeyPatch) -> 
     assert [flow.distances[-1] for flow in result.gradient_flow] == [16, 16]
 
 
+def test_of_a_large_state_fewer_steps_are_looked_at_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step's cost grows with the cube of the state's numbers; here there are 4."""
+    job = a_job("gru", task="running_average", length=TIME, probes=3)
+    monkeypatch.setattr(jacobians, "ALONG", TIME)
+    for usual in (4, 3, 2):
+        along = round(TIME * (usual / 4) ** 3)
+        monkeypatch.setattr(jacobians, "USUAL", usual)
+        result = trial.run(job, Surroundings()).result
+        assert result.jacobians[-1].steps[0] == TIME - along
+        assert result.notes == ((f"Jacobians were taken from step {TIME - along} of the sequence on",) * (along < TIME))
+    monkeypatch.setattr(jacobians, "LARGEST", 3)
+    result = trial.run(job, Surroundings()).result
+    assert result.jacobians == ()
+    assert result.notes == ("no Jacobians: they are taken of states of up to 3 numbers, got 4",)
+
+
 # -- evaluation --------------------------------------------------------------------------------------------------------
 
 LONG = 36_000  # one array over all steps, of 8 sequences and 128 features, then takes more than the allocator keeps

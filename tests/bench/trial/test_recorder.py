@@ -125,6 +125,58 @@ def test_a_loss_or_gradient_that_is_no_number_is_divergence(losses: list[float],
     assert verdicts == [(False, False), (True, True)]
 
 
+# -- validations that end early --------------------------------------------------------------------------------------
+
+
+class Answers:
+    """A model that answers adding with a constant for the task's own sequences, and scores what it saw."""
+
+    def __init__(self, answer: float, task: Adding) -> None:
+        self.answer, self.metric = answer, task.spec.objective.metric()
+
+    def evaluated(self) -> Evaluation:
+        return cast(Evaluation, self.metric.compute())
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return self.evaluated()
+
+
+def a_validation(seen: Recorder, error: float) -> int:
+    """One validation of a model whose squared error is about this; the sequences that it saw."""
+    trainer, drawn = cast(Trainer, FakeTrainer()), 0
+    model = Answers(0.0, cast(Adding, seen.task))
+    seen.on_validation_start(trainer, model)
+    for batch in seen.task.val_dataloader():
+        noise = error**0.5 * torch.randn(len(batch.targets), 1, generator=torch.Generator().manual_seed(drawn))
+        model.metric.update(batch.targets.reshape(-1, 1) + noise, batch)
+        seen.on_validation_batch_end(trainer, model, None, batch)
+        drawn += len(batch.targets)
+    seen.on_validation_end(trainer, model)
+    assert len(seen.task.probe_batch(8).targets) == 8, "probes draw from the same set"
+    return drawn
+
+
+@pytest.mark.parametrize(("error", "drawn"), [(0.17, 64), (0.05, 64), (0.011, 1024), (0.009, 1024), (0.0, 1024)])
+def test_a_validation_ends_where_it_is_clearly_not_solved(error: float, drawn: int) -> None:
+    """Adding is solved from .01 on; what may still be solved, or is, sees all 1,024 sequences."""
+    seen = Recorder(a_recipe(probes=0, steps=100), Adding(1000))
+    assert a_validation(seen, error) == drawn
+    assert seen.seen.validation_n == [drawn]
+
+
+def test_the_last_validation_and_those_of_no_threshold_see_the_whole_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = Recorder(a_recipe(probes=0, steps=100), Adding(1000))
+    assert a_validation(last, 0.17) == 64
+    last.seen.steps = 100
+    assert a_validation(last, 0.17) == 1024, "the decision of the one before is no longer there"
+    assert last.curves([]).validation_n == (64, 1024)
+    never = Recorder(a_recipe(probes=0, steps=100), Adding(1000))
+    monkeypatch.setattr(never.task, "solved_threshold", None)
+    assert a_validation(never, 0.17) == 1024
+    assert never.curves([]).validation_n == (), "left out where every one saw the whole set"
+
+
 # -- curves ------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.scheme import IOB1, Entities
 
 from tasks.corpora.conll import SPLITS, CorpusFormatError, Document, read_conll, read_litbank, read_wnut17, to_bio
 
@@ -175,9 +174,4 @@ def test_wikigold(data_folder: Path) -> None:
     documents = flat(splits)
     assert [len(splits[split]) for split in SPLITS] == [117, 14, 14]
     assert sum(len(document.tokens) for document in documents) == 39_152 - 145  # less the separators
-    sentences = [
-        [line.split()[-1] for line in sentence.splitlines() if not line.startswith("-DOCSTART-")]
-        for sentence in path.read_text(encoding="utf-8").split("\n\n")
-    ]
-    expected = sum(map(len, Entities(sentences, IOB1).entities))
-    assert sum(len(spans(document)) for document in documents) == expected > 3_000
+    assert sum(len(spans(document)) for document in documents) == 3_558  # seqeval 1.2.2's count, as IOB1
