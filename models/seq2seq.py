@@ -56,6 +56,9 @@ class Seq2Seq(SequenceModel):
     α, `attention`. A sequence without a delimiter is all source. So is every sequence of a task that states none: the
     model is then the cell alone, with attention the form of `models.attention`; `context` and `shared` change nothing.
 
+    Jacobians are of the whole state, of which c and whether the source has ended are only held: these directions neither
+    grow nor shrink.
+
     Names: `encoder` and `decoder` in the body's one layer, each under its cell's names; W_c = combine (n, 2n), no bias.
     Body: both cells' numbers, plus 2n² with attention. Initialisation: the cells' own; W_c Xavier uniform.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,7 +55,7 @@ class Sentiment(SyntheticTask):
         super().__init__(length, **common)
         resolved = resolve(corpus, fallback="reviews", folder=self.folder)
         self.data = Data(resolved.name, resolved.sha256)
-        self.own = None if resolved.source == "reviews" else Own(Path(files(resolved)[0]), resolved.sha256, length)
+        self.own = None if resolved.source == "reviews" else Own(files(resolved)[0], resolved.sha256, length)
         words = reviews.WORDS if self.own is None else self.own.words
         self.spec = Spec(
             inputs=Tokens((Column(len(words), WIDTH),)),

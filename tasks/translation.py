@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -76,9 +75,7 @@ class Translation(SyntheticTask):
         resolved = resolve(corpus, fallback="numbers", folder=self.folder)
         self.data = Data(resolved.name, resolved.sha256)
         self.generated = resolved.source == "numbers"
-        self.pairs: Pairs = (
-            Numbers(length) if self.generated else OwnPairs(Path(files(resolved)[0]), resolved.sha256, length)
-        )
+        self.pairs: Pairs = Numbers(length) if self.generated else OwnPairs(files(resolved)[0], resolved.sha256, length)
         self.blank = len(self.pairs.words)
         self.delimiter = self.blank + 1
         self.first_symbol = self.delimiter + 1
@@ -112,7 +109,7 @@ class Translation(SyntheticTask):
     def credit(self, batch: Batch) -> Tensor | None:
         """Return the credit (batch, time): on the word at step 0, which alone decides the digit. None of own pairs.
 
-        A row in which it is `hundred`, reversed, has none: that the digit is 0 shows in no single word.
+        A row in which it is `hundred`, reversed, has none, because no other word could stand there.
         """
         if not self.generated:
             return None
