@@ -121,7 +121,9 @@ def corpora(folder: Path | None) -> Iterator[Finding]:
         except resolving.CorpusError as error:
             yield Finding("wrong", "corpus", f"{wanted} ({name}): {error}")
             continue
-        if corpus.source == wanted:
+        if wanted == card.fallback:
+            yield Finding("ok", "corpus", f"{wanted} ({name}) is part of this suite")
+        elif corpus.source == wanted:
             yield Finding("ok", "corpus", f"{wanted} ({name}) is in {corpus.folder}")
         else:
             remedy = f"It is downloaded when first needed; without a network {corpus.name!r} stands in. Or give --data"

@@ -56,7 +56,7 @@ class Seq2Seq(SequenceModel):
     α, `attention`. A sequence without a delimiter is all source. So is every sequence of a task that states none: the
     model is then the cell alone, with attention the form of `models.attention`; `context` and `shared` change nothing.
 
-    Jacobians are of the whole state, of which c and whether the source has ended are only held: these directions neither
+    Jacobians are of the whole state, of which c and whether the source has ended are only held: directions that neither
     grow nor shrink.
 
     Names: `encoder` and `decoder` in the body's one layer, each under its cell's names; W_c = combine (n, 2n), no bias.

@@ -5,22 +5,18 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from tasks.base import Batch, Data, Replacement, Spec, Split, Task, Tokens, first_sequences, generator
-from tasks.base.context import scores_by_context
+from tasks.base import Batch, Data, Spec, Tokens
 from tasks.corpora.conll import READERS, read_conll
 from tasks.corpora.resolving import files, resolve
 from tasks.entities.spans import SpanTagging
-from tasks.entities.texts import GeneratedText, RealText, Text, load
+from tasks.entities.tagging import DocumentTagging
+from tasks.entities.texts import GeneratedText, RealText, load
 from tasks.entities.vocabulary import COLUMNS
 
-SCORED = 3000  # tokens that context use is measured on: about 190 spans of litbank
 
-
-class NER(Task):
+class NER(DocumentTagging):
     """Tag every token of a document as outside, at the beginning of or inside an entity of a type.
 
     Rule: a window of tokens is read from left to right, and the tag of token i is read r = `lookahead` steps later,
@@ -70,7 +66,6 @@ class NER(Task):
             warnings.warn(f"NER: {resolved.note}; using corpus {resolved.name!r}", stacklevel=2)
         self.data = Data(resolved.name, resolved.sha256)
         self.lookahead = lookahead
-        self.text: Text
         if resolved.source == "generated":
             self.text = GeneratedText(length, lookahead)
         else:
@@ -91,96 +86,7 @@ class NER(Task):
             prior=self.text.prior,
             steps=length,
         )
-        self._held_out: dict[Split, _Batches] = {}
 
-    def training_batch(self, step: int) -> Batch:
-        """Draw `batch_size` random windows of training documents."""
-        return self.text.training_batch(self.batch_size, generator(self.seed, "train", step))
-
-    def held_out(self, split: Split) -> Dataset[Batch]:
-        """Return every window of every held-out document, in order; laid out once and kept."""
-        if split not in self._held_out:
-            self._held_out[split] = _Batches(self.text.windows(split).held_out())
-        return self._held_out[split]
-
-    def answer_steps(self, batch: Batch) -> Tensor:
-        """Return the step (batch,) at which the tag of each sequence's last mention token is read; the last read step
-        of a sequence without one."""
-        mentions = _mentions(batch)
-        return torch.where(mentions.any(1), _last(mentions), super().answer_steps(batch))
-
-    def probe_batch(self, sequences: int) -> Batch:
-        """Return the first validation windows in which a mention is read; any windows where there is none."""
-        mentioning = map(_with_mention, self.val_dataloader())
-        mentions = first_sequences(mentioning, sequences)
-        return mentions if len(mentions) else super().probe_batch(sequences)
-
-    def context_use(self, model: torch.nn.Module) -> list[tuple[int, float]]:
-        """Return (c, span F1) over the first 3,000 tokens of the test documents (the last document is cut there)."""
-        windows = self.text.windows("test")
-        return scores_by_context(model, self.spec.objective, self.length, lambda context: windows.cut(context, SCORED))
-
-    def credit(self, batch: Batch) -> Tensor | None:
-        """Return the credit (batch, time) of `generated`: 1 on the cue of the last mention read; all 0 in rows where no
-        mention is read, or whose cue lies before the window. None for real corpora."""
-        if self.text.cues is None:
-            return None
-        steps = torch.arange(batch.steps)
-        mention = _last(_mentions(batch)) - self.lookahead
-        # The cues and mentions of a document alternate, so the last cue before a mention is its own.
-        cues = _is_cue(batch, self.text.cues) & (steps < mention[:, None])
-        return (cues & (steps == _last(cues)[:, None])).float()
-
-    def counterfactuals(self, batch: Batch) -> list[Replacement] | None:
-        """Replace each cue of `generated` in turn by the cue of the next type. None for real corpora.
-
-        A sequence with fewer cues than another has its last cue replaced again; a sequence without cues stays as it is.
-        """
-        if self.text.cues is None:
-            return None
-        legal = self.text.cues.to(batch.inputs.device)
-        cues = _is_cue(batch, self.text.cues)
-        rows = torch.arange(len(cues), device=cues.device)
-        replacements = []
-        for number in range(1, int(cues.sum(1).max()) + 1):
-            position = _last(cues & (cues.cumsum(1) <= number)).clamp(min=0)
-            old = batch.inputs[rows, position]
-            matches = (old[:, None] == legal).all(-1)
-            new = torch.where(matches.any(1)[:, None], legal.roll(-1, 0)[matches.int().argmax(1)], old)
-            inputs = batch.inputs.clone()
-            inputs[rows, position] = new
-            replacements.append(Replacement(position, inputs))
-        return replacements
-
-
-def _mentions(batch: Batch) -> Tensor:
-    """Where a tag other than O is read (batch, time)."""
-    return batch.reads.unpick(batch.targets[:, 0] > 0)
-
-
-def _with_mention(batch: Batch) -> Batch:
-    """The sequences of a batch in which a mention is read."""
-    return batch.select(_mentions(batch).any(1))
-
-
-def _is_cue(batch: Batch, cues: Tensor) -> Tensor:
-    """Which inputs are cues (batch, time); cues (types, columns)."""
-    return (batch.inputs[:, :, None] == cues.to(batch.inputs.device)).all(-1).any(-1)
-
-
-def _last(marks: Tensor) -> Tensor:
-    """The last step at which each row of marks (batch, time) is true; −1 where none is."""
-    return (marks * torch.arange(1, marks.size(1) + 1, device=marks.device)).amax(1) - 1
-
-
-class _Batches(Dataset[Batch]):
-    """A held-out set, batch by batch."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.batches[index]
+    def marked(self, batch: Batch) -> Tensor:
+        """Return where a tag other than O is read (batch, time)."""
+        return batch.reads.unpick(batch.targets[:, 0] > 0)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("bench", "tasks", "models", "reports")  # as in pyproject.toml
 # What a checkout holds beside what is built; a stale egg-info would bring back files that are gone.
 NOT_BUILT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "tests", "docs", "results*")
-DATA = {".py", ".sha256", ".js", ".css", ".html"}  # kinds of files that the packages hold
+DATA = {".py", ".sha256", ".gz", ".txt", ".js", ".css", ".html"}  # kinds of files that the packages hold
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
 
 Run = Callable[..., str]

@@ -9,10 +9,10 @@ SHARE, POSITIVE = (0.0, 1.0), (0.0, math.inf)
 RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("fraction correct", "fraction", "share", "accuracy", "F1", "precision", "recall"), SHARE),
     **dict.fromkeys(("%", "percent"), (0.0, 100.0)),
-    **dict.fromkeys(("squared value", "fraction of variance", "bits", "nats"), POSITIVE),
+    **dict.fromkeys(("squared value", "fraction of variance", "bits", "nats", "errors per symbol"), POSITIVE),
 }
-# Scores this near are equal for the effective context: .01 nats, .01 F1.
-TOLERANCES = {"bits": 0.014427, "nats": 0.01, "F1": 0.01}
+# Scores this near are equal for the effective context: .01 nats, .01 F1, .01 of the tokens.
+TOLERANCES = {"bits": 0.014427, "nats": 0.01, "F1": 0.01, "fraction correct": 0.01}
 
 
 def bounds(unit: str, best: float, higher_is_better: bool) -> tuple[float, float]:

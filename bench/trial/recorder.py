@@ -23,7 +23,6 @@ from bench.trial.snapshots import Snapshots
 from bench.trial.stopwatch import Stopwatch
 from models.base import SequenceModel
 from tasks.base import Batch, Block, Evaluation, Task
-from tasks.base.metrics import BLOCKS
 
 
 def _unheard(step: int, steps: int) -> None:
@@ -31,6 +30,7 @@ def _unheard(step: int, steps: int) -> None:
 
 
 DECIDED = 0.9999  # level of the interval by which an unfinished validation says that a task is not solved
+FEWEST = 64  # units that such a validation has seen
 
 
 class Recorder(Callback):
@@ -161,7 +161,7 @@ class Recorder(Callback):
 
 def _not_solved(task: Task, evaluation: Evaluation) -> bool:
     """Return whether no score within the interval of a part of the validation set solves the task."""
-    if task.solved_threshold is None or evaluation.n < BLOCKS:
+    if task.solved_threshold is None or evaluation.n < FEWEST:
         return False
     interval = ratio_interval(evaluation.blocks, DECIDED)
     return interval is not None and not any(map(task.solved, interval))

@@ -14,6 +14,7 @@ from tasks.base.objectives import (
 from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, UnscorableError, generator
+from tasks.base.transcription import FramewiseTranscription, Transcription
 
 __all__ = [
     "Accuracy",
@@ -25,6 +26,7 @@ __all__ = [
     "Evaluation",
     "Features",
     "Feed",
+    "FramewiseTranscription",
     "Inputs",
     "Mixed",
     "Objective",
@@ -40,6 +42,7 @@ __all__ = [
     "SyntheticTask",
     "Task",
     "Tokens",
+    "Transcription",
     "UnscorableError",
     "choose",
     "first_sequences",

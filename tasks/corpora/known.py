@@ -1,7 +1,8 @@
 """The real corpora this suite knows: what they hold, where they come from, and the pinned hash of every file.
 
 Licences: the tiny Shakespeare text is in the public domain; LitBank, WNUT-17 and WikiGold are CC BY 4.0; text8 and
-enwik8 are extracts of Wikipedia. None of them is part of this package.
+enwik8 are extracts of Wikipedia. None of them is part of this package. The digits are,
+and `digits.txt` says whose they are.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["text", "tagged", "pairs", "labelled"]
+Kind = Literal["text", "tagged", "images", "treebank", "pairs", "labelled"]
 
-EMBEDDED: dict[str, Kind] = {"python": "text", "generated": "tagged", "numbers": "pairs", "reviews": "labelled"}
-"""Corpora that need no file and no network."""
+EMBEDDED: dict[str, Kind] = {
+    "python": "text",
+    "generated": "tagged",
+    "digits": "images",
+    "grammar": "treebank",
+    "numbers": "pairs",
+    "reviews": "labelled",
+}
+"""Corpora that need no file of the user's and no network."""
+
+DIGITS = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+"""sha256 of `digits.csv.gz`, beside this file."""
 
 
 @dataclass(frozen=True)

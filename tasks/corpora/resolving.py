@@ -20,17 +20,18 @@ from pathlib import Path
 
 from tasks.corpora.decoding import decoded
 from tasks.corpora.download import CorpusError, fetch
-from tasks.corpora.known import EMBEDDED, KNOWN, Known
+from tasks.corpora.known import DIGITS, EMBEDDED, KNOWN, Known
 
 __all__ = ["EMBEDDED", "KNOWN", "Corpus", "CorpusError", "cache", "files", "pack", "resolve", "text"]
 
 PYTHON_CHARACTERS = 1_100_000
-# Of the embedded corpora that a grammar draws, what their hash is taken of.
-DRAWN = {
+GENERATED = {
     "generated": "generated documents, version 1",
+    "grammar": "generated sentences, version 1",
     "numbers": "numbers in words and digits, version 1",
     "reviews": "reviews of two clauses, version 1",
 }
+_DIGITS = Path(__file__).with_name("digits.csv.gz")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def cache() -> Path:
 
 
 def resolve(corpus: str, *, fallback: str, folder: Path | None, download: bool = True) -> Corpus:
-    """Find a corpus: a known name, or else the path of a file.
+    """Find a corpus: a known name, or else the path of a file (of images, of a folder).
 
     fallback: the embedded corpus that replaces a known one which cannot be had anywhere. folder: where
     corpora lie, searched first. download: whether to try the network, once.
@@ -111,15 +112,21 @@ def text(corpus: Corpus) -> str:
 
 
 def files(corpus: Corpus) -> list[Path]:
-    """Return the files of a corpus, sorted by name, as verified by `resolve`.
+    """Return the files of a corpus, sorted by name, as verified by `resolve`; of a folder all that lie in it.
 
     Raises:
-        CorpusError: the corpus is embedded and has no files.
+        CorpusError: the corpus is embedded and has no files; a file of this package has another hash.
     """
+    if corpus.source == "digits":
+        _check(_DIGITS, _digest(_DIGITS), DIGITS)
+        return [_DIGITS]
     if corpus.source in EMBEDDED:
         raise CorpusError(f"{corpus.source} has no files")
     known = KNOWN.get(corpus.source)
-    return known.paths(corpus.folder) if known and corpus.folder else [Path(corpus.source)]
+    if known and corpus.folder:
+        return known.paths(corpus.folder)
+    path = Path(corpus.source)
+    return _inside(path) if path.is_dir() else [path]
 
 
 def pack(source: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
@@ -137,7 +144,11 @@ def pack(source: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
         return source, {}
     known = KNOWN.get(source)
     if known is None:
-        return Path(source).name, {Path(source).name: Path(source).read_bytes()}
+        path = Path(source)
+        if path.is_dir():
+            name = f"folder/{path.name}"
+            return name, {f"{name}/{file.relative_to(path).as_posix()}": file.read_bytes() for file in _inside(path)}
+        return path.name, {path.name: path.read_bytes()}
     if folder is None:
         raise CorpusError(f"{source}: the folder it was found in is not known")
     return source, {f"{known.folder}/{name}": (folder / known.folder / name).read_bytes() for name in known.files}
@@ -183,7 +194,10 @@ def _own_file(corpus: str, fallback: str, folder: Path | None) -> Corpus:
     try:
         path = Path(corpus).expanduser().absolute()
         str(path).encode()
-        if path.is_file():
+        if EMBEDDED[fallback] == "images":
+            if path.is_dir():
+                return Corpus(path.name, _digest_of_folder(path), str(path), folder)
+        elif path.is_file():
             return Corpus(path.name, _digest(path), str(path), folder)
     except UnicodeEncodeError:
         raise CorpusError(
@@ -193,18 +207,35 @@ def _own_file(corpus: str, fallback: str, folder: Path | None) -> Corpus:
         raise CorpusError(f"corpus {corpus!r} cannot be read: {error}") from None
     near = difflib.get_close_matches(corpus, [*KNOWN, *EMBEDDED], n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise CorpusError(f"corpus {corpus!r}: there is no file {path}{hint} ({_names(fallback)})")
+    raise CorpusError(
+        f"corpus {corpus!r}: there is no {_WHAT.get(EMBEDDED[fallback], 'file')} {path}{hint} ({_names(fallback)})"
+    )
+
+
+_WHAT = {"images": "folder"}  # by kind; all others are files
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The files of a folder and of those in it, sorted; none whose name begins with a dot."""
+    return sorted(path for path in folder.rglob("[!.]*") if path.is_file())
+
+
+def _digest_of_folder(folder: Path) -> str:
+    lines = "".join(f"{path.relative_to(folder).as_posix()} {_digest(path)}\n" for path in _inside(folder))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _names(fallback: str) -> str:
     """What may be given where `fallback` is the fallback."""
     kind = EMBEDDED[fallback]
     names = [name for name, known in KNOWN.items() if known.kind == kind]
-    return f"expected {', '.join([*names, fallback])}, or the path of a file"
+    return f"expected {', '.join([*names, fallback])}, or the path of a {_WHAT.get(kind, 'file')}"
 
 
 def _embedded(name: str, folder: Path | None, note: str = "") -> Corpus:
-    content = DRAWN[name] if name in DRAWN else _standard_library()
+    if name == "digits":
+        return Corpus(name, DIGITS, name, folder, note)
+    content = GENERATED.get(name) or _standard_library()
     return Corpus(name, hashlib.sha256(content.encode()).hexdigest(), name, folder, note)
 
 

@@ -98,7 +98,7 @@ def solve(x: Tensor, window: int | None, lookahead: int) -> Tensor:
     if seen < 1:
         return pad(x.new_full((*x.shape[:2], 2 * len(TYPES)), -CERTAIN), (1, 0), value=CERTAIN)
     cue, name = x[..., :_FIRST_FILLER], x[..., _FIRST_NAME:].sum(-1)  # (batch, time, types), (batch, time)
-    kind = _last_cue(cue, seen)
+    kind = last_cue(cue, seen)
     first = _first_of_mention(name, seen, lookahead)
     tags = torch.stack((kind + first[..., None], kind - first[..., None]), dim=-1).flatten(2)  # B, I of each type
     named = 3 * CERTAIN * (2 * name - 1)[..., None]  # outweighs type and place together
@@ -106,8 +106,8 @@ def solve(x: Tensor, window: int | None, lookahead: int) -> Tensor:
     return pad(logits, (0, 0, lookahead, 0))[:, : x.size(1)]
 
 
-def _last_cue(cue: Tensor, seen: int) -> Tensor:
-    """Logits (batch, time, types) of the last cue among the last `seen` tokens; 0 for every type where none is."""
+def last_cue(cue: Tensor, seen: int) -> Tensor:
+    """Return logits (batch, time, types) of the last cue among the last `seen` tokens; 0 for each where none is."""
     steps = torch.arange(cue.size(1), device=cue.device)
     last = torch.where(cue.detach().sum(-1) > 0.5, steps, -1).cummax(1).values
     in_sight = (last >= 0) & (last > steps - seen)

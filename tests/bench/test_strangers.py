@@ -12,6 +12,7 @@ import pytest
 
 from bench.run import main
 from bench.store import Store
+from tests.support import jobs
 from tests.support.hostile import is_safe
 
 ROOT = Path(__file__).parents[2]
@@ -79,19 +80,18 @@ def test_configurations(
     assert (message or "") in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["a,b.txt", "a:b.txt", "a:b=c.txt", "a%3Ab.txt", "a b'\".txt", "‏ltr.txt"])
-def test_any_corpus_path_through_a_configuration(
-    elsewhere: Path, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = elsewhere / name
-    path.write_text("the cat sat on the mat. " * 2000, encoding="utf-8")
-    shown = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    (elsewhere / "sweep.toml").write_text(f'tasks = [{{name = "char_lm", corpus = "{shown}"}}]\n', encoding="utf-8")
+def test_any_corpus_path_through_a_configuration(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = []
+    for name in ("a,b.txt", "a:b.txt", "a:b=c.txt", "a%3Ab.txt", "a b'\".txt", "‏ltr.txt"):
+        path = elsewhere / name
+        path.write_text("the cat sat on the mat. " * 500 + name, encoding="utf-8")
+        shown = str(path).replace("\\", "\\\\").replace('"', '\\"')
+        tasks.append(f'{{name = "char_lm", corpus = "{shown}"}}')
+    (elsewhere / "sweep.toml").write_text(f"tasks = [{', '.join(tasks)}]\n", encoding="utf-8")
     assert main([*TINY[2:], "--config", "sweep.toml", "--store", "store"]) == 0
     written = capsys.readouterr()
     assert is_safe(written.out + written.err)
-    (result,) = Store(elsewhere / "store").results()
-    assert result.status == "ok"
+    assert [result.status for result in Store(elsewhere / "store").results()] == ["ok"] * 6
 
 
 def test_a_corpus_without_anything_to_score_is_a_row(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,9 +161,10 @@ def test_a_width_is_solved_where_a_layer_looks_at_its_numbers(elsewhere: Path, w
     """On the meta device there are none: the width is counted in layers that are really built."""
     module = f"looks_{len(what)}"
     (elsewhere / f"{module}.py").write_text(META.replace("WHAT", what), encoding="utf-8")
-    assert main([*TINY[:2], "--models", f"{module}:Model", *TINY[4:], "--store", "store"]) == 0
-    (result,) = Store(elsewhere / "store").results()
+    result = jobs.run(jobs.a_job(f"{module}:Model", "copying", 10, hidden=None, steps=2)).result
     assert (result.status, result.error) == ("ok", None)
+    assert result.size is not None
+    assert abs(result.size.parameters_body - 16_000) <= 11
 
 
 def test_a_package_that_parses_on_import(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,15 +197,24 @@ def test_a_folder_of_ones_own_that_hides_ours(tmp_path: Path, package: str, form
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
-def test_any_terminal(tmp_path: Path, encoding: str) -> None:
-    variables = {"PYTHONIOENCODING": encoding}
-    ran = run(tmp_path, "-m", "bench.run", *TINY, "--store", "störe", encoding=encoding, **variables)
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store, whose cells were measured on a terminal that knows ASCII only."""
+    folder = tmp_path_factory.mktemp("measured")
+    ran = run(folder, "-m", "bench.run", *TINY, "--store", "störe", encoding="ascii", PYTHONIOENCODING="ascii")
     assert (ran.returncode, ran.stderr) == (0, "")
-    for command in (["bench.status"], ["reports.table"], ["reports.gradients"], ["reports"]):
-        ran = run(tmp_path, "-m", *command, "störe", encoding=encoding, **variables)
+    ran = run(folder, "-m", "reports", "störe", encoding="ascii", PYTHONIOENCODING="ascii")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return folder
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_any_terminal(measured: Path, encoding: str) -> None:
+    again = ["bench.run", *TINY, "--store"]
+    for command in (again, ["bench.status"], ["reports.table"], ["reports.gradients"]):
+        ran = run(measured, "-m", *command, "störe", encoding=encoding, PYTHONIOENCODING=encoding)
         assert (ran.returncode, ran.stderr) == (0, ""), command
-    assert run(tmp_path, "-m", "bench.run", "--help", encoding=encoding, **variables).returncode == 0
+    assert run(measured, "-m", "bench.run", "--help", encoding=encoding, PYTHONIOENCODING=encoding).returncode == 0
 
 
 @pytest.mark.parametrize(("redirected", "code"), [("| head -n 1", 0), ("> /dev/full", 1), (">&-", 0)])

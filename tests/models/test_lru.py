@@ -59,7 +59,7 @@ def test_the_gradient_falls_by_the_eigenvalues_size(size: float, inputs: Any) ->
 def test_eigenvalues_start_on_their_ring() -> None:
     """Uniform by area: |λ|² is uniform between the bounds' squares."""
     torch.manual_seed(0)
-    layers = [Rotating(200, 0.6, 0.9, 0.5) for _ in range(100)]  # one of 20,000 would draw a matrix of 4e8 numbers
+    layers = [Rotating(40, 0.6, 0.9, 0.5) for _ in range(500)]  # one of 20,000 would draw a matrix of 4e8 numbers
     real, imaginary = (torch.cat(parts) for parts in zip(*(layer.eigenvalues() for layer in layers), strict=True))
     area = (real.square() + imaginary.square()).detach()
     assert 0.36 - 1e-4 <= float(area.min()) <= float(area.max()) <= 0.81 + 1e-4

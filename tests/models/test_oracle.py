@@ -21,6 +21,7 @@ from tasks.copying import Copying
 from tasks.dyck import Dyck
 from tasks.ner import NER
 from tasks.parity import Parity
+from tasks.pos import PartOfSpeech
 from tasks.recall import AssociativeRecall
 from tasks.running_average import RunningAverage
 from tasks.selective_copying import SelectiveCopying
@@ -49,6 +50,8 @@ TASKS: dict[str, Task] = {
     "sentiment": Sentiment(10),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
+    "pos": PartOfSpeech(12),
+    "pos without look-ahead": PartOfSpeech(12, lookahead=0),
 }
 
 

@@ -98,7 +98,8 @@ class Receiver:
                     f"room there, or set XDG_CACHE_HOME to a folder that can be written, before `ray start`."
                 ) from None
         self._at_hand.add(folder)
-        corpus = str(folder / parcel.corpus) if parcel.corpus in parcel.files else parcel.corpus
+        here = parcel.corpus in parcel.files or "/" in parcel.corpus  # a file, or a folder; no known name has a slash
+        corpus = str(folder / parcel.corpus) if here else parcel.corpus
         return job._replace(source=Source(corpus, folder))
 
     def _whole(self, folder: Path, files: dict[str, str]) -> bool:

@@ -15,6 +15,7 @@ from bench.records.job import Job, Source
 from tests.support.factories import a_cell
 
 BOOK = {"book.txt": b"once upon a time"}
+FACES = {"folder/faces/a/1.png": b"one", "folder/faces/b/2.png": b"two"}
 SET = {"set/a.tsv": b"a", "set/b.tsv": b"b"}
 
 
@@ -42,6 +43,8 @@ class Node:
 def pack(corpus: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
     if corpus == "gone":
         raise FileNotFoundError(corpus)
+    if corpus == "/far/faces":
+        return "folder/faces", FACES
     return {"/far/book.txt": ("book.txt", BOOK), "known": ("known", SET), "embedded": ("embedded", {})}[corpus]
 
 
@@ -72,6 +75,13 @@ def test_a_users_own_file_is_one_of_the_nodes_cache(node: Node) -> None:
     assert source.folder.is_relative_to(node.folder / "handed")
     assert source.corpus == str(source.folder / "book.txt")
     assert Path(source.corpus).read_bytes() == BOOK["book.txt"]
+
+
+def test_a_users_own_folder_is_one_of_the_nodes_cache(node: Node) -> None:
+    source = there(node, a_job("/far/faces"))
+    assert source.folder is not None
+    assert source.corpus == str(source.folder / "folder/faces")
+    assert (Path(source.corpus) / "b/2.png").read_bytes() == b"two"
 
 
 def test_a_known_set_keeps_its_name_and_lies_below_the_folder(node: Node) -> None:
