@@ -76,6 +76,7 @@ class Copying(SyntheticTask):
             objective=Recall(scored=SYMBOLS),
             predict=self._predict,
             steps=self.sequence_length,
+            delimiter=DELIMITER,
         )
         distances = length + SYMBOLS + places - self.recalled
         self.reach = int(distances.max())

@@ -19,7 +19,7 @@ ANYTHING = "*"
 RECORDS = "bench.records.*"
 STORE = f"{RECORDS} bench.store bench.store.*"
 BASES = "tasks.base models.base"
-PARTS = "tasks.characters.* tasks.entities.* tasks.glyphs.* tasks.images.* tasks.treebank.*"
+PARTS = "tasks.characters.* tasks.entities.* tasks.glyphs.* tasks.images.* tasks.phrases.* tasks.treebank.*"
 VIEW = "reports.summary reports.summary.* reports.view reports.view.*"
 TABLE: list[tuple[str, str]] = [
     ("bench.catalog", RECORDS),
@@ -45,6 +45,7 @@ TABLE: list[tuple[str, str]] = [
     ("tasks.*", f"tasks.base tasks.base.* tasks.corpora.* {PARTS}"),
     ("models.base.*", "tasks.base"),
     ("models.attention", f"{BASES} models.parts.* models.lstm"),  # its encoder is an lstm
+    ("models.seq2seq", f"{BASES} models.parts.* models.rnn models.gru models.lstm"),  # its cells are theirs
     ("models.*", f"{BASES} models.parts.*"),
     # reports read the store, and nothing else
     ("reports.summary.*", RECORDS),

@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 import torch
 from lightning import LightningModule
@@ -251,6 +251,19 @@ class SequenceModel(LightningModule, ABC):
         if not self.embedding.tables:
             return x.new_ones(x.shape[:2], dtype=torch.bool)
         return (x != self.embedding.padding(x.device).to(x.dtype)).any(-1)
+
+    @final
+    def delimited(self, x: Tensor) -> Tensor:
+        """Tell which positions of embedded inputs x (batch, time, width) hold the delimiter: booleans (batch, time).
+
+        Raises:
+            ValueError: the task has none.
+        """
+        if self.spec.delimiter is None:
+            raise ValueError("this task states no delimiter (Spec.delimiter)")
+        table = cast("nn.Embedding", self.embedding.tables[0]).weight
+        column = x[..., self.embedding.real :][..., : table.size(1)]
+        return (column == table[self.spec.delimiter]).all(-1)
 
     @final
     def pick(self, states: Tensor, reads: Reads) -> Tensor:

@@ -2,7 +2,15 @@
 
 from tasks.base.batch import Batch, Block, Reads, Replacement, first_sequences, joined
 from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
-from tasks.base.objectives import Accuracy, Recall, RelativeSquaredError, SquaredError, log_frequencies, log_odds
+from tasks.base.objectives import (
+    Accuracy,
+    Continuation,
+    Recall,
+    RelativeSquaredError,
+    SquaredError,
+    log_frequencies,
+    log_odds,
+)
 from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mixed, Objective, Predict, Spec, Tokens
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, UnscorableError, generator
@@ -13,6 +21,7 @@ __all__ = [
     "Batch",
     "Block",
     "Column",
+    "Continuation",
     "Data",
     "Evaluation",
     "Features",

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
+from torchmetrics.utilities.data import dim_zero_cat
 
 from tasks.base.batch import Batch
 from tasks.base.metrics import RatioMetric, per_sequence
@@ -113,6 +114,31 @@ class Accuracy(Objective):
         return log_odds(outputs, batch.targets)
 
 
+@final
+class Continuation(Objective):
+    """Accuracy on a model's own continuation, position by position; trained on the cross-entropy of every read, given
+    the right answers before.
+
+    Extra: exact, the share of sequences whose every answer is right. Argmax over all classes. outputs (reads, classes),
+    targets (reads,) class ids.
+    """
+
+    metric_name = "free_running_accuracy"
+    unit = "fraction correct"
+    counted = "sequences"
+    higher_is_better = True
+    free_running = True
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return cross_entropy(outputs, batch.targets)
+
+    def metric(self) -> RatioMetric:
+        return _ContinuationMetric()
+
+    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return log_odds(outputs, batch.targets)
+
+
 def log_odds(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the log odds of the true class, z_y − logsumexp_{j≠y} z_j: (reads, classes), (reads,) -> (reads,)."""
     index = targets.unsqueeze(1)
@@ -161,6 +187,17 @@ class _AccuracyMetric(RatioMetric):
             return per_sequence(right, batch.reads), batch.reads.counts.to(right.device)
         right = right.view(len(batch), -1)[:, -self.scored :]
         return right.sum(1), torch.full_like(right[:, 0], self.scored)
+
+
+class _ContinuationMetric(_AccuracyMetric):
+    """Units are sequences: right over all reads."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def extras(self) -> dict[str, float]:
+        right, reads = dim_zero_cat(self.numerators), dim_zero_cat(self.denominators)
+        return {"exact": float((right == reads).double().mean())}
 
 
 class _RecallMetric(RatioMetric):

@@ -131,7 +131,8 @@ class Spec:
     outputs: size of the output at each read position. look_ahead: whether a model may read to the right. feed: how an
     answer becomes the next input, where a model goes on by itself. predict: the task's solution, for controls only.
     prior (outputs,): log frequencies of the classes in the training data. steps: of the longest sequence in a batch.
-    Each of the last four is None where there is none. reads is accepted and ignored: a batch says what is read.
+    delimiter: the id of the first column that ends a sequence's source; what a model says begins there. Each of the
+    last five is None where there is none. reads is accepted and ignored: a batch says what is read.
     """
 
     inputs: Inputs
@@ -142,6 +143,7 @@ class Spec:
     predict: Predict | None = None
     prior: Tensor | None = None
     steps: int | None = None
+    delimiter: int | None = None
     reads: InitVar[object] = field(default=None, kw_only=True)
 
 

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["text", "tagged", "images", "treebank"]
+Kind = Literal["text", "tagged", "images", "treebank", "pairs", "labelled"]
 
-EMBEDDED: dict[str, Kind] = {"python": "text", "generated": "tagged", "digits": "images", "grammar": "treebank"}
+EMBEDDED: dict[str, Kind] = {
+    "python": "text",
+    "generated": "tagged",
+    "digits": "images",
+    "grammar": "treebank",
+    "numbers": "pairs",
+    "reviews": "labelled",
+}
 """Corpora that need no file of the user's and no network."""
 
 DIGITS = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"

@@ -25,7 +25,12 @@ from tasks.corpora.known import DIGITS, EMBEDDED, KNOWN, Known
 __all__ = ["EMBEDDED", "KNOWN", "Corpus", "CorpusError", "cache", "files", "pack", "resolve", "text"]
 
 PYTHON_CHARACTERS = 1_100_000
-GENERATED = {"generated": "generated documents, version 1", "grammar": "generated sentences, version 1"}
+GENERATED = {
+    "generated": "generated documents, version 1",
+    "grammar": "generated sentences, version 1",
+    "numbers": "numbers in words and digits, version 1",
+    "reviews": "reviews of two clauses, version 1",
+}
 _DIGITS = Path(__file__).with_name("digits.csv.gz")
 
 
@@ -202,10 +207,12 @@ def _own_file(corpus: str, fallback: str, folder: Path | None) -> Corpus:
         raise CorpusError(f"corpus {corpus!r} cannot be read: {error}") from None
     near = difflib.get_close_matches(corpus, [*KNOWN, *EMBEDDED], n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise CorpusError(f"corpus {corpus!r}: there is no {_WHAT[EMBEDDED[fallback]]} {path}{hint} ({_names(fallback)})")
+    raise CorpusError(
+        f"corpus {corpus!r}: there is no {_WHAT.get(EMBEDDED[fallback], 'file')} {path}{hint} ({_names(fallback)})"
+    )
 
 
-_WHAT = {"text": "file", "tagged": "file", "treebank": "file", "images": "folder"}
+_WHAT = {"images": "folder"}  # by kind; all others are files
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -222,7 +229,7 @@ def _names(fallback: str) -> str:
     """What may be given where `fallback` is the fallback."""
     kind = EMBEDDED[fallback]
     names = [name for name, known in KNOWN.items() if known.kind == kind]
-    return f"expected {', '.join([*names, fallback])}, or the path of a {_WHAT[kind]}"
+    return f"expected {', '.join([*names, fallback])}, or the path of a {_WHAT.get(kind, 'file')}"
 
 
 def _embedded(name: str, folder: Path | None, note: str = "") -> Corpus:

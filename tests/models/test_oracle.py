@@ -15,6 +15,7 @@ from models.parts.control import one_hot
 from models.window import Window
 from tasks.adding import Adding
 from tasks.base import Batch, Column, Evaluation, Features, Reads, Task, Tokens
+from tasks.captioning import Captioning
 from tasks.char_lm import CharLM
 from tasks.copying import Copying
 from tasks.dyck import Dyck
@@ -24,6 +25,7 @@ from tasks.pos import PartOfSpeech
 from tasks.recall import AssociativeRecall
 from tasks.running_average import RunningAverage
 from tasks.selective_copying import SelectiveCopying
+from tasks.sentiment import Sentiment
 from tasks.temporal_order import TemporalOrder
 
 TASKS: dict[str, Task] = {
@@ -43,6 +45,9 @@ TASKS: dict[str, Task] = {
     "dyck": Dyck(10),
     "dyck, loss=answer": Dyck(10, loss="answer"),
     "dyck, kinds=3:depth=6": Dyck(20, kinds=3, depth=6),
+    "captioning": Captioning(10),
+    "captioning, feed=every:scene=scattered": Captioning(10, feed="every", scene="scattered"),
+    "sentiment": Sentiment(10),
     "ner": NER(12, corpus="generated"),
     "ner without look-ahead": NER(12, corpus="generated", lookahead=0),
     "pos": PartOfSpeech(12),

@@ -7,11 +7,12 @@ from typing import Any, final
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import cross_entropy, ctc_loss, one_hot
+from torch.nn.functional import ctc_loss, one_hot
 
 from tasks.base import (
     Batch,
     Column,
+    Continuation,
     Features,
     Mixed,
     Objective,
@@ -21,7 +22,6 @@ from tasks.base import (
     SquaredError,
     SyntheticTask,
     Tokens,
-    log_odds,
 )
 
 BLANK = 0
@@ -97,29 +97,6 @@ class Pointed(SyntheticTask):
         return Batch(inputs, targets, self.read_last(batch_size, self.length, 1))
 
 
-@final
-class FreeRunning(Objective):
-    """Cross-entropy given the right words before; score: accuracy on the model's own continuation."""
-
-    metric_name, unit, counted, higher_is_better = "free_running_accuracy", "fraction correct", "sequences", True
-    free_running = True
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(outputs, batch.targets)
-
-    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return log_odds(outputs, batch.targets)
-
-    def metric(self) -> RatioMetric:
-        return _Hits()
-
-
-class _Hits(RatioMetric):
-    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        hits = (outputs.argmax(-1) == batch.targets).double().view(len(batch), -1)
-        return hits.sum(1), batch.reads.counts
-
-
 class Counting(SyntheticTask):
     """A number k below 8 is read; k+1, k+2 … are to be said, modulo 8, T of them, each read back as it was said. length
     T: how many."""
@@ -129,7 +106,7 @@ class Counting(SyntheticTask):
     def __init__(self, length: int, **common: Any) -> None:
         super().__init__(length, **common)
         inputs = Tokens((Column(8, 8),))
-        self.spec = Spec(inputs=inputs, outputs=8, objective=FreeRunning(), feed=self.feed)
+        self.spec = Spec(inputs=inputs, outputs=8, objective=Continuation(), feed=self.feed)
         self.chance, self.best, self.solved_threshold = 1 / 8, 1.0, 0.99
 
     @staticmethod

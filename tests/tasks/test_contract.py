@@ -17,7 +17,8 @@ from torch import Tensor
 import tasks
 from bench.records import measure
 from bench.records.memory import least_context
-from tasks.base import Batch, Evaluation, Features, Split, Task, generator
+from models.parts.control import one_hot
+from tasks.base import Batch, Evaluation, Features, Mixed, Split, Task, generator
 from tests.support.batches import same_batch
 
 NAMES = sorted(
@@ -117,10 +118,12 @@ def test_batches_have_the_shapes_of_the_spec(task: Task) -> None:
             assert batch.inputs.size(2) == task.spec.inputs.size
             assert bool(batch.inputs.isfinite().all())
         else:
-            columns = task.spec.inputs.columns
-            assert batch.inputs.dtype == torch.int64
-            assert batch.inputs.size(2) == len(columns)
-            for i, column in enumerate(columns):
+            tokens, real = task.spec.inputs, 0
+            if isinstance(tokens, Mixed):
+                tokens, real = tokens.tokens, tokens.features.size
+            assert batch.inputs.dtype == (torch.float32 if real else torch.int64)
+            assert batch.inputs.size(2) == real + len(tokens.columns)
+            for i, column in enumerate(tokens.columns, start=real):
                 ids = batch.inputs[..., i]
                 assert 0 <= int(ids.min()) <= int(ids.max()) < column.size
         if not batch.targets.is_floating_point():
@@ -238,12 +241,13 @@ def test_counterfactuals_replace_one_token_by_a_legal_one(task: Task) -> None:
         pytest.skip("this task replaces no tokens")
     assert replaced
     credit, touched = task.credit(batch), torch.zeros_like(batch.reads.mask)
-    legal = {tuple(token) for seen in some_batches(task) for token in seen.inputs.flatten(0, 1).tolist()}
+    real = task.spec.inputs.features.size if isinstance(task.spec.inputs, Mixed) else 0
+    legal = {tuple(token) for seen in some_batches(task) for token in seen.inputs[..., real:].flatten(0, 1).tolist()}
     for positions, inputs in replaced:
         changed = (inputs != batch.inputs).any(-1)
         assert changed.sum(1).tolist() == [1] * 8
         assert bool(changed.gather(1, positions[:, None]).all())
-        assert {tuple(token) for token in inputs[changed].tolist()} <= legal
+        assert {tuple(token) for token in inputs[changed][:, real:].tolist()} <= legal
         touched |= changed
     assert credit is not None
     assert bool(touched[credit > 0].all())
@@ -254,12 +258,7 @@ def test_the_solution_is_perfect_and_differentiable(task: Task) -> None:
     if predict is None:
         pytest.skip("this task has no exact solution")
     batch = task.training_batch(0)
-    if isinstance(task.spec.inputs, Features):
-        x = batch.inputs.double()
-    else:
-        size = task.spec.inputs.symbols or task.spec.inputs.columns[0].size
-        x = torch.nn.functional.one_hot(batch.inputs[..., 0], size).double()
-    x.requires_grad_()
+    x = one_hot(task.spec.inputs).double()(batch.double().inputs).requires_grad_()
     time = batch.steps
     for window in (None, 1, 5, time, 2 * time):
         outputs = predict(x, window)

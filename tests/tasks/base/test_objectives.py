@@ -7,8 +7,8 @@ import torch
 import torchmetrics
 from torch import Tensor
 
-from tasks.base import generator
-from tasks.base.objectives import Accuracy, Recall, RelativeSquaredError, SquaredError, log_odds
+from tasks.base import Batch, generator
+from tasks.base.objectives import Accuracy, Continuation, Recall, RelativeSquaredError, SquaredError, log_odds
 from tests.support.batches import a_batch
 
 READ = torch.zeros(6, 5, dtype=torch.bool)
@@ -132,3 +132,21 @@ def test_cards(objective: SquaredError | RelativeSquaredError | Recall | Accurac
     assert objective.counted == "sequences"
     assert objective.metric_name
     assert objective.unit
+
+
+def test_a_continuation_is_scored_place_by_place_and_as_a_whole() -> None:
+    """Two sequences of three and one answers; one of the three is wrong."""
+    mask = torch.tensor([[False, True, True, True], [False, True, False, False]])
+    batch = Batch(torch.zeros(2, 4, 1), torch.tensor([0, 1, 2, 1]), mask)
+    outputs = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 1]), 3).double()
+    objective = Continuation()
+    assert objective.free_running
+    metric = objective.metric()
+    metric.update(outputs, batch)
+    found = metric.compute()
+    assert (found.score, found.n, found.extras) == (3 / 4, 2, {"exact": 0.5})
+    assert float(objective.loss(outputs, batch)) == pytest.approx(
+        float(torch.nn.functional.cross_entropy(outputs, batch.targets))
+    )
+    once = batch.answered(torch.tensor([2, 1]))
+    assert objective.answer(outputs[[1, 3]], once).tolist() == pytest.approx([-math.log(1 + math.e), 1 - math.log(2)])
