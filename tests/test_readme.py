@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from bench.records.reading import Question, Reading
 from bench.records.result import Result
+from bench.records.rung import Rung
 from bench.store.store import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -317,7 +318,7 @@ def inner(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from inner(argument)
 
 
-@pytest.mark.parametrize("part", dict.fromkeys([*parts(Result), *parts(Reading)]), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", dict.fromkeys([*parts(Result), *parts(Reading), Rung]), ids=lambda part: part.__name__)
 def test_specification_names_every_field(part: type[BaseModel]) -> None:
     rows = " ".join(line.split("|")[1] for line in FORMAT.splitlines() if line.startswith("|"))
     described = {name.split(".")[-1] for name in re.findall(r"`([^`]+)`", rows)}
@@ -328,11 +329,13 @@ def test_specification_names_nothing_else_and_every_column() -> None:
     _, _, fields = FORMAT.partition("## Fields")
     fields, _, columns = fields.partition("## As a DataFrame")
     columns, _, reading = columns.partition("## A reading")
+    reading, _, rung = reading.partition("## A rung")
     rows = [line.split("|")[1] for line in fields.splitlines() if line.startswith("|")]
     described = {name.split(".")[-1] for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert described == {name for part in parts(Result) for name in part.model_fields}
     rows = [line.split("|")[1] for line in reading.splitlines() if line.startswith("|")]
     described = {name.split(".")[-1] for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert described == {*Reading.model_fields, *Question.model_fields}
+    assert set(re.findall(r"(?m)^\| `([^`]+)`", rung)) == {*Rung.model_fields}
     table = [line.split("|")[1] for line in columns.splitlines() if line.startswith("|")]
     assert {name for row in table for name in re.findall(r"`([^`]+)`", row)} == set(COLUMNS)

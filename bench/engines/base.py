@@ -36,6 +36,9 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many cells run at the same time."""
 
+    def limit(self, cells: int) -> None:
+        """Start no more workers than so many cells can use; before anything is started."""
+
     def check(self, jobs: list[Job]) -> list[str]:
         """Build the task and model of each job without training; return one message per distinct fault."""
 

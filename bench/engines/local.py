@@ -82,6 +82,10 @@ class LocalEngine:
             self._processes = [Worker(slot, self.surroundings, mark) for slot in slots(self.workers, self.devices)]
         return self._processes
 
+    def limit(self, cells: int) -> None:
+        """Start no more workers than so many cells can use: each takes seconds, and memory."""
+        self.workers = max(1, min(self.workers, cells))
+
     def stop(self) -> None:
         """Begin no further cell; running cells finish."""
         self._stopping = True

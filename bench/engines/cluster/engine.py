@@ -82,6 +82,11 @@ class ClusterEngine:
             self._hands, self._ray = [], None
             disconnect()
 
+    def limit(self, cells: int) -> None:
+        """Start no more workers than so many cells can use, where the number was given."""
+        if self._wanted is not None:
+            self._wanted = max(1, min(self._wanted, cells))
+
     def stop(self) -> None:
         """Begin no further cell; running cells finish."""
         self._stopping = True

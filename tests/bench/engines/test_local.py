@@ -228,3 +228,11 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(alive, workers))
+
+
+def test_one_cell_starts_one_worker() -> None:
+    before = len(pids())
+    with LocalEngine(Surroundings(), workers=4) as engine:
+        engine.limit(1)
+        assert [finished.result.status for finished in engine.run([a_job()])] == ["ok"]
+        assert (engine.workers, len(pids()) - before) == (1, 1)

@@ -107,10 +107,11 @@ def test_batches_that_are_equal_by_chance_are_no_fault(task: str, batch_size: in
 @pytest.mark.parametrize("name", catalog.names("task"))
 @pytest.mark.parametrize("batch_size", [1, 32])
 def test_no_task_of_the_suite_is_accused(name: str, batch_size: int) -> None:
-    corpus = {"char_lm": {"corpus": "python"}, "ner": {"corpus": "generated"}}.get(name, {})
-    least = max(2, catalog.card("task", name).minimum_length)
-    for length in (8, 12) if name == "ner" else (least, least + 2, least + 4):
-        task = catalog.card("task", name).load()(length, batch_size=batch_size, **corpus)
+    kind = catalog.card("task", name)
+    corpus = {} if kind.fallback is None else {"corpus": kind.fallback}
+    least = max(2, kind.minimum_length)
+    for length in {"ner": (8, 12), "pos": (8, 12), "pixels": (4, 9, 16)}.get(name, (least, least + 2, least + 4)):
+        task = kind.load()(length, batch_size=batch_size, **corpus)
         drawing.draws_alike(task)
         drawing.draws_anew(task)
         contract.pairs_up(task, task.training_batch(0))

@@ -63,7 +63,7 @@ def sender(node: Node) -> Sender:
 
 def there(node: Node, job: Job, by: Sender | None = None) -> Source:
     """What a job reads once it has arrived."""
-    cell, source, _ = node.receiver.received(job, (by or sender(node)).parcel(job.source))
+    cell, source, *_ = node.receiver.received(job, (by or sender(node)).parcel(job.source))
     assert cell is job.cell
     assert source is not None
     return source
