@@ -152,14 +152,14 @@ CANARY = "c4n4ry" * 7  # of a W&B key's length
 
 
 def test_no_secret_reaches_any_output(tmp_path: Path) -> None:
-    """Row 19: a key in the environment, in argv and in netrc; then every byte written is searched."""
+    """Row 19: a key in the environment, in argv and in netrc; then every byte written is searched. With W&B: `test_wandb.py`."""
     home, work = tmp_path / "home", tmp_path / "work"
     for folder in (home, work):
         folder.mkdir()
     (home / ".netrc").write_text(f"machine api.wandb.ai login user password {CANARY}\n")
     (home / ".netrc").chmod(0o600)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BENCH_", "WANDB_"))}
-    secrets = {"WANDB_API_KEY": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY, "TOKEN": CANARY, "WANDB_MODE": "offline"}
+    secrets = {"WANDB_API_KEY": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY, "TOKEN": CANARY, "WANDB_MODE": "disabled"}
     environment = kept | secrets | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
     models = "rnn,tests.support.examples:Raises,tests.support.examples:Aborts"
     sizes = ["--tasks", "adding", "--lengths", "4", "--hidden", "4", "--steps", "10", "--workers", "2"]
