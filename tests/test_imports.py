@@ -37,6 +37,11 @@ TABLE: list[tuple[str, str]] = [
     ("bench.paper", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
+    (
+        "bench.show",
+        f"{BASES} tasks.base.* {STORE} bench.catalog bench.cli.* bench.probes.* bench.trial.asking reports.figures "
+        "reports.figures.* reports.text.example reports.view",
+    ),
     ("bench.doctor", f"{STORE} bench.catalog bench.cli.* bench.mirror.* tasks.corpora.*"),
     ("bench.*", f"{STORE} bench.cli.* bench.mirror.*"),  # the other commands
     # tasks and models never meet

@@ -15,6 +15,7 @@ from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mi
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, UnscorableError, generator
 from tasks.base.transcription import FramewiseTranscription, Transcription
+from tasks.base.written import Example, Notation, Row
 
 __all__ = [
     "Accuracy",
@@ -24,11 +25,13 @@ __all__ = [
     "Continuation",
     "Data",
     "Evaluation",
+    "Example",
     "Features",
     "Feed",
     "FramewiseTranscription",
     "Inputs",
     "Mixed",
+    "Notation",
     "Objective",
     "Predict",
     "RatioMetric",
@@ -36,6 +39,7 @@ __all__ = [
     "Recall",
     "RelativeSquaredError",
     "Replacement",
+    "Row",
     "Spec",
     "Split",
     "SquaredError",
