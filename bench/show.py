@@ -62,16 +62,15 @@ def show(
     blocks = example(task, split)
     name = Entry(card.name, tuple(options.items())).text
     if store is not None:
-        for rows, more in zip(blocks, aligned(task, store, name, first(task, split)), strict=False):
-            rows += more
-    title = f"{Entry(card.name, tuple(options.items())).text}, T = {length}: the first {split} sequence"
+        said = aligned(task, store, name, first(task, split))
+        blocks = [rows + more for rows, more in zip(blocks, said, strict=True)]
+    title = f"{name}, T = {length}: the first {split} sequence"
     if output is not None:
-        caption = [("", f"{part}: {text}") for part, text in stated(task)]
-        figure(output, blocks, title, [*paragraphs(caption, margin=0)])
+        figure(output, blocks, title, stated(task))
         return
-    lines = [title, "", *paragraphs(stated(task))]
-    for number, rows in enumerate(blocks):
-        lines += ["", *columns(rows, numbered=number == 0)]
+    steps, beside = blocks
+    lines = [title, "", *paragraphs(stated(task)), "", *columns(steps)]
+    lines += ["", *columns(beside, numbered=False)] if beside else []
     terminal = Terminal()
     for line in lines:
         terminal.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -114,7 +113,7 @@ def built(card: Card, options: dict[str, Any], length: int, seed: int, data: Pat
 
 
 def example(task: Task, split: Parts) -> Blocks:
-    """Write the first sequence of a split: the rows of its steps, then rows of other lengths.
+    """Write the first sequence of a split: the rows of its steps, and rows of other lengths.
 
     Raises:
         UsageError: the task cannot draw or write it.
@@ -129,7 +128,7 @@ def example(task: Task, split: Parts) -> Blocks:
         from tasks.base.written import words
 
         steps.append(("frame", words(frames, task.notation.targets)))
-    return [steps, [*whole.beside]] if whole.beside else [steps]
+    return [steps, [*whole.beside]]
 
 
 def first(task: Task, split: Parts) -> Batch:
@@ -186,7 +185,7 @@ def aligned(task: Task, store: Path, name: str, batch: Batch) -> Blocks:
     return [[*rows] for rows in alignment(task, model, batch)]
 
 
-def figure(path: Path, blocks: Blocks, title: str, lines: list[str]) -> None:
+def figure(path: Path, blocks: Blocks, title: str, parts: list[tuple[str, str]]) -> None:
     """Write an example as a figure.
 
     Raises:
@@ -196,7 +195,8 @@ def figure(path: Path, blocks: Blocks, title: str, lines: list[str]) -> None:
     from reports.figures.figures import rendered
     from reports.view import delivery
 
-    content = rendered(drawn.example(blocks, title, lines), ENDINGS[path.suffix.lower()])
+    caption = paragraphs([("", f"{name}: {text}") for name, text in parts], margin=0)
+    content = rendered(drawn.example(blocks, title, [*caption]), ENDINGS[path.suffix.lower()])
     try:
         delivery.write(path, content)
     except OSError as error:

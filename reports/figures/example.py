@@ -23,7 +23,7 @@ def example(blocks: Sequence[Sequence[NamedRow]], title: str, lines: Sequence[st
     A cell is a word, or a shade from 0 (white) to 1 (black). lines: the caption.
     """
     sheet = Sheet({}, [])
-    panels = [panel for rows in blocks for panel in _block(sheet, rows)]
+    panels = [panel for rows in blocks if rows for panel in _block(sheet, rows)]
     return sheet.finish(drawing.grid(panels, 1, spacing=12), title, lines)
 
 

@@ -62,8 +62,8 @@ def words(values: Tensor, names: Sequence[str]) -> tuple[str, ...]:
     behind the point. values (values,) or (values, columns)."""
     if values.is_floating_point():
         return decimals(values)
-    first = values.view(len(values), -1)[:, 0].tolist()
-    return tuple(names[value] if names else str(value) for value in first)
+    first = values if values.dim() == 1 else values[:, 0]
+    return tuple(names[value] if names else str(value) for value in first.tolist())
 
 
 def decimals(values: Tensor) -> tuple[str, ...]:
