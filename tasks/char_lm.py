@@ -17,13 +17,11 @@ from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
-from tasks.base import Batch, Column, Data, Notation, Objective, Reads, Spec, Split, Task, Tokens, generator
+from tasks.base import Batch, Column, Data, NextToken, Notation, Reads, Spec, Split, Task, Tokens, generator
 from tasks.base.context import scores_by_context, windows_of
-from tasks.base.metrics import RatioMetric
-from tasks.base.objectives import log_frequencies, log_odds
+from tasks.base.objectives import log_frequencies
 from tasks.characters.text import SCORED, Scored, read_text, reference
 from tasks.corpora.resolving import CorpusError, resolve
 
@@ -32,36 +30,6 @@ EVALUATION_TOKENS = 32_000
 SAMPLE_CHARACTERS = 300
 SAMPLE_CONTEXT = 100
 RUNS, RUN = 20, 50  # context use is measured on 20 runs of 50 consecutive characters
-
-
-@final
-class NextToken(Objective):
-    """Cross-entropy of the next character, trained on in nats and reported in bits.
-
-    outputs (reads, vocabulary), targets (reads,) character ids.
-    """
-
-    metric_name = "bits_per_character"
-    unit = "bits"
-    counted = "characters"
-    higher_is_better = False
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(outputs, batch.targets)
-
-    def metric(self) -> RatioMetric:
-        return _BitsPerCharacter()
-
-    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return log_odds(outputs, batch.targets)
-
-
-class _BitsPerCharacter(RatioMetric):
-    """Bits per character; a unit is one scored character, its denominator 1."""
-
-    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        bits = cross_entropy(outputs.float(), batch.targets, reduction="none").double() / math.log(2)
-        return bits, torch.ones_like(bits)
 
 
 @final

@@ -1,6 +1,7 @@
 """What a task is. `tasks.base.task` says how its parts fit together."""
 
 from tasks.base.batch import Batch, Block, Reads, Replacement, first_sequences, joined
+from tasks.base.language import NextToken
 from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
 from tasks.base.objectives import (
     Accuracy,
@@ -31,6 +32,7 @@ __all__ = [
     "FramewiseTranscription",
     "Inputs",
     "Mixed",
+    "NextToken",
     "Notation",
     "Objective",
     "Predict",
