@@ -54,7 +54,7 @@ def print_text(view: View, by: By, console: Console) -> None:
         console.print(Text("Overview\n", style="bold underline"))
         for table in overviews(view, console.width):
             formats.print_table(table, console)
-    for note in notes(view.groups, KINDS[by]):
+    for note in notes(view.groups, KINDS[by], view.stopped):
         console.print(Text(note, style="dim"))
 
 
@@ -99,7 +99,7 @@ def write(view: View, by: By, form: Format) -> str:
     if form == "text":
         return formats.plain(functools.partial(print_text, view, by))
     return {"markdown": formats.markdown, "latex": formats.latex}[form](
-        tables(view, by, width=10_000), notes(view.groups, KINDS[by])
+        tables(view, by, width=10_000), notes(view.groups, KINDS[by], view.stopped)
     )
 
 

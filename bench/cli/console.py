@@ -68,6 +68,12 @@ class Console:
         if self._waiting.pop(_identity(cell), None):
             self._done += 1
 
+    def stopped(self, cell: Cell, step: int) -> None:
+        """Say that a cell's learning rate was stopped."""
+        if self._waiting.pop(_identity(cell), None):
+            self._total -= 1
+        self.note(f"{cell.label}  stopped at {step}: another rate is better by more than both intervals")
+
     def finished(self, result: Result) -> None:
         """Count and show a cell that ended; before `start`, show one that could not even begin."""
         if not self._total:

@@ -34,10 +34,13 @@ class AskedCell:
     no corpus       "data": null     None          True
     not known yet   no key "data"    None          False
     known           "data": {…}      the corpus    True
+
+    stopped: the step after which its learning rate was stopped (`--halving`); None: it was not.
     """
 
     cell: Cell
     known: bool = True
+    stopped: int | None = None
 
     @classmethod
     def read(cls, content: Any) -> AskedCell:
@@ -47,13 +50,17 @@ class AskedCell:
             UnreadableError: another version of the suite wrote cells in another way.
         """
         try:
-            return cls(Cell.model_validate_json(canonical_json(content)), "data" in content)
-        except (ValueError, TypeError):  # pydantic's own error is a ValueError
+            stopped = content.pop("stopped", None)
+            if not (stopped is None or (type(stopped) is int and stopped > 0)):
+                raise ValueError
+            return cls(Cell.model_validate_json(canonical_json(content)), "data" in content, stopped)
+        except (ValueError, TypeError, AttributeError):  # pydantic's own error is a ValueError
             raise UnreadableError("no cell in the words of this version") from None
 
     def written(self) -> dict[str, Any]:
         """Return the cell as plain JSON, as it stands in a sweep's file."""
-        return self.cell.model_dump(mode="json", exclude=None if self.known else {"data"})
+        cell = self.cell.model_dump(mode="json", exclude=None if self.known else {"data"})
+        return cell if self.stopped is None else cell | {"stopped": self.stopped}
 
     @property
     def key(self) -> str:
@@ -110,6 +117,9 @@ class Asked:
 
 
 def unanswered(asked: Iterable[AskedCell], answered: Iterable[Cell]) -> list[AskedCell]:
-    """Pick the cells that were asked for and have no result of any kind, each once. answered: the results' cells."""
+    """Pick the cells that were asked for, have no result of any kind and were not stopped, each once. answered: the
+    results' cells."""
+    asked = list(asked)
     held = {key for cell in answered for key in possible_keys(cell)}
+    held |= {item.key for item in asked if item.stopped is not None}
     return list({item.key: item for item in asked if item.key not in held}.values())

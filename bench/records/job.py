@@ -11,6 +11,7 @@ from bench.records.cell import Cell
 if TYPE_CHECKING:  # results are not needed by whoever only asks for work
     from bench.records.reading import Question, Reading
     from bench.records.result import Result, Status
+    from bench.records.rung import Rung
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Finished:
     """The record of what was measured or asked and, where training ended, the final weights (safetensors). said: lines
     for people about how it ran."""
 
-    record: Result | Reading
+    record: Result | Reading | Rung
     weights: bytes | None = None
     said: tuple[str, ...] = ()
 
@@ -43,16 +44,18 @@ class Finished:
         """The record of a cell."""
         from bench.records.result import Result
 
-        assert isinstance(self.record, Result), "a question has a reading"
+        assert isinstance(self.record, Result), "a question has a reading, and a pause has a rung"
         return self.record
 
 
 class Job(NamedTuple):
-    """What an engine is handed: a cell to be measured, or a question to a stored model. source: where its data lie."""
+    """What an engine is handed: a cell to be measured, or a question to a stored model. source: where its data lie.
+    until: the cell is paused after this step, where it has not ended; None: never."""
 
     work: Cell | Question
     source: Source | None = None
     stored: Stored | None = None
+    until: int | None = None
 
     @property
     def cell(self) -> Cell:
@@ -65,7 +68,7 @@ class Job(NamedTuple):
     @property
     def steps(self) -> int:
         """The optimisation steps to be taken; 0 for a question."""
-        return self.work.recipe.steps if isinstance(self.work, Cell) else 0
+        return (self.until or self.work.recipe.steps) if isinstance(self.work, Cell) else 0
 
     def failed(self, status: Status, error: str, **known: Any) -> Finished:
         """Return the outcome of a job that failed: a result or a reading with its status and error."""

@@ -164,6 +164,9 @@ class Sweep(Training):
     parameters: Positive | None = None
     hidden: Positive | None = None
     clip: Annotated[Clip, BeforeValidator(as_clip)] = 1.0
+    halving: Annotated[
+        bool, Field(description="Stop rates early that another one beats by more than both intervals.")
+    ] = False
 
     @field_validator("tasks", "models", "lengths", "seeds", "learning_rates")
     @classmethod
@@ -178,6 +181,9 @@ class Sweep(Training):
             raise ValueError("--parameters and --hidden exclude each other: give the budget or the width, not both")
         if self.penalty is not None and self.bptt is not None:
             raise ValueError("--penalty and --bptt exclude each other: a penalty needs the whole gradient")
+        rates = self.learning_rates or BUDGETS[self.budget].learning_rates or ()
+        if self.halving and len(rates) < 2:
+            raise ValueError("--halving: expected several rates to choose from. Give --learning-rates 1e-3,3e-3,1e-2")
         return self
 
     @property
@@ -218,7 +224,7 @@ class Sweep(Training):
 
     def described(self) -> dict[str, Any]:
         """Return the sweep as plain JSON, entries written as on the command line."""
-        content = self.model_dump(exclude={"tasks", "models"})
+        content = self.model_dump(exclude={"tasks", "models"} | (set() if self.halving else {"halving"}))
         own = [name for name in content if name not in Training.model_fields]
         content = {name: content[name] for name in (*own, *Training.model_fields) if name in content}
         return {"tasks": [e.text for e in self.tasks], "models": [e.text for e in self.models], **content}

@@ -8,6 +8,7 @@ from bench.records.asked import Asked
 from bench.records.cell import Cell
 from bench.records.job import Job
 from bench.records.result import Result
+from bench.records.rung import name
 from bench.store import Store
 from bench.store.leases import Leases
 
@@ -56,33 +57,42 @@ class Ledger:
         self._keys[cell.key] = None
         self.stored += 1
         result = Result(cell=cell, status="unavailable", error=error)
-        if cell.key not in self._failed and not self._settled(cell.key):
+        if cell.key not in self._failed and not self._settled(Job(cell)):
             self.store.publish(result)
         return result
 
     def unsettled(self, jobs: list[Job]) -> list[Job]:
-        """Return the jobs whose cells no other runner settled."""
+        """Return the jobs that no other runner settled."""
         waiting = []
         for job in jobs:
-            if self._settled(job.cell.key):
-                self.skipped(job.cell)
-            else:
+            if not self._settled(job):
                 waiting.append(job)
+            elif job.until is None:
+                self.skipped(job.cell)
         return waiting
+
+    def stop(self, keys: Iterable[str]) -> None:
+        """Report no longer the cells whose rates were stopped."""
+        for key in keys:
+            self._keys.pop(key, None)
 
     def take(self, job: Job, leases: Leases) -> bool:
         """Lease a job's cell to this runner; return False where another runner has the lease or settled the cell."""
         key = job.cell.key
-        if self._settled(key) or not leases.take(key):
+        if self._settled(job) or not leases.take(key):
             return False
         self.store.refresh()
-        if self._settled(key):  # another runner stored it between these lines
+        if self._settled(job):  # another runner stored it between these lines
             leases.release(key)
             return False
         return True
 
-    def _settled(self, key: str) -> bool:
-        """Return whether another runner stored an answer or a new failure of a cell since this runner began."""
+    def _settled(self, job: Job) -> bool:
+        """Return whether another runner stored an answer or a new failure of a job's cell since this runner began, or
+        the rung that the job ends with."""
+        key = job.cell.key
+        if job.until is not None and self.store.holds("rungs", name(job.cell, job.until)):
+            return True
         return self.store.has(key) or self.store.failed(key, self._tried.get(key, 0) + 1)
 
     def results(self) -> dict[str, Result | None]:

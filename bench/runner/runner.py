@@ -22,10 +22,11 @@ from bench.engines.base import Engine
 from bench.engines.placement import ordered
 from bench.records import foreign
 from bench.records.asked import Asked, AskedCell
-from bench.records.job import Job
+from bench.records.job import Finished, Job
 from bench.records.result import ANSWERS, Result
+from bench.records.rung import Rung
 from bench.records.sweep import Sweep
-from bench.runner import edited
+from bench.runner import edited, halving
 from bench.runner.corpora import Corpora
 from bench.runner.ledger import Ledger
 from bench.runner.pending import pending
@@ -75,31 +76,53 @@ def execute(
         console.note(line)
     corpora = Corpora(planned, share(planned, part), resolve, console.note)
     ledger = Ledger(store, console.skipped, retry_failed=retry_failed)
-    ledger.write_down(_asked(sweep, planned, corpora))
+    stopped: dict[str, int] = {}
+    ledger.write_down(_asked(sweep, planned, corpora, stopped))
 
     def arrived() -> list[Job]:
         """Enter the cells whose corpora came since the last call, or cannot be had; return those that must run."""
         complete, unavailable = corpora.arrived()
         if complete:
-            ledger.write_down(_asked(sweep, planned, corpora))
+            ledger.write_down(_asked(sweep, planned, corpora, stopped))
         for item, error in unavailable.items():
             console.finished(ledger.unavailable(item.cell, error))
         return ledger.missing(complete.values())
+
+    def stop(jobs: list[Job]) -> list[Job]:
+        """Stop the rates that cannot win; return the jobs of all others."""
+        cells = {job.cell.key: job.cell for job in (corpora.job(item) for item in planned) if job}
+        new = {key: step for key, step in halving.stopped(cells.values(), store).items() if key not in stopped}
+        for key, step in new.items():
+            console.stopped(cells[key], step)
+            store.discard(key)
+        stopped.update(new)
+        ledger.stop(new)
+        ledger.write_down(_asked(sweep, planned, corpora, stopped))
+        return [job for job in jobs if job.cell.key not in stopped]
 
     def order(jobs: list[Job]) -> list[Job]:
         return ordered(jobs, lambda job: console.estimate.seconds(job.cell), engine.workers)
 
     jobs, interrupted = ledger.missing(corpora.here().values()), list[int]()
-    while not jobs and corpora.waiting:
+    while corpora.waiting and (sweep.halving or not jobs):  # rates are compared once all of them can run
         corpora.wait()
-        jobs = arrived()
+        jobs += arrived()
+    if sweep.halving:
+        jobs = stop(jobs)
     if jobs:
         with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
             _check(jobs, engine)
             cells = [job.cell for job in jobs] + [item.cell for item in corpora.waiting]
             console.start(cells, ledger.stored, engine.workers)
+            for level in range(len(halving.PARTS) if sweep.halving else 0):
+                steps = halving.due((job.cell for job in jobs), level, store)
+                paused = [job._replace(until=steps[job.cell.key]) for job in jobs if job.cell.key in steps]
+                left = pending(order(paused), list, corpora, ledger, leases, console.note)
+                _measure(left, store, engine, console, leases)
+                jobs = stop(jobs)
             left = pending(order(jobs), lambda: order(arrived()), corpora, ledger, leases, console.note)
             _measure(left, store, engine, console, leases)
+        console.stop()
     results = ledger.results()
     return Outcome(list(results), [result for result in results.values() if result], interrupted=bool(interrupted))
 
@@ -113,10 +136,14 @@ def _tidy(store: Store, console: Console) -> None:
     forget_the_dead(store)
 
 
-def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora) -> Asked:
-    """Return what was asked, with the corpora that are here by now."""
-    jobs = ((item, corpora.job(item)) for item in planned)
-    return Asked.of(sweep, (AskedCell(job.cell) if job else AskedCell(item.cell, known=False) for item, job in jobs))
+def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora, stopped: dict[str, int]) -> Asked:
+    """Return what was asked, with the corpora that are here by now, and the rates that were stopped."""
+
+    def one(item: Planned) -> AskedCell:
+        job = corpora.job(item)
+        return AskedCell(job.cell, stopped=stopped.get(job.cell.key)) if job else AskedCell(item.cell, known=False)
+
+    return Asked.of(sweep, map(one, planned))
 
 
 def _check(jobs: list[Job], engine: Engine) -> None:
@@ -132,11 +159,21 @@ def _measure(jobs: Iterator[Job | None], store: Store, engine: Engine, console: 
     """Hand the jobs to the engine, and store each result as it comes."""
     try:
         for finished in engine.run(jobs):
-            store.publish(finished.result, finished.weights)
-            leases.release(finished.result.cell.key)
-            console.finished(finished.result)
-    finally:
+            _keep(finished, store, console, leases)
+    except BaseException:
         console.stop()
+        raise
+
+
+def _keep(finished: Finished, store: Store, console: Console, leases: Leases) -> None:
+    """Store what a job came to, and say it."""
+    if isinstance(finished.record, Rung):
+        store.publish_kept("rungs", finished.record)
+        leases.release(finished.record.cell.key)
+    else:
+        store.publish(finished.result, finished.weights)
+        leases.release(finished.result.cell.key)
+        console.finished(finished.result)
 
 
 @contextmanager

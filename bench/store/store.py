@@ -31,6 +31,7 @@ from bench.records.cell import Cell
 from bench.records.reading import READING_SCHEMA, Reading
 from bench.records.result import ANSWERS, Result
 from bench.records.row import COLUMNS, row
+from bench.records.rung import RUNG_SCHEMA, Rung
 from bench.store.files import Files, leftovers
 from bench.store.folder import Folder, Record, read
 from bench.store.sealed import CorruptRecordError, Kept, StoreError, content, decode, decode_kept, encode, seal
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "encode", "row"]
 
 # Other kinds of records, by folder: the record's type, and the newest schema number of it that this version reads.
-KINDS: dict[str, tuple[type[Kept], int]] = {"readings": (Reading, READING_SCHEMA)}
+KINDS: dict[str, tuple[type[Kept], int]] = {"readings": (Reading, READING_SCHEMA), "rungs": (Rung, RUNG_SCHEMA)}
 FOLDERS = ("cells", "failures", "weights", "sweeps")
 # What to do about an error of the operating system, where its own text does not say.
 _REMEDIES = {
@@ -141,6 +142,11 @@ class Store:
         with self.writing(), self.files.lock(self.path / kind):
             return self._kept[kind].publish(record.key, encode(record))
 
+    def discard(self, key: str) -> None:
+        """Remove the checkpoint of a cell that will not go on."""
+        with contextlib.suppress(OSError):  # it may have none; one that stays costs nothing but room
+            self.files.unlink(self.checkpoints / f"{key}.pt")
+
     def record_sweep(self, asked: Asked) -> None:
         """Store what was asked, before anything runs."""
         with self.writing():
@@ -211,6 +217,14 @@ class Store:
     def kept(self, kind: str) -> Iterator[Kept]:
         """Yield all records of one of `KINDS`, by key. Corrupt ones are skipped and listed in `corrupt`."""
         return iter(self._kept[kind])
+
+    def holds(self, kind: str, key: str) -> bool:
+        """Return whether a record of one of `KINDS` is stored."""
+        return self._kept[kind].has(key)
+
+    def held(self, kind: str, key: str) -> Kept | None:
+        """Return the stored record of one of `KINDS`; None where there is none that is whole."""
+        return self._kept[kind].get(key)
 
     def sweeps(self) -> list[Asked]:
         """Return everything that was asked of this store. Corrupt files are skipped and listed in `corrupt`, those of

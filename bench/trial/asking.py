@@ -15,7 +15,7 @@ from bench.trial.build import build
 from bench.trial.faults import described, status_of
 from bench.trial.machine import provenance, quiet
 from bench.trial.stopwatch import Stopwatch
-from bench.trial.testing import lightning, scored
+from bench.trial.testing import evaluation_of, lightning, scored
 from bench.trial.weights import restore
 from models.base import SequenceModel
 from tasks.base import Task
@@ -68,7 +68,7 @@ def ask(job: Job, accelerator: str) -> Score:
     model.spec = asked.spec
     with quiet():
         lightning(accelerator).test(model, datamodule=asked, verbose=False)
-    return scored(asked, model, None)
+    return scored(asked, evaluation_of(model), None)
 
 
 def rebuilt(cell: Cell, source: Source | None, weights: bytes) -> tuple[Task, SequenceModel]:

@@ -95,7 +95,8 @@ class Keeper(Callback):
         model.load_state_dict(self._content["model"])
         self.recorder.restore(self._content["recorder"], model)
         task.first_step = step
-        self.recorder.said.append(f"{self.cell.label} goes on from step {step} of {self.cell.recipe.steps}")
+        if not self._content["recorder"]["paused"]:
+            self.recorder.said.append(f"{self.cell.label} goes on from step {step} of {self.cell.recipe.steps}")
         return step
 
     def _find(self, block: int) -> dict[str, Any] | None:
@@ -138,8 +139,15 @@ class Keeper(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Write a checkpoint, if it is time: between blocks of steps, when validations and probes so far are done."""
-        if self.plan is None or trainer.global_step == 0 or time.monotonic() - self._last < self.plan.every:
-            return
+        if self.plan is not None and trainer.global_step and time.monotonic() - self._last >= self.plan.every:
+            self._write(trainer, pl_module, self.plan)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Write a checkpoint where the cell is paused."""
+        if self.plan is not None and self.recorder.paused is not None:
+            self._write(trainer, pl_module, self.plan)
+
+    def _write(self, trainer: Trainer, pl_module: Any, plan: Checkpointing) -> None:
         content = {
             "cell": self.cell.key,
             "origin": self.origin,
@@ -153,8 +161,8 @@ class Keeper(Callback):
             },
         }
         try:
-            self.files.make_folder(self.plan.folder)
-            self.files.put(self._path(self.plan), pack(content))
+            self.files.make_folder(plan.folder)
+            self.files.put(self._path(plan), pack(content))
         except OSError as error:  # no reason to lose the cell
             self.recorder.said.append(f"no checkpoint of {self.cell.label} can be kept: {error}")
             self.plan = None

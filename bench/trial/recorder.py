@@ -36,11 +36,12 @@ FEWEST = 64  # units that such a validation has seen
 class Recorder(Callback):
     """Watches the training of one cell on `task`, and stops it where it diverged or is solved.
 
-    report: is told (step, steps) after every block of steps. observer: is told of curves and probes. watch: counts the
+    until: the cell is paused after this step, where it has not ended; None: never. report: is told (step, steps) after
+    every block of steps. observer: is told of curves and probes. watch: counts the
     cell's seconds, from before its task and model were built.
 
-    Attributes: seen, the curves so far; snapshots, what the probes measured; said, lines for people, no part of the
-    record.
+    Attributes: seen, the curves so far; paused, the validation of the whole set at which the cell was paused;
+    snapshots, what the probes measured; said, lines for people, no part of the record.
     """
 
     def __init__(
@@ -50,14 +51,17 @@ class Recorder(Callback):
         report: Callable[[int, int], None] = _unheard,
         observer: Observer | None = None,
         watch: Stopwatch | None = None,
+        until: int | None = None,
     ) -> None:
-        self.recipe, self.task = recipe, task
+        self.recipe, self.task, self.until = recipe, task, until
         self.report, self.observer = report, observer
         self.watch = watch or Stopwatch()
         self.seen = History()
         self.snapshots = Snapshots(recipe, task, self.watch, observer)
         self.diverged = False
         self.solved_at: int | None = None
+        self.paused: Evaluation | None = None
+        self._part: Evaluation | None = None  # what a validation that must see the whole set would have ended with
         self.said: list[str] = []
 
     def curves(self, parameter_names: list[str]) -> Curves:
@@ -121,15 +125,20 @@ class Recorder(Callback):
     def on_validation_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch, *_: Any) -> None:
         """End a validation as soon as it says that the task is not solved. One that solves it, and the last one, whose
         score chooses rates, see the whole set."""
-        if self.seen.steps < self.recipe.steps:
-            self.task.decided = _not_solved(self.task, pl_module.evaluated())
+        if self.seen.steps == self.recipe.steps or self._part or not _not_solved(self.task, pl_module.evaluated()):
+            return
+        if self.seen.steps == self.until:
+            self._part = pl_module.evaluated()
+        else:
+            self.task.decided = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Take in a validation's score; stop where it is not finite, or where the last two solve the task."""
         self.task.decided = False
-        score = pl_module.evaluation.score
+        evaluation, self._part = self._part or pl_module.evaluation, None
+        score = evaluation.score
         self.seen.validation.append((self.seen.steps, score))
-        self.seen.validation_n.append(pl_module.evaluation.n)
+        self.seen.validation_n.append(evaluation.n)
         if self.observer is not None:
             self.observer.validated(self.seen.steps, rounded(score))
         if not math.isfinite(score):
@@ -140,13 +149,21 @@ class Recorder(Callback):
         self.solved_at = next(twice, None)
         if self.solved_at is not None and self.recipe.stop == "solved":
             trainer.should_stop = True
+        elif self.seen.steps == self.until and not self.diverged:
+            self.paused = pl_module.evaluation
+            trainer.should_stop = True
         self.watch.enter("data")
 
     # -- across processes ---------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """Return all that was seen so far as plain containers, for a checkpoint."""
-        return {"seen": vars(self.seen), "watch": self.watch.state(), "snapshots": self.snapshots.state()}
+        return {
+            "seen": vars(self.seen),
+            "watch": self.watch.state(),
+            "snapshots": self.snapshots.state(),
+            "paused": self.paused is not None,
+        }
 
     def restore(self, state: dict[str, Any], model: SequenceModel) -> None:
         """Go on from a state; the observer is told again what the state holds."""

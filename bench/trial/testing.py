@@ -14,7 +14,7 @@ from bench.records.result import Score
 from bench.trial.faults import InvalidError
 from bench.trial.machine import full_precision, on_gpu, quiet
 from models.base import SequenceModel
-from tasks.base import Task
+from tasks.base import Evaluation, Task
 
 
 def lightning(accelerator: str, **options: Any) -> Trainer:
@@ -69,15 +69,20 @@ def _forget(model: SequenceModel) -> None:
     model.evaluation = None
 
 
-def scored(task: Task, model: SequenceModel, validation_score: float | None) -> Score:
-    """Return the test score, from the evaluation that `Trainer.test` left on the model.
+def evaluation_of(model: SequenceModel) -> Evaluation:
+    """Return what `Trainer.test` left on the model.
 
     Raises:
-        InvalidError: there is no evaluation.
+        InvalidError: there is none.
     """
     if model.evaluation is None:
         raise InvalidError(f"{type(model).__name__}: the test left no evaluation: leave the base's test to run")
-    objective, evaluation = task.spec.objective, model.evaluation
+    return model.evaluation
+
+
+def scored(task: Task, evaluation: Evaluation, validation_score: float | None) -> Score:
+    """Return the score of a task that an evaluation says."""
+    objective = task.spec.objective
     return Score(
         score=evaluation.score,
         metric=objective.metric_name,

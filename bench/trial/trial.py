@@ -16,6 +16,7 @@ from bench.records.job import Finished, Job, Surroundings
 from bench.records.memory import effective_context
 from bench.records.reading import Question
 from bench.records.result import Result, Size
+from bench.records.rung import Rung
 from bench.trial import asking, checkpoint, contract
 from bench.trial.build import prepare
 from bench.trial.extras import Extras
@@ -23,7 +24,7 @@ from bench.trial.faults import described, status_of
 from bench.trial.machine import on_gpu, peak_memory_mb, provenance, quiet, reset_peak_memory
 from bench.trial.recorder import Recorder
 from bench.trial.stopwatch import Stopwatch
-from bench.trial.testing import lightning, scored, tested
+from bench.trial.testing import evaluation_of, lightning, scored, tested
 from bench.trial.weights import packed
 from models.base import SequenceModel, count_parameters
 from tasks.base import Task
@@ -46,6 +47,8 @@ def run(
     """
     if isinstance(job.work, Question):
         return asking.answer(job, surroundings)
+    if job.until is not None:
+        observer = None  # it is told of the whole cell, once that comes to its end
     if observer is not None:
         observer.begins(job.cell)
     finished = _attempt(job, surroundings, report, observer)
@@ -67,7 +70,7 @@ def _attempt(
         reset_peak_memory(on_gpu(surroundings.accelerator))
         task, model = prepare(job)
         contract.keep(task, model, cell.recipe)
-        recorder = Recorder(cell.recipe, task, report, observer, watch)
+        recorder = Recorder(cell.recipe, task, report, observer, watch, job.until)
         finished = _measure(cell, task, model, recorder, surroundings)
         return replace(finished, said=tuple(recorder.said))
     except Exception as error:
@@ -96,6 +99,18 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
         recorder.inspect(model)
     if cell.recipe.steps:
         _train(trainer(cell.recipe, surroundings.accelerator, recorder, keeper), task, model, recorder)
+    if recorder.paused is not None:
+        here = provenance(recorder.watch.started, surroundings)
+        score = scored(task, recorder.paused, None)
+        return Finished(
+            Rung(
+                cell=cell,
+                step=recorder.seen.steps,
+                score=score,
+                seconds=recorder.watch.seconds().total,
+                provenance=here,
+            )
+        )
     answered = cell.recipe.steps > 0 and not recorder.diverged
     extra = Extras()
     answers = _answers(task, model, recorder, extra) if answered else {}
@@ -127,7 +142,7 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
 
 def _answers(task: Task, model: SequenceModel, recorder: Recorder, extra: Extras) -> dict[str, Any]:
     """Return those fields of the record that a trained and tested model fills."""
-    score = scored(task, model, recorder.seen.validation[-1][1])
+    score = scored(task, evaluation_of(model), recorder.seen.validation[-1][1])
     extra.tried("gradient flow at the end", None, lambda: recorder.inspect(model))
     recorder.watch.enter("evaluation")
     sample = extra.field("sample", lambda: task.sample(model))
@@ -154,6 +169,8 @@ def _train(loop: Trainer, task: Task, model: SequenceModel, recorder: Recorder) 
     with quiet():
         if count_parameters(model):
             loop.fit(model, datamodule=task)
+        if recorder.paused is not None:
+            return
         if not recorder.diverged and seen.validated != seen.steps:
             loop.validate(model, datamodule=task, verbose=False)
         if not count_parameters(model) and task.solved(seen.validation[-1][1]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from bench.records.asked import AskedCell
 from bench.records.result import LEARNING, SHORT
 from reports.summary import Group
 from reports.summary.memory import worse_with_more
@@ -23,11 +24,16 @@ def references(topic: Topic) -> tuple[str, ...]:
     return (*lines, *filter(None, [worse_with_more(topic.drawn)]))
 
 
-def notes(groups: Sequence[Group], kinds: Sequence[str]) -> list[str]:
-    """Write caption and legend of the tables of some groups. kinds: of table: group, cell, overview."""
+def notes(groups: Sequence[Group], kinds: Sequence[str], stopped: Sequence[AskedCell] = ()) -> list[str]:
+    """Write caption and legend of the tables of some groups. kinds: of table: group, cell, overview. stopped: cells
+    beside them whose rates were stopped."""
     if not groups:
         return []
-    return [*_caption(groups), *dict.fromkeys(line for kind in kinds for line in _legend(groups, kind))]
+    return [
+        *_caption(groups),
+        *_stopped(stopped),
+        *dict.fromkeys(line for kind in kinds for line in _legend(groups, kind)),
+    ]
 
 
 def _between(values: Iterable[float], text: Callable[[float], str] = whole) -> str:
@@ -46,6 +52,16 @@ def _caption(groups: Sequence[Group]) -> list[str]:
     steps = _between(group.step_budget for group in groups)
     parts = [f"n: {_between(seeds)} seed{'' if seeds == {1} else 's'} per row", f"budget: {steps} steps", *sizes]
     return [" · ".join([*parts, *made]), f"learning rate: {_choice(groups)}"]
+
+
+def _stopped(cells: Sequence[AskedCell]) -> list[str]:
+    """Which rates were not trained to their end."""
+    if not cells:
+        return []
+    rates = ", ".join(map(rate, sorted({item.cell.recipe.learning_rate for item in cells})))
+    steps = _between(item.stopped for item in cells if item.stopped is not None)
+    count = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+    return [f"stopped at {steps} steps: {count} of rates {rates}, where another was better by more than both intervals"]
 
 
 def _choice(groups: Sequence[Group]) -> str:

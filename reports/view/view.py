@@ -51,12 +51,13 @@ class View:
     """What a report shows.
 
     topics: every task in one setting, in the report's order. looks: how each model label is drawn. order: of tasks and
-    models.
+    models. stopped: the cells without a result whose learning rates were stopped early (`--halving`).
     """
 
     topics: tuple[Topic, ...]
     looks: Mapping[str, Look]
     order: Order
+    stopped: tuple[AskedCell, ...] = ()
 
     @classmethod
     def of(
@@ -71,12 +72,15 @@ class View:
         everything: all results of the store where `results` are only some, so that a model keeps its look and its T*
         in every view. asked: the cells that the store's sweeps asked for.
         """
+        asked = list(asked)
         made = groups(results, everything)
         whole = groups(everything) if len(everything) > len(results) else made
         reaches = _reaches(whole, unanswered(asked, (result.cell for group in whole for result in group.results)))
         topics = _topics(made, order, reaches)
         others = () if whole is made else _topics(whole, order, reaches)
-        return cls(topics, looks(label for topic in (*topics, *others) for label in topic.labels), order)
+        return cls(
+            topics, looks(label for topic in (*topics, *others) for label in topic.labels), order, _stopped(asked, made)
+        )
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -92,6 +96,14 @@ class View:
     def results(self) -> tuple[Result, ...]:
         """Every cell: the groups' cells, by learning rate and seed within a group."""
         return tuple(result for group in self.groups for result in group.results)
+
+
+def _stopped(asked: Iterable[AskedCell], shown: Iterable[Group]) -> tuple[AskedCell, ...]:
+    """Pick the cells that were stopped, of the tasks, models and lengths that are shown."""
+    results = [result.cell for group in shown for result in group.results]
+    answered, rows = {cell.key for cell in results}, {(cell.task, cell.model, cell.length) for cell in results}
+    out = {item.key: item for item in asked if item.stopped is not None and item.key not in answered}
+    return tuple(item for item in out.values() if (item.cell.task, item.cell.model, item.cell.length) in rows)
 
 
 # -- how a view is worked out ------------------------------------------------------------------------------------------

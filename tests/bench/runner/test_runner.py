@@ -283,7 +283,7 @@ def test_a_file_of_ones_own_is_known_by_its_content_not_by_its_place(bench: Benc
     }
     engine = FakeEngine()
     bench.execute(engine, tasks="char_lm:evaluation=blocks:corpus=poem.txt", models="rnn", lengths="10")
-    ((cell, source, _),) = engine.ran
+    ((cell, source, *_),) = engine.ran
     assert cell.task == "char_lm:corpus=121212121212:evaluation=blocks"
     assert source == Source("/home/a/poem.txt", None)
 

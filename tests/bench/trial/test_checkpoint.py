@@ -19,6 +19,7 @@ from bench.engines.local import LocalEngine
 from bench.records.cell import Cell
 from bench.records.job import Surroundings
 from bench.records.result import GradientFlow, Result
+from bench.records.rung import Rung
 from bench.store import Store
 from bench.store.files import Files
 from bench.trial import checkpoint, trial
@@ -319,3 +320,25 @@ def test_a_worker_that_is_killed_in_the_middle(folder: Path) -> None:
     (line,) = said
     assert "goes on from step" in line
     same(finished, whole)
+
+
+# -- pauses ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_cell_goes_on_as_if_it_had_not_been(folder: Path) -> None:
+    """Paused twice, with a validation of the whole set at either, of which the curve shows nothing."""
+    job = a_long_job(length=100, steps=100, evaluate_every=10)
+    whole = trial.run(job, Surroundings())
+    assert set(whole.result.curves.validation_n) == {256, 1024}
+    for step in (30, 60):
+        rung = trial.run(job._replace(until=step), here(folder, 1e9)).record
+        assert isinstance(rung, Rung)
+        assert (rung.step, rung.score.test_n, rung.score.validation_score) == (step, 1024, None)
+    resumed = trial.run(job, here(folder, 1e9))
+    assert resumed.said == ()
+    same(resumed, whole)
+
+
+def test_a_cell_that_ends_before_its_pause_has_its_result() -> None:
+    job = a_job("oracle", task="copying", steps=20)
+    assert trial.run(job._replace(until=10), Surroundings()).result.outcome == "solved"
