@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,15 +12,16 @@ from tasks.base.batch import Batch
 from tasks.base.spec import Features, Inputs, Mixed, Tokens
 
 UNREAD, PADDED = "·", "_"
+_WHOLE = re.compile(r"\b0\.")  # the zero of .22
 FEW = 4  # numbers of a step that are written as numbers; more are a picture
 
 
 class Notation(NamedTuple):
     """How a task writes what it reads and what is right.
 
-    inputs: a word for each id of the first column; targets: one for each class; either is empty where numbers say it
-    all. features: a name for each real number of a step; empty: they are numbered. shades: the values that are drawn
-    white and black; None: the least and the greatest of a sequence.
+    inputs: a word for each id of the first column, which then stands for all columns; targets: one for each class;
+    either is empty where numbers say it all. features: a name for each real number of a step; empty: they are numbered.
+    shades: the values that are drawn white and black; None: the least and the greatest of a sequence.
     """
 
     inputs: Sequence[str] = ()
@@ -59,9 +61,10 @@ def written(inputs: Inputs, notation: Notation, batch: Batch) -> Example:
 
 def words(values: Tensor, names: Sequence[str]) -> tuple[str, ...]:
     """Write ids, or classes with more columns behind them, by their names or as numbers; real numbers with two digits
-    behind the point. values (values,) or (values, columns)."""
+    behind the point, several of one read with commas. values (values,) or (values, columns)."""
     if values.is_floating_point():
-        return decimals(values)
+        columns = [decimals(column) for column in values.view(len(values), -1).unbind(1)] if len(values) else []
+        return tuple(",".join(row) for row in zip(*columns, strict=True))
     first = values if values.dim() == 1 else values[:, 0]
     return tuple(names[value] if names else str(value) for value in first.tolist())
 
@@ -70,13 +73,12 @@ def decimals(values: Tensor) -> tuple[str, ...]:
     """Write real numbers (values,) with two digits behind the point, `.22`; whole numbers where all are whole."""
     if bool((values == values.round()).all()):
         return tuple(f"{value:.0f}" for value in values.tolist())
-    return tuple(f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.2f}" for value in
-                 values.tolist())  # fmt: skip
+    return tuple(_WHOLE.sub(".", f"{value:.2f}") for value in values.tolist())
 
 
 def _inputs(kind: Inputs, notation: Notation, inputs: Tensor) -> Iterator[Row]:
-    """Yield a row for each real number of a step, and one for the first column of ids, `_` where a sequence is padded.
-    inputs (time, …)."""
+    """Yield a row for each real number of a step; for ids one row, or where they have no words one for each column,
+    `_` where a sequence is padded. inputs (time, …)."""
     features, tokens = (kind.features, kind.tokens) if isinstance(kind, Mixed) else (kind, kind)
     behind = 0
     if isinstance(features, Features):
@@ -84,9 +86,12 @@ def _inputs(kind: Inputs, notation: Notation, inputs: Tensor) -> Iterator[Row]:
         yield from shown(inputs[:, :behind].T, notation)
     if isinstance(tokens, Tokens):
         ids = inputs[:, behind:].long()
-        padding = (ids == 0).all(1) & (len(tokens.columns) > 1)  # with one column no id is reserved for it
-        names = words(ids, notation.inputs)
-        yield Row("input", tuple(PADDED if nothing else name for name, nothing in zip(names, padding, strict=True)))
+        several = ids.size(1) > 1
+        padding = (ids == 0).all(1) & several  # with one column no id is reserved for it
+        for column in range(1 if notation.inputs else ids.size(1)):
+            named = zip(words(ids[:, column], notation.inputs), padding.tolist(), strict=True)
+            name = f"id{column}" if several and not notation.inputs else "input"
+            yield Row(name, tuple(PADDED if nothing else word for word, nothing in named))
 
 
 def shown(values: Tensor, notation: Notation) -> Iterator[Row]:
@@ -96,5 +101,5 @@ def shown(values: Tensor, notation: Notation) -> Iterator[Row]:
         yield from (Row(name, decimals(row)) for name, row in zip(names, values, strict=True))
         return
     low, high = notation.shades or (float(values.min()), float(values.max()))
-    shades = ((values - low) / max(high - low, 1e-12)).clamp(0, 1)
+    shades = ((values - low) / max(high - low, 1e-12)).nan_to_num().clamp(0, 1)
     yield from (Row(name, tuple(row)) for name, row in zip(names, shades.tolist(), strict=True))

@@ -14,6 +14,7 @@ from tasks.base.task import training_length
 from tasks.copying import Copying
 from tasks.dyck import Dyck
 from tasks.pixels import Pixels
+from tests.support.jobs import a_job, run
 
 
 def uniform(task: Task, **attributes: Any) -> Task:
@@ -84,3 +85,9 @@ def test_only_lengths_that_there_are_are_drawn(task: Task, lengths: list[int]) -
     assert sorted(set(drawn)) == lengths
     for step, batch in enumerate(stream(task, 10)):
         assert same(batch, task.at(drawn[step]).training_batch(step))
+
+
+@pytest.mark.parametrize(("task", "length"), [("dyck", 12), ("pixels", 36), ("adding", 2)])
+def test_a_cell_of_drawn_lengths_is_trained(task: str, length: int) -> None:
+    result = run(a_job("lstm", task, length, steps=10, train_lengths="uniform")).result
+    assert result.status == "ok", result.error

@@ -10,7 +10,7 @@ import torch
 from tasks.adding import Adding
 from tasks.base import Batch, Column, Features, Mixed, Notation, Task, Tokens
 from tasks.base.transcription import decode
-from tasks.base.written import written
+from tasks.base.written import decimals, written
 from tasks.captioning import Captioning
 from tasks.copying import Copying
 from tasks.dna import DNA
@@ -84,6 +84,24 @@ def test_both_kinds_of_input_at_once() -> None:
     batch = Batch(inputs, torch.tensor([0.126]), torch.tensor([[False, True]]))
     shown = written(Mixed(Features(1), Tokens((Column(2, 4),))), Notation(inputs="ab"), batch).steps
     assert [row.cells for row in shown] == [("0", "1"), (".50", "-.25"), ("b", "a"), ("·", ".13")]
+
+
+def test_columns_without_words_have_a_row_each() -> None:
+    inputs = torch.tensor([[[3, 1], [0, 2], [0, 0]]])
+    batch = Batch(inputs, torch.tensor([[0.5, -12.0]]), torch.tensor([[False, False, True]]))
+    kind = Tokens((Column(4, 4), Column(3, 4)))
+    shown = written(kind, Notation(), batch).steps
+    assert [(row.name, row.cells) for row in shown[1:]] == [
+        ("id0", ("3", "0", "_")), ("id1", ("1", "2", "_")), ("target", ("·", "·", ".50,-12")),
+    ]  # fmt: skip
+    named = written(kind, Notation(inputs="abcd"), batch).steps
+    assert [row.cells for row in named[1:-1]] == [("d", "a", "_")]
+
+
+def test_numbers_are_short() -> None:
+    values = torch.tensor([0.0, 0.126, -0.25, 0.999, 10.5, -100.25, float("nan")])
+    assert decimals(values) == (".00", ".13", "-.25", "1.00", "10.50", "-100.25", "nan")
+    assert decimals(torch.tensor([0.0, -1.0, 20.0])) == ("0", "-1", "20")
 
 
 @pytest.mark.parametrize("kind", [OCR, Speech])
