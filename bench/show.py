@@ -103,6 +103,7 @@ def built(card: Card, options: dict[str, Any], length: int, seed: int, data: Pat
     if not (inspect.isclass(kind) and issubclass(kind, Task)):
         raise UsageError(f"{card.name} must be a subclass of tasks.base.Task (SyntheticTask)")
     with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         try:
             task: Task = kind(length, seed=seed, folder=given, **options)
         except Exception as error:  # a class of one's own may raise anything

@@ -10,6 +10,7 @@ from bench import catalog
 from bench.run import main as run
 from bench.show import main
 from bench.store import Store
+from tasks.corpora import resolving
 
 LENGTHS = {"pixels": "16", "captioning": "12"}
 
@@ -141,3 +142,20 @@ def test_the_best_stored_model_is_asked(store: Path, capsys: pytest.CaptureFixtu
 def test_a_store_without_the_model(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["speech", "--length", "14", "--store", str(store)]) == 2
     assert "holds no weights of speech at length 14: run `python -m bench.run --tasks speech" in capsys.readouterr().err
+
+
+def test_the_corpus_that_stands_in_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("BENCH_DATA", raising=False)
+    monkeypatch.setattr(resolving, "fetch", lambda *_: "no network")
+    assert main(["char_lm", "--length", "5"]) == 0
+    told = capsys.readouterr().err
+    assert "using corpus 'python'" in told
+    assert "Warning" not in told
+
+
+def test_data_lie_in_the_folder_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["char_lm", "--data", str(tmp_path / "absent")]) == 2
+    assert "does not exist" in capsys.readouterr().err
