@@ -9,6 +9,8 @@ import inspect
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +23,7 @@ from bench.cli import command
 from bench.cli.terminal import Terminal
 from bench.records import foreign
 from bench.records.entry import Entry
-from bench.records.errors import UsageError
+from bench.records.errors import BenchError, UsageError
 from bench.store import Store
 from reports.text.example import NamedRow, columns, described, paragraphs
 
@@ -99,15 +101,12 @@ def built(card: Card, options: dict[str, Any], length: int, seed: int, data: Pat
     from tasks.base import Task
 
     given = data or (Path(os.environ["BENCH_DATA"]) if os.environ.get("BENCH_DATA") else None)
-    kind = card.load()
-    if not (inspect.isclass(kind) and issubclass(kind, Task)):
-        raise UsageError(f"{card.name} must be a subclass of tasks.base.Task (SyntheticTask)")
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as told, explained():
         warnings.simplefilter("always")
-        try:
-            task: Task = kind(length, seed=seed, folder=given, **options)
-        except Exception as error:  # a class of one's own may raise anything
-            raise UsageError(_why(error)) from None
+        kind = card.load()
+        if not (inspect.isclass(kind) and issubclass(kind, Task)):
+            raise UsageError(f"{card.name} must be a subclass of tasks.base.Task (SyntheticTask)")
+        task: Task = kind(length, seed=seed, folder=given, **options)
     for note in told:
         print(foreign.line(str(note.message)), file=sys.stderr)
     return task
@@ -119,11 +118,9 @@ def example(task: Task, split: Parts) -> Blocks:
     Raises:
         UsageError: the task cannot draw or write it.
     """
-    try:
+    with explained(". `python -m bench.check` looks whether the task keeps to its contract"):
         whole = task.written(first(task, split))
         frames = task.frames(split)
-    except Exception as error:  # a class of one's own may raise anything
-        raise UsageError(_why(error)) from None
     steps: list[NamedRow] = [*whole.steps]
     if frames is not None:
         from tasks.base.written import words
@@ -141,7 +138,7 @@ def first(task: Task, split: Parts) -> Batch:
 
 def stated(task: Task) -> list[tuple[str, str]]:
     """Return what a task is: named paragraphs of its docstring, and its score with the numbers of this length."""
-    said = described(inspect.getdoc(type(task)) or "", STATED)
+    said = described(inspect.cleandoc(type(task).__doc__ or ""), STATED)  # its own, and not that of its base
     objective = task.spec.objective
     numbers = [f"chance {task.chance:.4g}", f"best {task.best:.4g}"]
     numbers += [f"{name.replace('_', ' ')} {score:.4g}" for name, score in task.floors.items()]
@@ -164,26 +161,23 @@ def aligned(task: Task, store: Path, name: str, batch: Batch) -> Blocks:
     if not has_frames(task):
         raise UsageError(f"--store draws the alignment of a transcript, and {name} asks for none. Leave --store out.")
     opened = Store(store)
-    best: tuple[float, Result] | None = None
+    stored: list[tuple[float, Result]] = []
     for result in opened.answers():
         score = result.score.validation_score if result.score else None
         same = (Entry.parse(result.cell.task).text, result.cell.length) == (name, task.length)
-        if not same or score is None or result.weights_sha256 is None:
-            continue
-        loss = -score if task.spec.objective.higher_is_better else score
-        best = min(best or (loss, result), (loss, result), key=lambda pair: pair[0])
-    if best is None:
+        if same and score is not None and result.weights_sha256 is not None:
+            stored.append((-score if task.spec.objective.higher_is_better else score, result))
+    if not stored:
         raise UsageError(
             f"{store} holds no weights of {name} at length {task.length}: run `python -m bench.run --tasks {name} "
             f"--lengths {task.length} --store {store}`, or leave --store out to see the true frames alone"
         )
-    cell = best[1].cell
-    try:
+    cell = min(stored, key=lambda pair: pair[0])[1].cell
+    with explained():
         _, model = rebuilt(cell, None, opened.weights(cell.key))
-    except ValueError as error:
-        raise UsageError(foreign.message(error)) from None
+        rows = alignment(task, model, batch)
     print(f"alignment of {foreign.line(cell.label)}", file=sys.stderr)
-    return [[*rows] for rows in alignment(task, model, batch)]
+    return [[*part] for part in rows]
 
 
 def figure(path: Path, blocks: Blocks, title: str, parts: list[tuple[str, str]]) -> None:
@@ -205,10 +199,21 @@ def figure(path: Path, blocks: Blocks, title: str, parts: list[tuple[str, str]])
     print(foreign.block(str(path)))
 
 
-def _why(error: Exception) -> str:
-    return foreign.message(error) if isinstance(error, ValueError | OSError) else (
-        f"{type(error).__name__}: {foreign.message(error)}"
-    )  # fmt: skip
+@contextmanager
+def explained(then: str = "") -> Iterator[None]:
+    """Turn what a task or a model raises, which may be one's own, into one message. then: its end.
+
+    Raises:
+        UsageError: something was raised.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{foreign.message(error)}{then}") from None
+    except Exception as error:
+        raise UsageError(f"{type(error).__name__}: {foreign.message(error)}{then}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -100,6 +100,8 @@ def test_a_figure(ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["sentiment:corpus=absent.tsv"], "there is no file"),
         (["tests.support.examples:Mean"], "must be a subclass of tasks.base.Task"),
         (["adding", "--store", "absent"], "--store draws the alignment of a transcript, and adding asks for none"),
+        (["tests.support.broken:Misshapen", "--length", "5"], "`python -m bench.check` looks whether the task keeps"),
+        (["tests.support.broken:Empty", "--split", "test"], "the test set is empty"),
         ([], "bench.show: "),
     ],
 )
