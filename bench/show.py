@@ -190,7 +190,7 @@ def figure(path: Path, blocks: Blocks, title: str, parts: list[tuple[str, str]])
     from reports.figures.figures import rendered
     from reports.view import delivery
 
-    caption = paragraphs([("", f"{name}: {text}") for name, text in parts], margin=0)
+    caption = paragraphs([("", f"{name}: {text.removeprefix('is ')}") for name, text in parts], margin=0)
     content = rendered(drawn.example(blocks, title, [*caption]), ENDINGS[path.suffix.lower()])
     try:
         delivery.write(path, content)

@@ -82,7 +82,7 @@ def test_a_figure(ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     content = path.read_bytes()
     assert content.startswith({"svg": b"<svg", "png": b"\x89PNG", "pdf": b"%PDF"}[ending])
     if ending == "svg":
-        assert all(word in content.decode() for word in ("really", "target", "length T: is the distance", "chance 0.5"))
+        assert all(word in content.decode() for word in ("really", "target", "length T: the distance", "chance 0.5"))
 
 
 @pytest.mark.parametrize(
