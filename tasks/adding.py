@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Features, Predict, Spec
+from tasks.base import Batch, Features, Notation, Predict, Spec
 from tasks.base.objectives import SquaredError
 from tasks.base.synthetic import SyntheticTask, choose
 
@@ -49,6 +49,8 @@ class Adding(SyntheticTask):
 
     A predictor that sees the last K steps only reaches at best (1/6)(1 − K/T), in `anywhere` and, for even T, in
     `halves`: its skill is exactly K/T (`memory_horizon`).
+
+    Source: the papers beside each value of `marks`.
     """
 
     version = 1
@@ -58,6 +60,7 @@ class Adding(SyntheticTask):
         super().__init__(length, **common)
         self.marks = marks
         self._rule = choose("Adding", "marks", marks, _RULES)
+        self.notation = Notation(features=("value", "marker"))
         self.spec = Spec(
             inputs=Features(2),
             outputs=1,

@@ -8,12 +8,28 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from tasks.base import Batch, Column, Continuation, Features, Mixed, Replacement, Spec, SyntheticTask, Tokens, choose
+from tasks.base import (
+    Batch,
+    Column,
+    Continuation,
+    Example,
+    Features,
+    Mixed,
+    Notation,
+    Replacement,
+    Row,
+    Spec,
+    SyntheticTask,
+    Tokens,
+    choose,
+)
+from tasks.base.written import written
 
 SIDE = 10
 CELLS = SIDE * SIDE
 MARKS = 2  # numbers of a cell
 WORDS = ("circle", "square", "star", "moon")
+DRAWN, EMPTY = "o#*)·", len(WORDS)  # in an example: the shapes in the order of their words, and an empty cell
 BLANK, DELIMITER, TOKENS = len(WORDS), len(WORDS) + 1, len(WORDS) + 2
 CERTAIN = 20.0  # a logit; e^−40 is the probability of the other answers
 
@@ -67,6 +83,7 @@ class Captioning(SyntheticTask):
             raise ValueError(f"Captioning: length must be at most {CELLS}, one word for each cell, got {length}")
         self.every = choose("Captioning", "feed", feed, {"once": False, "every": True})
         self.scattered = choose("Captioning", "scene", scene, {"packed": False, "scattered": True})
+        self.notation = Notation(inputs=(*WORDS, "_", ":"), targets=WORDS)
         self.spec = Spec(
             inputs=Mixed(Features(MARKS * CELLS), Tokens((Column(TOKENS, 8),))),
             outputs=len(WORDS),
@@ -93,6 +110,15 @@ class Captioning(SyntheticTask):
         tokens[:, 1] = DELIMITER
         inputs = torch.cat([shown, tokens[..., None].float()], dim=-1)
         return Batch(inputs, words.flatten(), self.read_last(batch_size, self.length + 1, self.length))
+
+    def written(self, batch: Batch) -> Example:
+        """Write the words of the first sequence, and beside them the scene."""
+        words = Batch(batch.inputs[..., -1:].long(), batch.targets, batch.reads)
+        marks = batch.inputs[0, 0, :-1].view(SIDE, SIDE, MARKS).long()
+        shapes = torch.where(marks[..., 0] == 0, EMPTY, (2 * (marks[..., 0] > 0) + (marks[..., 1] > 0)).long())
+        drawn = [tuple(DRAWN[shape] for shape in row) for row in shapes.tolist()]
+        rows = tuple(Row("scene" if y == 0 else "", row) for y, row in enumerate(drawn))
+        return written(Tokens((Column(TOKENS, 8),)), self.notation, words)._replace(beside=rows)
 
     def credit(self, batch: Batch) -> Tensor | None:
         """All credit lies on step 0; None with `feed=every`, where each step shows the same."""

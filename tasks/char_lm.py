@@ -17,13 +17,11 @@ from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 
-from tasks.base import Batch, Column, Data, Objective, Reads, Spec, Split, Task, Tokens, generator
+from tasks.base import Batch, Column, Data, NextToken, Notation, Reads, Spec, Split, Task, Tokens, generator
 from tasks.base.context import scores_by_context, windows_of
-from tasks.base.metrics import RatioMetric
-from tasks.base.objectives import log_frequencies, log_odds
+from tasks.base.objectives import log_frequencies
 from tasks.characters.text import SCORED, Scored, read_text, reference
 from tasks.corpora.resolving import CorpusError, resolve
 
@@ -35,36 +33,6 @@ RUNS, RUN = 20, 50  # context use is measured on 20 runs of 50 consecutive chara
 
 
 @final
-class NextToken(Objective):
-    """Cross-entropy of the next character, trained on in nats and reported in bits.
-
-    outputs (reads, vocabulary), targets (reads,) character ids.
-    """
-
-    metric_name = "bits_per_character"
-    unit = "bits"
-    counted = "characters"
-    higher_is_better = False
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(outputs, batch.targets)
-
-    def metric(self) -> RatioMetric:
-        return _BitsPerCharacter()
-
-    def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return log_odds(outputs, batch.targets)
-
-
-class _BitsPerCharacter(RatioMetric):
-    """Bits per character; a unit is one scored character, its denominator 1."""
-
-    def sums(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        bits = cross_entropy(outputs.float(), batch.targets, reduction="none").double() / math.log(2)
-        return bits, torch.ones_like(bits)
-
-
-@final
 class CharLM(Task):
     """Character-level language modelling, with a context of exactly `length` characters.
 
@@ -72,7 +40,9 @@ class CharLM(Task):
     55,770 and 55,770 characters). Of a longer text each held-out part is cut to its first 55,770 characters. The
     vocabulary is every character of the corpus.
 
-    Length T: the context. Training reads random windows of T characters and learns from all T outputs. A step reads
+    Rule: at each step the next character is to be said, from those before it.
+
+    length T: the context. Training reads random windows of T characters and learns from all T outputs. A step reads
     about 3,200 characters at every T (round(3200 / T) windows unless `batch_size` says otherwise), so that lengths
     differ in context and not in the amount of text.
 
@@ -91,6 +61,8 @@ class CharLM(Task):
         T. nanoGPT draws the blocks at random; here they are disjoint, consecutive and complete, which estimates the
         same mean without the error of drawing. Validation and test are then the same characters, as there: a score
         picked by validation is slightly optimistic. The first held-out character is never scored.
+
+    Source: Hanna's lecture (a character language model); tiny Shakespeare: karpathy/char-rnn.
 
     Raises:
         CorpusError: see `tasks.corpora.resolving`; a text below 1,000 characters; a text that no n-gram predicts
@@ -129,6 +101,7 @@ class CharLM(Task):
         self._scored = SCORED[evaluation](self._text, length)
         self._reads: dict[tuple[int, int, int, int], Reads] = {}
 
+        self.notation = Notation(inputs=self._text.characters, targets=self._text.characters)
         vocabulary = len(self._text.characters)
         prior = log_frequencies(self._text.ids[: self._text.train], vocabulary)
         self.spec = Spec(Tokens((Column(vocabulary, EMBEDDING),)), vocabulary, NextToken(), prior=prior, steps=length)

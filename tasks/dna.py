@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Column, Replacement, Spec, SyntheticTask, Tokens
+from tasks.base import Batch, Column, Notation, Replacement, Spec, SyntheticTask, Tokens
 from tasks.entities.spans import FAR, SpanTagging, begin, inside
 
 BASES = "ACGT"
@@ -63,6 +63,7 @@ class DNA(SyntheticTask):
         super().__init__(length, **common)
         exon = len(START) + 3 * max(CODONS) + len(STOP)
         self.steps_each = LEAD - 1 + length + MOTIF + max(SPACERS) + exon + LATER
+        self.notation = Notation(inputs=BASES, targets="OPpEe")
         self.spec = Spec(
             inputs=Tokens((Column(len(BASES), 4),)),
             outputs=5,

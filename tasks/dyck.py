@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Accuracy, Batch, Column, Replacement, Spec, SyntheticTask, Tokens, choose
+from tasks.base import Accuracy, Batch, Column, Notation, Replacement, Spec, SyntheticTask, Tokens, choose
 
 WIDTH = 8
+OPENING, CLOSING = "([{<", ")]}>"  # how the first kinds are written
 CERTAIN = 20.0  # a logit; e^−40 is the probability of the other answers
 
 
@@ -70,6 +72,8 @@ class Dyck(SyntheticTask):
         self.kinds = kinds
         self.depth = depth
         self.steps_each = length + 2 * depth - 2
+        if kinds <= len(OPENING):
+            self.notation = Notation(inputs=OPENING[:kinds] + CLOSING[:kinds])
         self.spec = Spec(
             inputs=Tokens((Column(2 * kinds, WIDTH),)),
             outputs=kinds,
@@ -81,6 +85,9 @@ class Dyck(SyntheticTask):
         self.chance = 1 / kinds
         self.best = 1.0
         self.solved_threshold = 0.99
+
+    def lengths(self) -> Sequence[int]:
+        return range(self.minimum_length, self.length + 1, 2)
 
     def draw(self, generator: Generator, batch_size: int) -> Batch:
         opened = torch.randint(1, self.depth, (batch_size, 1), generator=generator)

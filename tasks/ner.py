@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from tasks.base import Batch, Data, Spec, Tokens
+from tasks.base import Batch, Data, Notation, Spec, Tokens
 from tasks.corpora.conll import READERS, read_conll
 from tasks.corpora.resolving import files, resolve
 from tasks.entities.spans import SpanTagging
@@ -46,6 +46,8 @@ class NER(DocumentTagging):
     is 1, at .99. Floor `gazetteer` (real corpora): a dictionary of the training entities, see
     `tasks.entities.gazetteer`.
 
+    Source: Jumadinova's lecture (a tag per token); corpora and their papers: docs/sources.md.
+
     Raises:
         ValueError: a length too small for the look-ahead or above the longest document; a malformed corpus.
         CorpusError: no such corpus; see `tasks.corpora.resolving.resolve`.
@@ -77,6 +79,8 @@ class NER(DocumentTagging):
         self.solved_threshold = self.text.solved_threshold
         self.floors = dict(self.text.floors)
         self.reach = self.text.reach
+        tags = [f"{place}-{kind}" for kind in self.text.types for place in "BI"]
+        self.notation = Notation(inputs=self.text.words, targets=["O", *tags])
         self.spec = Spec(
             inputs=Tokens(COLUMNS, self.text.symbols),
             outputs=1 + 2 * len(self.text.types),

@@ -7,7 +7,17 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Features, FramewiseTranscription, Spec, SyntheticTask, Transcription, choose
+from tasks.base import (
+    Batch,
+    Features,
+    FramewiseTranscription,
+    Notation,
+    Spec,
+    Split,
+    SyntheticTask,
+    Transcription,
+    choose,
+)
 from tasks.base import generator as stream
 from tasks.base.transcription import BLANK, constant_error
 from tasks.glyphs.lines import HEIGHT, MARGIN, Setting, columns_of, render, set_line
@@ -78,6 +88,9 @@ class OCR(SyntheticTask):
             raise ValueError(f"OCR: option 'noise' expects at least 0, got {noise}")
         self.noise = noise
         self.later = WIDEST if objective is FramewiseTranscription else 0
+        self.notation = Notation(
+            targets=f"-{LATIN.letters}", features=[f"row{y}" for y in range(HEIGHT)], shades=(0.0, 1.0)
+        )
         self.spec = Spec(
             inputs=Features(HEIGHT),
             outputs=1 + len(LATIN.letters),
@@ -99,11 +112,11 @@ class OCR(SyntheticTask):
             symbols = (1 + letters) * (torch.arange(letters.size(1)) < setting.held[:, None])
             return Batch(images, symbols, reads, setting.held)
         paper = self.noise * torch.randn(batch_size, self.later, HEIGHT, generator=generator)
-        letter = letters.gather(1, setting.glyph.clamp(min=0))
-        inked = (setting.glyph >= 0) & (setting.place < LATIN.widths[letter])
-        classes = torch.where(inked, 1 + letter, BLANK)
         reads = self.read_last(batch_size, self.length + self.later, self.length)
-        return Batch(torch.cat([images, paper], dim=1), classes.flatten(), reads)
+        return Batch(torch.cat([images, paper], dim=1), _classes(letters, setting).flatten(), reads)
+
+    def frames(self, split: Literal["training"] | Split) -> Tensor | None:
+        return None if self.later else _classes(*self._letters(*self.first_draw(split)))[0]
 
     def _letters(self, generator: Generator, batch_size: int) -> tuple[Tensor, Setting]:
         """Draw letters (batch, more than fit), and where they stand."""
@@ -113,3 +126,10 @@ class OCR(SyntheticTask):
         gaps += SPACE * (torch.rand(size, generator=generator) < SPACES)
         gaps[:, 0] = torch.randint(1, MARGIN + 1, (batch_size,), generator=generator)
         return letters, set_line(gaps, torch.full(size, WIDEST), self.length)
+
+
+def _classes(letters: Tensor, setting: Setting) -> Tensor:
+    """The class (batch, columns) of each column: its letter where the letter has ink, BLANK between letters."""
+    letter = letters.gather(1, setting.glyph.clamp(min=0))
+    inked = (setting.glyph >= 0) & (setting.place < LATIN.widths[letter])
+    return torch.where(inked, 1 + letter, BLANK)

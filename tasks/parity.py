@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from tasks.base import Accuracy, Batch, Features, Spec, SyntheticTask, choose
+from tasks.base import Accuracy, Batch, Features, Notation, Spec, SyntheticTask, choose
 
 CERTAIN = 20.0  # a logit; e^−40 is the probability of the other answer
 
@@ -51,6 +51,7 @@ class Parity(SyntheticTask):
         super().__init__(length, **common)
         self.read = read
         self.reads = choose("Parity", "read", read, {"end": 1, "each": length})
+        self.notation = Notation(features=("is 0", "is 1"))
         self.spec = Spec(
             inputs=Features(2, value=1),
             outputs=2,

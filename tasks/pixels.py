@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
-from tasks.base import Accuracy, Batch, Data, Features, Reads, Spec, Split, Task, generator
+from tasks.base import Accuracy, Batch, Data, Example, Features, Reads, Row, Spec, Split, Task, generator
 from tasks.corpora.resolving import files, resolve
 from tasks.images.reading import Images, load
 
@@ -80,6 +81,9 @@ class Pixels(Task):
         self.best = 1.0
         self.solved_threshold = None
 
+    def lengths(self) -> Sequence[int]:
+        return [side * side for side in range(math.isqrt(self.minimum_length), self.side + 1)]
+
     def training_batch(self, step: int) -> Batch:
         """Draw `batch_size` training images, with replacement."""
         images = self.images["training"]
@@ -89,6 +93,12 @@ class Pixels(Task):
     def held_out(self, split: Split) -> Dataset[Batch]:
         """Return every image of a part, in order."""
         return _HeldOut(self, self.images[split])
+
+    def written(self, batch: Batch) -> Example:
+        """Write the first sequence, and beside it the image."""
+        image = torch.empty(self.length).scatter(0, self.order, batch.inputs[0, :, 0].cpu()).view(self.side, -1)
+        rows = (Row("image" if y == 0 else "", tuple(row)) for y, row in enumerate(image.tolist()))
+        return super().written(batch)._replace(beside=tuple(rows))
 
     def read(self, images: Images, chosen: Tensor) -> Batch:
         """Return some images as sequences. chosen (batch,): their numbers."""

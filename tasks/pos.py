@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from tasks.base import Batch, Data, Spec, Tokens
+from tasks.base import Batch, Data, Notation, Spec, Tokens
 from tasks.corpora.conllu import TAGS
 from tasks.corpora.resolving import files, resolve
 from tasks.entities.tagging import DocumentTagging
@@ -72,6 +72,7 @@ class PartOfSpeech(DocumentTagging):
         self.solved_threshold = self.text.solved_threshold
         self.floors = dict(self.text.floors)
         self.reach = self.text.reach
+        self.notation = Notation(inputs=self.text.words, targets=TAGS)
         self.spec = Spec(
             inputs=Tokens(COLUMNS, self.text.symbols),
             outputs=len(TAGS),

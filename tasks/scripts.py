@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Accuracy, Batch, Features, Spec, SyntheticTask
+from tasks.base import Accuracy, Batch, Features, Notation, Spec, SyntheticTask
 from tasks.base import generator as stream
 from tasks.glyphs.lines import HEIGHT, MARGIN, Setting, columns_of, render, set_line
 from tasks.glyphs.shapes import EASTERN, LATIN, ROWS, WIDEST
@@ -73,6 +73,7 @@ class Scripts(SyntheticTask):
         if noise < 0:
             raise ValueError(f"Scripts: option 'noise' expects at least 0, got {noise}")
         self.noise = noise
+        self.notation = Notation(features=[f"row{y}" for y in range(HEIGHT)], shades=(0.0, 1.0))
         self.spec = Spec(inputs=Features(HEIGHT), outputs=4, objective=Accuracy(), steps=length + WIDEST)
         line = self._line(stream(0, "chance", "Scripts", length), max(32, MEASURED // length))
         counts = _classes(line).flatten().bincount(minlength=4)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from tasks.base import Accuracy, Batch, Column, Data, Replacement, Spec, Split, SyntheticTask, Tokens
+from tasks.base import Accuracy, Batch, Column, Data, Notation, Replacement, Spec, Split, SyntheticTask, Tokens
 from tasks.corpora.resolving import files, resolve
 from tasks.phrases import reviews
 from tasks.phrases.reviews import Own, Texts
@@ -57,9 +57,11 @@ class Sentiment(SyntheticTask):
         self.data = Data(resolved.name, resolved.sha256)
         self.own = None if resolved.source == "reviews" else Own(files(resolved)[0], resolved.sha256, length)
         words = reviews.WORDS if self.own is None else self.own.words
+        labels = ("against", "for") if self.own is None else self.own.labels
+        self.notation = Notation(inputs=words, targets=labels)
         self.spec = Spec(
             inputs=Tokens((Column(len(words), WIDTH),)),
-            outputs=2 if self.own is None else len(self.own.labels),
+            outputs=len(labels),
             objective=Accuracy(),
             predict=reviews.predict if self.own is None else None,
             steps=length + 1,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Batch, Features, Spec, SyntheticTask, Transcription
+from tasks.base import Batch, Features, Notation, Spec, Split, SyntheticTask, Transcription
 from tasks.base import generator as stream
-from tasks.base.transcription import constant_error
+from tasks.base.transcription import BLANK, constant_error
 from tasks.glyphs.lines import Setting, set_line
 
 BANDS = 12
@@ -61,6 +61,11 @@ class Speech(SyntheticTask):
         if noise < 0:
             raise ValueError(f"Speech: option 'noise' expects at least 0, got {noise}")
         self.noise = noise
+        self.notation = Notation(
+            targets=["-", *(str(1 + phone) for phone in range(PHONES))],
+            features=[f"band{band}" for band in range(BANDS)],
+            shades=(0.0, 1.0),
+        )
         self.spec = Spec(inputs=Features(BANDS), outputs=1 + PHONES, objective=Transcription(), steps=length)
         phones, setting = self._phones(stream(0, "chance", "Speech", length), max(32, MEASURED // length))
         constant = torch.arange(phones.size(1)) % PHONES + 1
@@ -77,6 +82,10 @@ class Speech(SyntheticTask):
         symbols = (1 + phones) * (torch.arange(phones.size(1)) < setting.held[:, None])
         reads = self.read_last(batch_size, self.length, self.length)
         return Batch(spectra + noise, symbols, reads, setting.held)
+
+    def frames(self, split: Literal["training"] | Split) -> Tensor:
+        phones, setting = self._phones(*self.first_draw(split))
+        return torch.where(setting.glyph >= 0, 1 + phones.gather(1, setting.glyph.clamp(min=0)), BLANK)[0]
 
     def _phones(self, generator: Generator, batch_size: int) -> tuple[Tensor, Setting]:
         """Draw phones (batch, more than fit), and when they sound."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Accuracy, Batch, Column, Replacement, Spec, SyntheticTask, Tokens, choose
+from tasks.base import Accuracy, Batch, Column, Notation, Replacement, Spec, SyntheticTask, Tokens, choose
 
 DISTRACTORS = 4  # ids 0 … 3: a b c d
 X, Y, START, TRIGGER = 4, 5, 6, 7  # the papers' X, Y, E and B
@@ -55,6 +55,7 @@ class TemporalOrder(SyntheticTask):
         super().__init__(length, **common)
         self.ranges = choose("TemporalOrder", "relevant", relevant, _RANGES)(length)
         classes = 2 ** len(self.ranges)
+        self.notation = Notation(inputs="abcdXYEB")
         self.spec = Spec(
             inputs=Tokens((Column(SYMBOLS, 8),)),
             outputs=classes,

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from tasks.base import Batch, Column, Continuation, Data, Replacement, Spec, Split, SyntheticTask, Tokens, choose
+from tasks.base import (
+    Batch,
+    Column,
+    Continuation,
+    Data,
+    Notation,
+    Replacement,
+    Spec,
+    Split,
+    SyntheticTask,
+    Tokens,
+    choose,
+)
 from tasks.corpora.resolving import files, resolve
 from tasks.phrases import numbers
 from tasks.phrases.pairs import Numbers, OwnPairs, Pairs, Phrases
@@ -79,9 +92,11 @@ class Translation(SyntheticTask):
         self.blank = len(self.pairs.words)
         self.delimiter = self.blank + 1
         self.first_symbol = self.delimiter + 1
+        said = self.pairs.symbols
+        self.notation = Notation(inputs=[*self.pairs.words, "_", ":", *said], targets=said)
         self.spec = Spec(
-            inputs=Tokens((Column(self.first_symbol + len(self.pairs.symbols), WIDTH),)),
-            outputs=len(self.pairs.symbols),
+            inputs=Tokens((Column(self.first_symbol + len(said), WIDTH),)),
+            outputs=len(said),
             objective=Continuation(),
             feed=self._feed,
             steps=length + self.pairs.longest,
@@ -91,6 +106,9 @@ class Translation(SyntheticTask):
         self.chance = self.pairs.chance
         self.best = 1.0
         self.solved_threshold = 0.99 if self.generated else None
+
+    def lengths(self) -> Sequence[int]:
+        return range(self.pairs.shortest, self.length + 1)
 
     def draw(self, generator: Generator, batch_size: int) -> Batch:
         return self._batch(*self.pairs.training(generator, batch_size))
@@ -149,7 +167,7 @@ class Translation(SyntheticTask):
         return "\n".join(lines)
 
     def _told(self, symbols: Tensor) -> str:
-        """Symbols (longest,) up to the end, as text."""
+        """Notation (longest,) up to the end, as text."""
         names = [self.pairs.symbols[symbol] for symbol in symbols.tolist()]
         return ("" if self.generated else " ").join(names[: names.index("end")] if "end" in names else names)
 

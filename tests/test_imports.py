@@ -26,6 +26,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.records.*", ""),
     ("bench.store.*", RECORDS),
     ("bench.cli.*", RECORDS),
+    ("bench.probes.alignment", f"{BASES} tasks.base.transcription tasks.base.written"),
     ("bench.probes.*", f"{BASES} models.parts.layer {RECORDS}"),
     ("bench.mirror.*", RECORDS),
     ("bench.trial.*", f"{BASES} {STORE} bench.catalog bench.probes.* bench.mirror.*"),
@@ -37,6 +38,11 @@ TABLE: list[tuple[str, str]] = [
     ("bench.paper", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
+    (
+        "bench.show",
+        f"{BASES} tasks.base.written {STORE} bench.catalog bench.cli.* bench.probes.alignment bench.trial.asking "
+        "reports.figures.* reports.text.example reports.view.delivery",
+    ),
     ("bench.doctor", f"{STORE} bench.catalog bench.cli.* bench.mirror.* tasks.corpora.*"),
     ("bench.*", f"{STORE} bench.cli.* bench.mirror.*"),  # the other commands
     # tasks and models never meet

@@ -160,9 +160,9 @@ def test_script_without_the_runner(workspace: Path) -> None:
     assert "knowing nothing: 0.1667" in done.stdout
 
 
-@pytest.mark.parametrize("ending", ["window=64", "FirstValue"])
+@pytest.mark.parametrize("ending", ["window=64", "FirstValue", "FirstLetter"])
 def test_own_model_and_own_task(workspace: Path, ending: str) -> None:
-    (line,) = [line for line in commands() if line.endswith(ending)]
+    (line,) = [line for line in commands() if line.startswith("python -m bench.run") and line.endswith(ending)]
     added = {
         "--tasks": "adding",
         "--models": "gru",
@@ -179,6 +179,19 @@ def test_own_model_and_own_task(workspace: Path, ending: str) -> None:
     for record in records:
         assert record["status"] == "ok", record["error"]
         assert abs(record["size"]["parameters_body"] / 16_000 - 1) < 0.02
+
+
+def test_every_example_is_shown(workspace: Path) -> None:
+    lines = [line for line in commands() if line.startswith("python -m bench.show") and "--store" not in line]
+    assert len(lines) >= 4
+    for line in lines:
+        done = run(python(line), workspace)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert "T = " in done.stdout or (workspace / done.stdout.strip()).is_file()
+    own = next(line for line in lines if "FirstLetter" in line)
+    letters = {row.split()[0]: row.split()[1:] for row in run(python(own), workspace).stdout.splitlines() if row}
+    assert letters["target"][-1] == letters["input"][0]
+    assert len(files(GUIDE)["mypackage/classes.py"].splitlines()) <= 23, "the file's name and three empty lines on top"
 
 
 def test_own_model_sees_its_window_only(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +230,7 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.paper",
         "bench.publish",
         "bench.run",
+        "bench.show",
         "bench.status",
         "reports",
         "reports.gradients",

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import vl_convert
 from altair.utils.schemapi import debug_mode
@@ -19,7 +20,7 @@ from reports.figures.drawing import Figure, Looks, Spec
 from reports.summary.profiles import quantities, trained
 from reports.view import Topic, View, delivery
 
-__all__ = ["Figure", "figures", "write"]
+__all__ = ["Figure", "figures", "rendered", "write"]
 
 Plan = tuple[str, Callable[[], Spec]]
 LONGEST = 1000  # letters of a text in a figure
@@ -82,7 +83,7 @@ def write(figure: Figure, folder: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    spec = foreign.throughout(figure.spec, lambda text: foreign.block(text, LONGEST))
+    spec = _safe(figure.spec)
     picture = vl_convert.vegalite_to_svg(spec, show_warnings=True)
     contents = {
         "svg": picture.encode(),
@@ -95,3 +96,16 @@ def write(figure: Figure, folder: Path) -> list[Path]:
         delivery.write(path, content)
         paths.append(path)
     return paths
+
+
+def rendered(spec: Spec, ending: Literal["svg", "png", "pdf"]) -> bytes:
+    """Render a specification as the content of one file; its text is made safe."""
+    picture = vl_convert.vegalite_to_svg(_safe(spec), show_warnings=True)
+    if ending == "svg":
+        return picture.encode()
+    return vl_convert.svg_to_png(picture, scale=PIXELS) if ending == "png" else vl_convert.svg_to_pdf(picture)
+
+
+def _safe(spec: Spec) -> Spec:
+    safe: Spec = foreign.throughout(spec, lambda text: foreign.block(text, LONGEST))
+    return safe

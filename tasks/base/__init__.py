@@ -1,6 +1,7 @@
 """What a task is. `tasks.base.task` says how its parts fit together."""
 
 from tasks.base.batch import Batch, Block, Reads, Replacement, first_sequences, joined
+from tasks.base.language import NextToken
 from tasks.base.metrics import RatioMetric, per_sequence, ratio_of_sums
 from tasks.base.objectives import (
     Accuracy,
@@ -15,6 +16,7 @@ from tasks.base.spec import Column, Data, Evaluation, Features, Feed, Inputs, Mi
 from tasks.base.synthetic import SyntheticTask, choose
 from tasks.base.task import Split, Task, UnscorableError, generator
 from tasks.base.transcription import FramewiseTranscription, Transcription
+from tasks.base.written import Example, Notation, Row
 
 __all__ = [
     "Accuracy",
@@ -24,11 +26,14 @@ __all__ = [
     "Continuation",
     "Data",
     "Evaluation",
+    "Example",
     "Features",
     "Feed",
     "FramewiseTranscription",
     "Inputs",
     "Mixed",
+    "NextToken",
+    "Notation",
     "Objective",
     "Predict",
     "RatioMetric",
@@ -36,6 +41,7 @@ __all__ = [
     "Recall",
     "RelativeSquaredError",
     "Replacement",
+    "Row",
     "Spec",
     "Split",
     "SquaredError",

@@ -16,7 +16,7 @@ from tasks.base.spec import Objective
 
 @final
 class SquaredError(Objective):
-    """Mean squared error of one value per sequence, for training and score alike.
+    """Mean squared error of one value per read, for training and score alike.
 
     outputs (reads, 1), targets (reads,).
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, TypeVar, final
+from typing import Any, Literal, TypeVar, final
 
 import torch
 from torch import Generator
@@ -45,6 +45,12 @@ class SyntheticTask(Task, ABC):
 
     def held_out(self, split: Split) -> Dataset[Batch]:
         return _HeldOut(self, split)
+
+    def first_draw(self, split: Literal["training"] | Split) -> tuple[Generator, int]:
+        """Return what `draw` is given for the first batch of a split: a generator, and how many sequences."""
+        if split == "training":
+            return generator(self.seed, "train", 0), self.batch_size
+        return generator(0, split, type(self).__name__, self.length, 0), self.held_out_batch_size
 
     @final
     def read_last(self, batch_size: int, steps: int, count: int) -> Reads:

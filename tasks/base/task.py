@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import itertools
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from tasks.base.batch import Batch, Block, Replacement, first_sequences
 from tasks.base.spec import Data, Spec
+from tasks.base.written import Example, Notation, written
 
 Split = Literal["validation", "test"]
 LENGTHS_KEPT = 64  # a stream with drawn lengths keeps the tasks of so many other lengths
@@ -80,7 +81,7 @@ class Task(LightningDataModule, metaclass=_Stating):
       train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
       decided (the rest of a validation pass is not drawn; set and reset by what trains),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
-      true dependency; None: as far back as a sequence goes).
+      true dependency; None: as far back as a sequence goes), notation (how ids, classes and numbers are written).
     """
 
     version: ClassVar[int]
@@ -95,6 +96,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     solved_threshold: float | None
     data: Data | None = None
     reach: int | None = None
+    notation: Notation = Notation()
     _options: dict[str, Any]
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
@@ -124,6 +126,13 @@ class Task(LightningDataModule, metaclass=_Stating):
         """
         return type(self)(length, **self._options)
 
+    def lengths(self) -> Sequence[int]:
+        """Return the lengths that this rule has, from the shortest to the task's own, in order.
+
+        All from the minimum on. A task overrides this where it has not all of them, or where options raise the least.
+        """
+        return range(self.minimum_length, self.length + 1)
+
     @abstractmethod
     def training_batch(self, step: int) -> Batch:
         """Return the batch of optimisation step `step`, a function of (seed, step) only: a run can resume anywhere."""
@@ -149,6 +158,15 @@ class Task(LightningDataModule, metaclass=_Stating):
         """Return the first `sequences` validation sequences, for the gradient probe."""
         batches = itertools.islice(self.val_dataloader(), sequences)
         return first_sequences(batches, sequences)
+
+    def written(self, batch: Batch) -> Example:
+        """Write the first sequence of a batch for people to read, in the task's own `notation`."""
+        return written(self.spec.inputs, self.notation, batch)
+
+    def frames(self, split: Literal["training"] | Split) -> Tensor | None:
+        """Return the class (time,) of every frame of the first sequence of a split, where batches hold transcripts
+        alone and the task knows more; None elsewhere."""
+        return None
 
     def memory_horizon(self, score: float) -> float | None:
         """Return how many steps back a model with this score remembers, where the score tells; else None."""
@@ -208,14 +226,12 @@ class Task(LightningDataModule, metaclass=_Stating):
 
 
 def training_length(task: Task, step: int) -> int:
-    """Return the length of the training batch of `step`: the task's own, or drawn uniformly from the minimum to it, a
+    """Return the length of the training batch of `step`: the task's own, or drawn uniformly from `Task.lengths`, a
     function of (seed, step) only."""
     if task.train_lengths == "fixed":
         return task.length
-    drawn = torch.randint(
-        task.minimum_length, task.length + 1, (), generator=generator(task.seed, "train length", step)
-    )
-    return int(drawn)
+    lengths = task.lengths()
+    return lengths[int(torch.randint(len(lengths), (), generator=generator(task.seed, "train length", step)))]
 
 
 class _Stream(IterableDataset[Batch | Block]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,6 +27,9 @@ class DocumentTagging(Task, ABC):
     def __init__(self, length: int, **common: Any) -> None:
         super().__init__(length, **common)
         self._held_out: dict[Split, _Batches] = {}
+
+    def lengths(self) -> Sequence[int]:
+        return range(max(self.minimum_length, self.text.shortest), self.length + 1)
 
     @abstractmethod
     def marked(self, batch: Batch) -> Tensor:

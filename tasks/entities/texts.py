@@ -26,11 +26,14 @@ SOLVED = 0.99
 class Text(ABC):
     """Where windows come from, and what is known of their documents.
 
+    shortest: the least length of a window. words: of the ids of the first column, `?` for those of no known word.
     cues: ids (types, columns) of the words that alone decide a mention's type; reach: steps to the farthest of them;
     symbols, predict, prior: see `tasks.base.Tokens` and `tasks.base.Spec`. Each is None where it is not known.
     """
 
     types: tuple[str, ...]
+    shortest: int
+    words: Sequence[str]
     chance: float
     solved_threshold: float | None
     floors: dict[str, float]
@@ -60,7 +63,7 @@ class RealText(Text):
                 f"NER: length {length} is above the longest document of {corpus}: {loaded.longest.name} has "
                 f"{len(loaded.longest.tokens)} tokens. Ask for a shorter length or another corpus"
             )
-        self.types = loaded.types
+        self.types, self.words, self.shortest = loaded.types, loaded.words, lookahead + 1
         self.chance, self.solved_threshold = 0.0, None
         self.floors = {"gazetteer": loaded.gazetteer}
         self.prior = log_frequencies(loaded.splits["training"].tags, 1 + 2 * len(loaded.types))
@@ -83,12 +86,13 @@ class GeneratedText(Text):
                 f"NER: corpus 'generated' needs a length of at least lookahead + 5 = {lookahead + 5}, so that its "
                 f"far cues lie 2 tokens back or more; got {length}"
             )
-        self.types = TYPES
+        self.types, self.shortest = TYPES, lookahead + 5
         self.chance, self.solved_threshold, self.floors = CHANCE, SOLVED, {}
         self._distance = length - lookahead - hop(length, lookahead) - 1
         self.reach = self._distance
         self._length, self._lookahead = length, lookahead
-        self._ids = encoder(WORDS)(WORDS)
+        encode = encoder(WORDS)
+        self._ids, self.words = encode(WORDS), encode.words
         self.cues = self._ids[: len(TYPES)]
         self.symbols = 1 + len(WORDS)
         self.predict = self._predict
@@ -119,6 +123,7 @@ class Loaded(NamedTuple):
 
     splits: dict[str, Encoded]
     types: tuple[str, ...]
+    words: Sequence[str]
     longest: Document
     gazetteer: float
 
@@ -148,7 +153,7 @@ def load(reader: Callable[[Sequence[Path]], dict[str, list[Document]]], paths: t
         splits[split] = Encoded(ids, tags, torch.zeros_like(tags), lengths)
         tagged.append(([[token.lower() for token in document.tokens] for document in documents[split]], tags))
     longest = max(everything, key=lambda document: len(document.tokens))
-    return Loaded(splits, types, longest, gazetteer_f1(*tagged))
+    return Loaded(splits, types, encode.words, longest, gazetteer_f1(*tagged))
 
 
 def _check(documents: dict[str, list[Document]], paths: Sequence[Path]) -> None:

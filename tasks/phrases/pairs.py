@@ -22,12 +22,13 @@ class Pairs(ABC):
     """Where pairs come from.
 
     words: of sources. symbols: what can be said, the last of them the end. longest: the most symbols of a pair, the end
-    included. chance: the score of the best constant transcript.
+    included. shortest: the least length of sources. chance: the score of the best constant transcript.
     """
 
     words: Sequence[str]
     symbols: Sequence[str]
     longest: int
+    shortest: int = 1
     chance: float
 
     @abstractmethod
@@ -71,6 +72,7 @@ class OwnPairs(Pairs):
         self.length = length
         self.words = _vocabulary([row.left for row in self.rows])
         self.symbols = [*_vocabulary([row.right for row in self.rows]), "end"]
+        self.shortest = max(1, *(len(row.left.split()) for row in self.rows))
         self.longest = 1 + max(len(row.right.split()) for row in self.rows)
         self._training = self._phrases(of_split(self.rows, "training"))
         said, test = self._training[1], self._phrases(of_split(self.rows, "test"))[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +40,7 @@ class Treebank(Text):
                 f"PartOfSpeech: length {length} is above the longest document of {corpus}: {loaded.longest.name} has "
                 f"{len(loaded.longest.tokens)} tokens. Ask for a shorter length, or mark documents with `# newdoc`"
             )
-        self.types = TAGS
+        self.types, self.words, self.shortest = TAGS, loaded.words, lookahead + 1
         self.chance, self.solved_threshold = loaded.by_word, None
         self.floors = {"most frequent tag": loaded.by_tag}
         self.prior = log_frequencies(loaded.splits["training"].tags, len(TAGS))
@@ -63,12 +64,13 @@ class Grammar(Text):
                 f"PartOfSpeech: corpus 'grammar' needs a length of at least lookahead + 5 = {lookahead + 5}, so that "
                 f"its far cues lie 2 tokens back or more; got {length}"
             )
-        self.types = TAGS
+        self.types, self.shortest = TAGS, lookahead + 5
         self.chance, self.solved_threshold, self.floors = 1 / len(KINDS), SOLVED, {}
         self._distance = length - lookahead - hop(length, lookahead) - 1
         self.reach = self._distance
         self._length, self._lookahead = length, lookahead
-        self._ids = encoder(WORDS)(WORDS)
+        encode = encoder(WORDS)
+        self._ids, self.words = encode(WORDS), encode.words
         self._kinds = torch.tensor([TAGS.index(tag) for tag in KINDS])
         fixed = [*CUE_TAGS, *(FILLER_TAGS[i % len(FILLER_TAGS)] for i in range(FILLERS))]
         self._fixed = torch.tensor([TAGS.index(tag) for tag in fixed])
@@ -112,6 +114,7 @@ class Loaded(NamedTuple):
     an unknown word the most frequent of all), and of the most frequent tag alone."""
 
     splits: dict[str, Encoded]
+    words: Sequence[str]
     longest: Document
     by_word: float
     by_tag: float
@@ -140,7 +143,7 @@ def load(path: Path, sha256: str) -> Loaded:
             f"{path}: every word of the test documents has the tag it has most often in training, so no score above "
             "chance can be measured. Give a larger treebank"
         )
-    return Loaded(splits, max(everything, key=lambda document: len(document.tokens)), by_word, by_tag)
+    return Loaded(splits, encode.words, max(everything, key=lambda document: len(document.tokens)), by_word, by_tag)
 
 
 def _without_context(training: list[Document], test: list[Document]) -> tuple[float, float]:

@@ -106,6 +106,31 @@ def test_the_class_states_what_the_catalog_reads(name: str) -> None:
         assert parameter.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 
 
+def test_the_lengths_that_a_task_has_exist_and_no_others(name: str) -> None:
+    task = build(name)
+    lengths = task.lengths()
+    assert list(lengths) == sorted(set(lengths))
+    assert lengths[-1] == task.length
+    for length in range(task.minimum_length, task.length):
+        if length in lengths:
+            assert task.at(length).length == length
+        else:
+            with pytest.raises(ValueError, match=f"got {length}"):
+                task.at(length)
+
+
+def test_an_example_is_written_whole(task: Task) -> None:
+    for batch in some_batches(task):
+        whole = task.written(batch)
+        assert {len(row.cells) for row in whole.steps} == {batch.steps}
+        assert whole.steps[0].name == "step"
+        said = whole.beside[0] if batch.lengths is not None else whole.steps[-1]
+        right = int(batch.reads.counts[0]) if batch.lengths is None else int(batch.lengths[0])
+        assert sum(cell != "·" for cell in said.cells) == right
+        shades = [cell for row in whole.steps for cell in row.cells if not isinstance(cell, str)]
+        assert all(0 <= shade <= 1 for shade in shades)
+
+
 def test_batches_have_the_shapes_of_the_spec(task: Task) -> None:
     for batch in some_batches(task):
         assert isinstance(batch, Batch)

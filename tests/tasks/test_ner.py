@@ -277,6 +277,9 @@ def own_file(tmp_path: Path) -> str:
 def test_own_file(tmp_path: Path) -> None:
     task = NER(4, corpus=own_file(tmp_path))
     assert task.spec.outputs == 3
+    assert [*task.lengths()] == [4]
+    assert [*NER(4, corpus=own_file(tmp_path), lookahead=0).lengths()] == [4], "never below the minimum"
+    assert task.written(next(iter(task.test_dataloader()))).steps[1].cells == ("mr", "pip0", "smiled", ".")
     assert gold(task)[:, 0].tolist() == [0, 1, 0, 0] * 4
     assert task.floors["gazetteer"] == 1
     assert task.data is not None

@@ -107,6 +107,8 @@ def test_a_treebank_of_ones_own(tmp_path: Path) -> None:
     task = PartOfSpeech(3, corpus=str(treebank(tmp_path / "own.conllu")), lookahead=0)
     assert task.chance == pytest.approx(2 / 3)
     assert task.floors == {"most frequent tag": 0}
+    assert [*task.lengths()] == [2, 3]
+    assert task.written(next(iter(task.test_dataloader()))).steps[1].cells == ("a", "can", "new")
     assert (task.solved_threshold, task.spec.predict) == (None, None)
     targets = torch.cat([batch.targets for batch in task.held_out("test")])
     assert [TAGS[tag] for tag in targets[:, 0].tolist()] == ["DET", "NOUN", "ADJ"]

@@ -134,6 +134,7 @@ def written(tmp_path: Path, *lines: str, more: int = 20) -> str:
 
 def test_own_pairs(tmp_path: Path) -> None:
     task = Translation(4, corpus=written(tmp_path, "bonjour\thello"), batch_size=100)
+    assert [*task.lengths()] == [3, 4], "no source of three words fits in less"
     assert task.pairs.words == ["0", "1", "2", "bonjour", "chat", "le"]
     assert task.pairs.symbols == ["0", "1", "2", "cat", "hello", "the", "end"]
     (validation,), (test,) = task.val_dataloader(), task.test_dataloader()

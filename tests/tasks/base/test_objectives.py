@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 import torchmetrics
 from torch import Tensor
 
-from tasks.base import Batch, generator
+import tasks.base
+from tasks.base import Batch, NextToken, Objective, generator
 from tasks.base.objectives import Accuracy, Continuation, Recall, RelativeSquaredError, SquaredError, log_odds
 from tests.support.batches import a_batch
 
@@ -150,3 +152,23 @@ def test_a_continuation_is_scored_place_by_place_and_as_a_whole() -> None:
     )
     once = batch.answered(torch.tensor([2, 1]))
     assert objective.answer(outputs[[1, 3]], once).tolist() == pytest.approx([-math.log(1 + math.e), 1 - math.log(2)])
+
+
+def test_the_guide_lists_every_public_objective() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "parts.md").read_text("utf-8")
+    public = [
+        value for value in vars(tasks.base).values()
+        if isinstance(value, type) and issubclass(value, Objective) and value is not Objective
+    ]  # fmt: skip
+    assert len(public) >= 8
+    assert [kind.__name__ for kind in public if f"`{kind.__name__}(" not in page] == []
+
+
+def test_the_next_token_may_be_any() -> None:
+    assert (NextToken().metric_name, NextToken().counted) == ("bits_per_character", "characters")
+    assert (NextToken("word").metric_name, NextToken("word").counted) == ("bits_per_word", "words")
+    outputs, read = torch.zeros(2, 8), torch.ones(1, 2, dtype=torch.bool)
+    batch = Batch(torch.zeros(1, 2, 1, dtype=torch.long), torch.tensor([3, 5]), read)
+    metric = NextToken("word").metric()
+    metric.update(outputs, batch)
+    assert metric.compute().score == pytest.approx(3.0), "log2 of eight equally likely words"

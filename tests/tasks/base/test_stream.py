@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from tasks.adding import Adding
-from tasks.base import Batch, Task
+from tasks.base import Batch, Task, generator
 from tasks.base.task import training_length
 from tasks.copying import Copying
+from tasks.dyck import Dyck
+from tasks.pixels import Pixels
+from tests.support.jobs import a_job, run
 
 
 def uniform(task: Task, **attributes: Any) -> Task:
@@ -65,3 +68,26 @@ def test_a_rule_at_its_own_length_is_the_same_task(task: Task) -> None:
     assert again.spec.outputs == task.spec.outputs
     assert same(task.training_batch(3), again.training_batch(3))
     assert task.at(12).length == 12
+
+
+def test_a_task_that_has_all_lengths_draws_what_it_drew() -> None:
+    task = uniform(Adding(40, seed=5))
+    for step in range(50):
+        drawn = torch.randint(2, 41, (), generator=generator(5, "train length", step))
+        assert training_length(task, step) == int(drawn)
+
+
+@pytest.mark.parametrize(
+    ("task", "lengths"), [(Dyck(12), [2, 4, 6, 8, 10, 12]), (Pixels(36), [4, 9, 16, 25, 36]), (Pixels(4), [4])]
+)
+def test_only_lengths_that_there_are_are_drawn(task: Task, lengths: list[int]) -> None:
+    drawn = [training_length(uniform(task), step) for step in range(200)]
+    assert sorted(set(drawn)) == lengths
+    for step, batch in enumerate(stream(task, 10)):
+        assert same(batch, task.at(drawn[step]).training_batch(step))
+
+
+@pytest.mark.parametrize(("task", "length"), [("dyck", 12), ("pixels", 36), ("adding", 2)])
+def test_a_cell_of_drawn_lengths_is_trained(task: str, length: int) -> None:
+    result = run(a_job("lstm", task, length, steps=10, train_lengths="uniform")).result
+    assert result.status == "ok", result.error
