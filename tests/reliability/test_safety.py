@@ -152,7 +152,8 @@ CANARY = "c4n4ry" * 7  # of a W&B key's length
 
 
 def test_no_secret_reaches_any_output(tmp_path: Path) -> None:
-    """Row 19: a key in the environment, in argv and in netrc; then every byte written is searched. With W&B: `test_wandb.py`."""
+    """Row 19: a key in the environment, in argv and in netrc; then every byte written is searched. With W&B, which has
+    a test of its own, off."""
     home, work = tmp_path / "home", tmp_path / "work"
     for folder in (home, work):
         folder.mkdir()
