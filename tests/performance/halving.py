@@ -21,7 +21,7 @@ from bench.store import Store
 from tests.performance.report import heading
 
 GRID = ["--tasks", "adding,copying", "--models", "gru,lstm", "--lengths", "10,30", "--seeds", "0,1"]
-GRID += ["--learning-rates", "1e-3,3e-3,1e-2,3e-2", "--wandb", "off"]
+GRID += ["--learning-rates", "1e-3,3e-3,1e-2,3e-2", "--wandb", "off", "--workers", "1"]
 QUICK = ["--tasks", "adding", "--models", "rnn", "--lengths", "4", "--seeds", "0", "--steps", "40", "--hidden", "4"]
 QUICK += ["--learning-rates", "1e-5,1e-2", "--wandb", "off"]
 Setting = tuple[str, str, int]
@@ -46,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for store, more in zip(stores, ([], ["--halving"]), strict=True):
             assert run([*grid, *more, "--store", str(store)]) == 0
         whole, halved = (dict(chosen(Store(store))) for store in stores)
-    print(heading())
+    print(heading("tests.performance.halving"))
     for setting, by_grid in whole.items():
         print(line(setting, by_grid, halved[setting]))
     for what in ("steps", "seconds"):
