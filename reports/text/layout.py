@@ -120,7 +120,7 @@ def _verdict(group: Group, difference: str, short: bool) -> str:
 
 def _exponents(topic: Topic) -> tuple[str, ...]:
     exponents = [(line.label, steps_exponent(line.groups)) for line in topic.lines]
-    texts = [f"{label} {value:.2f}" for label, value in exponents if value is not None]
+    texts = [f"{label} {value:z.2f}" for label, value in exponents if value is not None]
     return (f"exponent b of steps to solve ∝ T^b, unsolved runs censored: {', '.join(texts)}",) if texts else ()
 
 
