@@ -52,29 +52,46 @@ class Text(ABC):
         """Return the documents of a split, laid out in windows."""
 
 
-class RealText(Text):
-    """The documents of a corpus."""
+class Documents(Text):
+    """The documents of a corpus. task, corpus, otherwise: what a message about the length names, and its last words."""
 
-    def __init__(self, loaded: Loaded, length: int, lookahead: int, corpus: str) -> None:
+    def __init__(
+        self,
+        task: str,
+        splits: dict[str, Encoded],
+        longest: Document,
+        length: int,
+        lookahead: int,
+        corpus: str,
+        otherwise: str,
+    ) -> None:
         if length <= lookahead:
-            raise ValueError(f"NER: length must be above lookahead = {lookahead}, got {length}")
-        if length > len(loaded.longest.tokens):
+            raise ValueError(f"{task}: length must be above lookahead = {lookahead}, got {length}")
+        if length > len(longest.tokens):
             raise ValueError(
-                f"NER: length {length} is above the longest document of {corpus}: {loaded.longest.name} has "
-                f"{len(loaded.longest.tokens)} tokens. Ask for a shorter length or another corpus"
+                f"{task}: length {length} is above the longest document of {corpus}: {longest.name} has "
+                f"{len(longest.tokens)} tokens. Ask for a shorter length{otherwise}"
             )
-        self.types, self.words, self.shortest = loaded.types, loaded.words, lookahead + 1
-        self.chance, self.solved_threshold = 0.0, None
-        self.floors = {"gazetteer": loaded.gazetteer}
-        self.prior = log_frequencies(loaded.splits["training"].tags, 1 + 2 * len(loaded.types))
-        self._loaded, self._length, self._lookahead = loaded, length, lookahead
-        self._training = Windows(loaded.splits["training"], length, lookahead)
+        self.shortest = lookahead + 1
+        self._splits, self._length, self._lookahead = splits, length, lookahead
+        self._training = Windows(splits["training"], length, lookahead)
 
     def training_batch(self, count: int, rng: Generator) -> Batch:
         return self._training.random(count, rng)
 
     def windows(self, split: Split) -> Windows:
-        return Windows(self._loaded.splits[split], self._length, self._lookahead)
+        return Windows(self._splits[split], self._length, self._lookahead)
+
+
+class RealText(Documents):
+    """The documents of a corpus whose tokens are tagged with entities."""
+
+    def __init__(self, loaded: Loaded, length: int, lookahead: int, corpus: str) -> None:
+        super().__init__("NER", loaded.splits, loaded.longest, length, lookahead, corpus, " or another corpus")
+        self.types, self.words = loaded.types, loaded.words
+        self.chance, self.solved_threshold = 0.0, None
+        self.floors = {"gazetteer": loaded.gazetteer}
+        self.prior = log_frequencies(loaded.splits["training"].tags, 1 + 2 * len(loaded.types))
 
 
 class GeneratedText(Text):

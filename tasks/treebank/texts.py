@@ -15,7 +15,7 @@ from tasks.base import Batch, Split, generator, log_frequencies
 from tasks.corpora.conll import SPLITS, Document
 from tasks.corpora.conllu import TAGS, read_conllu
 from tasks.entities.generated import CERTAIN, FILLERS, NAMES, generate, last_cue
-from tasks.entities.texts import GENERATED_DOCUMENTS, SOLVED, EmptySplitError, Text
+from tasks.entities.texts import GENERATED_DOCUMENTS, SOLVED, Documents, EmptySplitError, Text
 from tasks.entities.vocabulary import encoder
 from tasks.entities.windows import Encoded, Windows, hop
 
@@ -29,29 +29,16 @@ FILLER_TAGS = ("ADP", "CCONJ", "PRON", "PUNCT")
 WORDS = (*CUES, *(f"w{i:02}" for i in range(FILLERS)), *(f"Word{i:03}" for i in range(NAMES)))
 
 
-class Treebank(Text):
+class Treebank(Documents):
     """The documents of a CoNLL-U file; every token is scored."""
 
     def __init__(self, loaded: Loaded, length: int, lookahead: int, corpus: str) -> None:
-        if length <= lookahead:
-            raise ValueError(f"PartOfSpeech: length must be above lookahead = {lookahead}, got {length}")
-        if length > len(loaded.longest.tokens):
-            raise ValueError(
-                f"PartOfSpeech: length {length} is above the longest document of {corpus}: {loaded.longest.name} has "
-                f"{len(loaded.longest.tokens)} tokens. Ask for a shorter length, or mark documents with `# newdoc`"
-            )
-        self.types, self.words, self.shortest = TAGS, loaded.words, lookahead + 1
+        otherwise = ", or mark documents with `# newdoc`"
+        super().__init__("PartOfSpeech", loaded.splits, loaded.longest, length, lookahead, corpus, otherwise)
+        self.types, self.words = TAGS, loaded.words
         self.chance, self.solved_threshold = loaded.by_word, None
         self.floors = {"most frequent tag": loaded.by_tag}
         self.prior = log_frequencies(loaded.splits["training"].tags, len(TAGS))
-        self._loaded, self._length, self._lookahead = loaded, length, lookahead
-        self._training = Windows(loaded.splits["training"], length, lookahead)
-
-    def training_batch(self, count: int, rng: Generator) -> Batch:
-        return self._training.random(count, rng)
-
-    def windows(self, split: Split) -> Windows:
-        return Windows(self._loaded.splits[split], self._length, self._lookahead)
 
 
 class Grammar(Text):
