@@ -50,6 +50,7 @@ class AskedCell:
             UnreadableError: another version of the suite wrote cells in another way.
         """
         try:
+            content = dict(content)
             stopped = content.pop("stopped", None)
             if not (stopped is None or (type(stopped) is int and stopped > 0)):
                 raise ValueError
@@ -108,12 +109,17 @@ class Asked:
         return hashlib.sha256(canonical_json(self.sweep).encode()).hexdigest()[:16]
 
     def joined(self, other: Asked) -> Asked:
-        """Return the same sweep as two stores know it: a cell whose corpus only one of them knows, with that corpus."""
+        """Return the same sweep as two stores know it: a cell whose corpus only one of them knows, with that corpus, and
+        a cell whose rate only one of them stopped, as stopped."""
         groups: dict[str, dict[AskedCell, None]] = {}
         for item in (*self.cells, *other.cells):
             groups.setdefault(without_data(item.cell).key, {})[item] = None
         kept = ([item for item in group if item.known] or group for group in groups.values())
-        return Asked(self.sweep, tuple(item for group in kept for item in group))
+        joined: dict[str, AskedCell] = {}
+        for item in (item for group in kept for item in group):
+            if item.key not in joined or item.stopped is not None:
+                joined[item.key] = item
+        return Asked(self.sweep, tuple(joined.values()))
 
 
 def unanswered(asked: Iterable[AskedCell], answered: Iterable[Cell]) -> list[AskedCell]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.records.asked import Asked, AskedCell, UnreadableError, possible_keys, without_data
+from bench.records.asked import Asked, AskedCell, UnreadableError, possible_keys, unanswered, without_data
 from bench.records.cell import canonical_json
 from bench.records.sweep import Sweep
 from tests.support.factories import SHAKESPEARE, a_cell, an_asked
@@ -104,3 +105,20 @@ def test_a_cell_whose_corpus_only_one_store_found_is_joined_with_its_corpus() ->
 def test_two_corpora_of_one_cell_are_two_cells() -> None:
     other = TEXT.model_copy(update={"data": SHAKESPEARE.model_copy(update={"sha256": "cd" * 32})})
     assert [item.cell for item in an_asked(TEXT).joined(an_asked(other)).cells] == [TEXT, other]
+
+
+def test_a_rate_that_one_store_stopped_is_stopped_in_both() -> None:
+    whole = an_asked(TEXT)
+    stopped = replace(whole, cells=(AskedCell(TEXT, stopped=150),))
+    assert whole.joined(stopped) == stopped.joined(whole) == stopped
+    assert Asked.read(stopped.written()) == stopped
+    assert unanswered(stopped.cells, []) == []
+    assert unanswered(whole.cells, []) == list(whole.cells)
+
+
+@pytest.mark.parametrize("step", [0, -5, True, "150", 1.5])
+def test_a_step_that_is_none_is_refused(step: object) -> None:
+    written = an_asked(TEXT).written()
+    written["cells"][0]["stopped"] = step
+    with pytest.raises(UnreadableError):
+        Asked.read(written)
