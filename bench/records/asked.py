@@ -109,8 +109,8 @@ class Asked:
         return hashlib.sha256(canonical_json(self.sweep).encode()).hexdigest()[:16]
 
     def joined(self, other: Asked) -> Asked:
-        """Return the same sweep as two stores know it: a cell whose corpus only one of them knows, with that corpus, and
-        a cell whose rate only one of them stopped, as stopped."""
+        """Return the same sweep as two stores know it: a cell whose corpus only one of them knows, with that corpus,
+        and a cell whose rate only one of them stopped, as stopped."""
         groups: dict[str, dict[AskedCell, None]] = {}
         for item in (*self.cells, *other.cells):
             groups.setdefault(without_data(item.cell).key, {})[item] = None
