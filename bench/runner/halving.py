@@ -66,10 +66,8 @@ def stopped(cells: Iterable[Cell], store: Store) -> dict[str, int]:
 
 def due(cells: Iterable[Cell], level: int, store: Store) -> dict[str, int]:
     """Return the cells that must come to their rung of a level, by key, each with the step of it."""
-    asked = {cell.key: step for cell in cells if (step := pause(cell.recipe, level)) is not None}
-    return {
-        key: step for key, step in asked.items() if not store.holds("rungs", f"{key}-{step}") and not store.has(key)
-    }
+    paused = ((cell, pause(cell.recipe, level)) for cell in cells if not store.has(cell.key))
+    return {cell.key: step for cell, step in paused if step and not store.holds("rungs", name(cell, step))}
 
 
 def _setting(cell: Cell) -> str:
