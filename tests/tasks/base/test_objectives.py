@@ -75,7 +75,7 @@ def test_recall_agrees_with_torchmetrics_on_the_last_reads() -> None:
     assert evaluation.n == 12
     recalls = [evaluation.extras[f"recall_{i}"] for i in range(3)]
     assert recalls == pytest.approx([float(metric.compute()) for metric in each])
-    assert set(evaluation.extras) == {"recall_0", "recall_1", "recall_2", "cross_entropy"}
+    assert set(evaluation.extras) == {"recall_0", "recall_1", "recall_2", "exact", "cross_entropy"}
     assert evaluation.extras["cross_entropy"] == pytest.approx(sum(nats) / 2, rel=1e-6)
 
 
