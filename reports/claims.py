@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.records.paper import Paper
-from reports.summary.verdicts import VERDICTS, Ours, Verdict
+from reports.summary.measured import Ours
+from reports.summary.verdicts import VERDICTS, Verdict
 from reports.text import words
 from reports.text.layout import Column, Table
 
