@@ -19,8 +19,8 @@ A TOML file:
     value = 74000
     where = "table 7, first row"
 
-A sweep holds the keys of a configuration (`bench.run --config`). A study is a paper without claims. Where two sweeps run
-the same cell under two recipes, a claim says which one it is about: `recipe = {hidden = 128}`.
+A sweep holds the keys of a configuration (`bench.run --config`). A study is a paper without claims. Where two sweeps
+run the same cell under two recipes, a claim says which one it is about: `recipe = {hidden = 128}`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Claim(Frozen):
     task: Text
     model: Text
     length: Positive
-    recipe: dict[str, Scalar] = {}
+    recipe: dict[str, Scalar] = Field(default_factory=dict)
     tested: Positive | None = None
     quantity: Text
     value: Number

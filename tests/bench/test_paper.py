@@ -6,6 +6,7 @@ import pytest
 
 from bench import paper
 from bench.records.paper import read
+from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
 
@@ -82,7 +83,7 @@ def test_a_paper_that_is_measured_runs_nothing_and_says_what_came_out(
 
 def test_quick_is_one_seed_and_a_tenth_of_the_steps() -> None:
     study = read(paper.ROOT / "studies" / "remedies.toml")
-    for whole, quick in zip(study.sweeps, paper.shortened(study).sweeps, strict=True):
+    for whole, quick in zip(study.sweeps, papers.shortened(study).sweeps, strict=True):
         steps = {item.cell.recipe.steps for item in plan(whole)}
         cells = [item.cell for item in plan(quick)]
         assert {cell.seed for cell in cells} == {0}
