@@ -26,6 +26,7 @@ from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
 from bench.run import measure
 from bench.runner import papers
+from bench.runner.plan import plan
 from bench.store import Store
 from reports.summary import groups
 
@@ -122,11 +123,12 @@ def _results(content: Paper, store: str) -> list[Result]:
 
 
 def _of(sweeps: Sequence[Sweep], store: str) -> list[Result]:
-    """Return the results that a store, where there is one, holds of some sweeps."""
+    """Return the results that a store, where there is one, holds of some sweeps, whichever sweep measured them."""
     if not Path(store).is_dir():
         return []
     held, hashes = Store(store), {sweep.hash for sweep in sweeps}
     asked = {item.key for sweep in held.sweeps() if sweep.hash in hashes for item in sweep.cells}
+    asked |= {item.cell.key for sweep in sweeps for item in plan(sweep)}  # all but cells that read a text
     return [result for result in held.results() if result.cell.key in asked]
 
 

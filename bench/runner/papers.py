@@ -9,10 +9,8 @@ from bench.records.recipe import Scalar, as_text
 from bench.records.sweep import Sweep
 from bench.runner.plan import plan
 
-SHORT, LEAST = (
-    10,
-    20,
-)  # of a shortened paper: the fewest steps of a sweep's cells divided by the one, at least the other
+# Of a shortened paper: the fewest steps of a sweep's cells divided by the one, at least the other.
+SHORT, LEAST = 10, 20
 ANY_RATE = 0.01
 
 
@@ -42,18 +40,17 @@ def cells(content: Paper) -> list[Cell]:
 
 
 def shortened(content: Paper) -> Paper:
-    """Return a paper of one seed, its cells of a tenth of the fewest steps: other cells, which show that it runs.
-
-    Claims lose their recipes, because all of a cell's are shortened to one.
-    """
-
-    def short(sweep: Sweep) -> Sweep:
+    """Return a paper of one seed, its cells of a tenth of the fewest steps: other cells, which show that it runs."""
+    sweeps, claims = [], list(content.claims)
+    for sweep in content.sweeps:
         planned = [item.cell for item in plan(sweep)]
         steps = max(LEAST, min(cell.recipe.steps for cell in planned) // SHORT)
-        return sweep.model_copy(update={"seeds": (planned[0].seed,), "steps": steps})
-
-    claims = tuple(claim.model_copy(update={"recipe": {}}) for claim in content.claims)
-    return content.model_copy(update={"sweeps": tuple(map(short, content.sweeps)), "claims": claims})
+        sweeps.append(sweep.model_copy(update={"seeds": (planned[0].seed,), "steps": steps}))
+        for place, claim in enumerate(content.claims):
+            if any(_about(cell, claim) for cell in planned):
+                recipe = {name: value for name, value in claim.recipe.items() if name != "evaluate_every"}
+                claims[place] = claim.model_copy(update={"recipe": recipe | {"steps": steps}})
+    return content.model_copy(update={"sweeps": tuple(sweeps), "claims": tuple(claims)})
 
 
 def checked(content: Paper, name: str) -> Paper:
@@ -75,6 +72,11 @@ def checked(content: Paper, name: str) -> Paper:
             place = f"the paper {name}: claim {number}, {claim.task} / {claim.model} / T{claim.length},"
             raise PaperError(f"{place} is about {_which(known, meant)}")
     return content
+
+
+def _about(cell: Cell, claim: Claim) -> bool:
+    """Whether a claim is about a cell."""
+    return (cell.task, cell.model, cell.length) == (*label(claim), claim.length) and _is(cell.recipe.values, claim)
 
 
 def _is(recipe: dict[str, Scalar], claim: Claim) -> bool:

@@ -19,7 +19,7 @@ Label = Callable[[Claim], tuple[str, str]]  # a claim -> its task and model as r
 # In the order in which they are looked for.
 VERDICTS = {
     "not run here": "no result of this cell is stored",
-    "reproduced": "our interval holds the published number, or meets its own",
+    "reproduced": "our interval holds the published number, or meets its own; or both merely equal chance",
     "not at this budget": "ours merely equals chance, or ends before the published step, and the published number does "
     "not",
     "better": "ours lies beyond the published number, on the better side",
@@ -77,8 +77,8 @@ def _word(claim: Claim, ours: Ours | None, ordered: set[object]) -> str:
     if claim.compared == "value":
         if ours.holds(claim):
             return "reproduced"
-        if ours.equals_chance and not _at_chance(claim, ours):
-            return "not at this budget"
+        if ours.equals_chance:
+            return "reproduced" if _at_chance(claim, ours) else "not at this budget"
         if ours.better_than(claim):
             return "better"
     return "order reproduced" if claim.row in ordered else "contradicted"
