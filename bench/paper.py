@@ -75,7 +75,7 @@ def paper(
             code = max(code, measure(part, settings, table=False))
         if code > 1:  # interrupted
             return code
-    _show(name, content, settings)
+    _show(content, settings, None if quick else Path(settings.store) / "report" / f"{Path(name).stem}.md")
     return code
 
 
@@ -132,7 +132,8 @@ def _of(sweeps: Sequence[Sweep], store: str) -> list[Result]:
     return [result for result in held.results() if result.cell.key in asked]
 
 
-def _show(name: str, content: Paper, settings: Settings) -> None:
+def _show(content: Paper, settings: Settings, page: Path | None) -> None:
+    """Print what came out; where there are claims, write it as Markdown to `page` too, None: not."""
     from reports import claims, remedies
     from reports.summary.verdicts import counted, verdicts
     from reports.text import formats
@@ -146,11 +147,10 @@ def _show(name: str, content: Paper, settings: Settings) -> None:
         formats.print_table(table, console)
         said = f"{len(made)} claims: {counted(made)}. {_progress(content, results, settings.store)}"
         console.print(said, highlight=False)
-        if results:
-            path = Path(settings.store) / "report" / f"{Path(name).stem}.md"
-            path.parent.mkdir(exist_ok=True)
-            save(path, formats.markdown([table], [said]))
-            console.print(foreign.line(str(path)), highlight=False)
+        if results and page is not None:
+            page.parent.mkdir(exist_ok=True)
+            save(page, formats.markdown([table], [said]))
+            console.print(foreign.line(str(page)), highlight=False)
     for table in remedies.tables(View.of(results)) if not content.claims else ():
         formats.print_table(table, console)
 

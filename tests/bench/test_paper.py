@@ -131,6 +131,15 @@ def test_the_verdicts_join_the_report(measured: Path, capsys: pytest.CaptureFixt
     assert "All 8 cells are stored." in out.replace("\n", " ")
 
 
+def test_a_quick_one_joins_no_report(measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = tmp_path / "short.toml"
+    short.write_text((STUDY + CLAIM).replace("tuning = [100]", "").replace("rnn,rnn:leak=0.5", "rnn:leak=0.5"))
+    words = [str(short), "--store", str(tmp_path / "store"), "--workers", "1", "--quick"]
+    assert paper.main(words) == 0
+    assert "1 claims: 1 " in capsys.readouterr().out
+    assert not (tmp_path / "store" / "report").exists()
+
+
 def test_a_store_without_results_and_a_paper_half_run_say_so(
     measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
