@@ -43,6 +43,7 @@ Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Record = TypeVar("Record", bound=Frozen)
+CLAIMED = tuple(name for name in FIELDS if name != "learning_rate")  # the rate is chosen among those of a cell
 SIZES = ("hidden", "parameters")  # fields of a recipe that differ between models of one row
 
 
@@ -78,7 +79,7 @@ class Claim(Frozen):
     def _of_a_recipe(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:
         named = {name.replace("-", "_"): field for name, field in value.items()}
         for name in named:
-            _known("field", name, FIELDS)
+            _known("field", name, CLAIMED)
         return named
 
     @property

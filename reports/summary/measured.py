@@ -81,7 +81,7 @@ def measured(
 def _has(group: Group, claim: Claim) -> bool:
     """Whether the recipe of a group is the one that a claim is about; the rate is chosen within a group."""
     recipe = dict(group.identity.recipe)
-    return all(as_text(recipe[name]) == as_text(value) for name, value in claim.recipe.items() if name in recipe)
+    return all(as_text(recipe[name]) == as_text(value) for name, value in claim.recipe.items())
 
 
 def _of_cells(claim: Claim, group: Group) -> Ours | None:
