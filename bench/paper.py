@@ -174,9 +174,8 @@ def _progress(content: Paper, results: Sequence[Result], store: str) -> str:
 def _left(content: Paper, results: Sequence[Result], store: str) -> tuple[int, int, float]:
     """Return the cells of a paper, how many are stored, and the seconds of the rest."""
     estimate, cells = Estimate(), papers.cells(content)
-    for result in results:
-        if result.seconds is not None:
-            estimate.learn(result.cell, result.seconds.total)
+    if Path(store).is_dir():
+        estimate.learn_from(Store(store).answers())
     tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
     answered = [result.cell for result in (*results, *tried) if result.status in ANSWERS]
     if content.tuning:  # the rates of the reported cells are not known beforehand

@@ -110,6 +110,7 @@ def execute(
     if sweep.halving:
         jobs = stop(jobs)
     if jobs:
+        console.estimate.learn_from(store.answers())
         engine.limit(len(jobs) + len(corpora.waiting))
         with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
             _check(jobs, engine)
