@@ -36,6 +36,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench", "bench.store"),
     ("bench.run", ANYTHING),  # composition roots
     ("bench.paper", ANYTHING),
+    ("bench.evaluate", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
     (
@@ -64,7 +65,7 @@ TABLE: list[tuple[str, str]] = [
     ("tasks", ""),
     ("models", ""),
 ]
-ROOTS = {"bench.paper", "reports.__main__"}  # nobody imports them
+ROOTS = {"bench.paper", "bench.evaluate", "reports.__main__"}  # nobody imports them
 
 
 @cache
