@@ -178,9 +178,7 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     for name, path in sorted(_known().items()):
         content, estimate = _read(str(path)), Estimate()
         results = _results(content, store)
-        for result in results:
-            if result.seconds is not None:
-                estimate.learn(result.cell, result.seconds.total)
+        estimate.learn_from(results)
         cells = _cells(content)
         done = results + _of([tuning(sweep, content) for sweep in content.sweeps if content.tuning], store)
         left = max(0, len(cells) - len(done))

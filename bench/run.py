@@ -141,9 +141,12 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
     from bench.cli.console import Console
     from bench.records.estimate import Estimate, duration
     from bench.runner.plan import plan, share
+    from bench.store import Store
 
     cells = [planned.cell for planned in share(plan(sweep), settings.part)]
     console, estimate = Console(), Estimate()
+    if Path(settings.store).is_dir():
+        estimate.learn_from(Store(settings.store).answers())
     for cell in cells:
         recipe = cell.recipe
         console.note(f"{cell.label}: {recipe.steps} steps × {recipe.batch_size} sequences")

@@ -61,9 +61,7 @@ def progress(cells: Iterable[AskedCell], results: list[Result]) -> Progress:
     """Return how far `cells` are, according to the store's `results`."""
     stored = {key: result for result in results for key in possible_keys(result.cell)}
     estimate = Estimate()
-    for result in results:
-        if result.seconds is not None and result.status in ANSWERS:
-            estimate.learn(result.cell, result.seconds.total)
+    estimate.learn_from(result for result in results if result.status in ANSWERS)
     wanted = {item.key: item.cell for item in cells}
     by_key = {stored[key].cell.key: stored[key] for key in wanted if key in stored}
     missing = [cell for key, cell in wanted.items() if key not in stored]

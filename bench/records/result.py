@@ -185,7 +185,8 @@ class GradientFlow(Frozen):
 
 class Jacobian(Frozen):
     """Jacobians of a recurrent model at one training step. steps: of a sequence, where singular values were taken;
-    lyapunov: the finite-time spectrum, nats per step, largest first."""
+    lyapunov: the finite-time spectrum, nats per step, largest first; lyapunov_error: of each, its standard error
+    over the sequences; empty in older records."""
 
     step: Whole
     steps: tuple[Whole, ...]
@@ -193,6 +194,7 @@ class Jacobian(Frozen):
     median: tuple[Finite | None, ...]
     highest: tuple[Finite | None, ...]
     lyapunov: tuple[Finite | None, ...]
+    lyapunov_error: tuple[Finite | None, ...] = ()
 
     @model_validator(mode="after")
     def _as_long(self) -> Self:

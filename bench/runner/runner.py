@@ -97,6 +97,7 @@ def execute(
     if sweep.halving:
         jobs = stop(jobs)
     if jobs:
+        console.estimate.learn_from(store.answers())
         running.limit(jobs)
         with interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
             _check(jobs, engine)
