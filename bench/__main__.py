@@ -13,6 +13,7 @@ from bench.cli import command
 
 COMMANDS = {
     "run": "bench.run",
+    "evaluate": "bench.evaluate",
     "status": "bench.status",
     "show": "bench.show",
     "check": "bench.check",
@@ -24,6 +25,7 @@ COMMANDS = {
     "table": "reports.table",
     "gradients": "reports.gradients",
     "remedies": "reports.remedies",
+    "lengths": "reports.lengths",
 }
 USAGE = f"""Usage: long-range-bench COMMAND …
 

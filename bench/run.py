@@ -66,7 +66,8 @@ def _list() -> int:
     return 0
 
 
-def _resolver(settings: Settings) -> Any:
+def resolver(settings: Settings) -> Any:
+    """Return what finds the corpora that settings name."""
     from bench.records.cell import DataIdentity
     from bench.records.job import Source
     from bench.runner.plan import Request, Resolved
@@ -102,7 +103,8 @@ def _devices(settings: Settings) -> list[str]:
     return devices
 
 
-def _workers(settings: Settings) -> int:
+def workers_of(settings: Settings) -> int:
+    """Return how many worker processes run."""
     if settings.workers is not None:
         return settings.workers
     devices = _devices(settings)
@@ -113,7 +115,8 @@ def _workers(settings: Settings) -> int:
     return os.cpu_count() or 1
 
 
-def _engine(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
+def engine_of(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
+    """Return the engine that settings name; it says on the console what it does."""
     if settings.engine == "ray":
         from bench.engines.cluster.corpora import Corpora
         from bench.engines.cluster.engine import ClusterEngine
@@ -133,7 +136,7 @@ def _engine(settings: Settings, surroundings: Surroundings, console: Console) ->
 
     return LocalEngine(
         surroundings,
-        workers=_workers(settings),
+        workers=workers_of(settings),
         devices=_devices(settings),
         timeout=settings.timeout,
         report=console.working,
@@ -160,8 +163,8 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
     for cell in cells:
         recipe = cell.recipe
         console.note(f"{cell.label}: {recipe.steps} steps × {recipe.batch_size} sequences")
-    left = sum(map(estimate.seconds, cells)) / _workers(settings)
-    console.note(f"{len(cells)} cells, roughly {duration(left)} on {_workers(settings)} workers. Nothing was run.")
+    left = sum(map(estimate.seconds, cells)) / workers_of(settings)
+    console.note(f"{len(cells)} cells, roughly {duration(left)} on {workers_of(settings)} workers. Nothing was run.")
     return 0
 
 
@@ -193,8 +196,8 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
         mirroring=None if afterwards else mirroring,
         checkpoints=_checkpoints(settings, store),
     )
-    engine = _engine(settings, surroundings, console)
-    resolve = _resolver(settings)
+    engine = engine_of(settings, surroundings, console)
+    resolve = resolver(settings)
     outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
     if outcome.results and table:
         from reports.table import show

@@ -38,6 +38,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.__main__", "bench.run bench.cli.*"),
     ("bench.run", ANYTHING),  # composition roots
     ("bench.paper", ANYTHING),
+    ("bench.evaluate", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
     (
@@ -59,14 +60,14 @@ TABLE: list[tuple[str, str]] = [
     ("reports.summary.*", RECORDS),
     ("reports.view.*", f"{STORE} reports.summary reports.summary.*"),
     ("reports.text.*", f"{RECORDS} {VIEW} bench.cli.terminal"),
-    ("reports.figures.*", f"{RECORDS} {VIEW}"),
+    ("reports.figures.*", f"{RECORDS} {VIEW} reports.text.*"),
     ("reports.page.*", f"{STORE} {VIEW} reports.text.*"),
     ("reports.*", f"{STORE} bench.cli.* {VIEW} reports.text.*"),
     ("reports", ""),
     ("tasks", ""),
     ("models", ""),
 ]
-ROOTS = {"bench.paper", "reports.__main__"}  # nobody imports them
+ROOTS = {"bench.paper", "bench.evaluate", "reports.__main__"}  # nobody imports them
 
 
 @cache
