@@ -226,6 +226,7 @@ def test_flags_exist(workspace: Path) -> None:
     for module in (
         "bench.check",
         "bench.doctor",
+        "bench.evaluate",
         "bench.merge",
         "bench.paper",
         "bench.publish",
@@ -234,6 +235,7 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.status",
         "reports",
         "reports.gradients",
+        "reports.lengths",
         "reports.remedies",
         "reports.table",
     ):

@@ -80,6 +80,9 @@ class Task(LightningDataModule, metaclass=_Stating):
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
       train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
       sequences (how many there are to train on; None: each batch is new, see `drawn_at`),
+      test_sequences (a task that draws its test set draws so many of its sequences, the first ones; None: all),
+      carried (what of its rule `at` kept as it is at another length, in words, because a longer sequence then asks for
+        no longer memory; else empty),
       decided (the rest of a validation pass is not drawn; set and reset by what trains),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
       true dependency; None: as far back as a sequence goes), notation (how ids, classes and numbers are written).
@@ -98,6 +101,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     data: Data | None = None
     reach: int | None = None
     notation: Notation = Notation()
+    carried: str = ""
     _options: dict[str, Any]
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
@@ -115,6 +119,7 @@ class Task(LightningDataModule, metaclass=_Stating):
         self.train_lengths: Literal["fixed", "uniform"] = "fixed"
         self.sequences: int | None = None
         self.decided = False
+        self.test_sequences: int | None = None
         self.floors: dict[str, float] = {}
 
     def at(self, length: int) -> Self:
