@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,11 +37,12 @@ CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
 @app.default
-@flagged
+@partial(flagged, more={f"{kind}s": f"All: {', '.join(catalog.names(kind))}." for kind in catalog.PACKAGES})
 def run(
     *,
     config: Annotated[Path | None, Parameter(help="A TOML file with the same fields; flags win over it.")] = None,
     dry_run: Annotated[bool, Parameter(help="Show the cells and the estimated time, and stop.", negative="")] = False,
+    every: Annotated[bool, Parameter("--list", help="Show tasks, models and their options.", negative="")] = False,
     print_config: Annotated[bool, Parameter(help="Print the configuration as TOML, and stop.", negative="")] = False,
     **given: Any,
 ) -> int:
@@ -47,10 +50,20 @@ def run(
     flags = {name: value for name, value in given.items() if value is not None}
     sweep, settings = configured((from_toml(config) if config else {}) | flags)
     catalog.unshadowed()
+    if every:
+        return _list()
     if print_config:
         print(as_toml(sweep, settings), end="")
         return 0
     return _preview(sweep, settings) if dry_run else measure(sweep, settings)
+
+
+def _list() -> int:
+    from bench.cli.listing import listing
+
+    for line in listing(shutil.get_terminal_size().columns):
+        print(line)
+    return 0
 
 
 def resolver(settings: Settings) -> Any:

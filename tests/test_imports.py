@@ -25,6 +25,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.catalog", RECORDS),
     ("bench.records.*", ""),
     ("bench.store.*", RECORDS),
+    ("bench.cli.listing", "bench.catalog"),
     ("bench.cli.*", RECORDS),
     ("bench.probes.alignment", f"{BASES} tasks.base.transcription tasks.base.written"),
     ("bench.probes.*", f"{BASES} models.parts.layer {RECORDS}"),
@@ -33,7 +34,8 @@ TABLE: list[tuple[str, str]] = [
     ("bench.engines.worker", f"{RECORDS} bench.engines.* bench.trial.*"),  # the process that measures
     ("bench.engines.*", f"{STORE} bench.engines.* bench.trial.sources"),
     ("bench.runner.*", f"{STORE} bench.catalog bench.cli.* bench.engines.*"),
-    ("bench", "bench.store"),
+    ("bench", ANYTHING),  # each name loads what it needs when it is called
+    ("bench.__main__", "bench.run bench.cli.*"),
     ("bench.run", ANYTHING),  # composition roots
     ("bench.paper", ANYTHING),
     ("bench.evaluate", ANYTHING),

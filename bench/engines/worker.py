@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.engines import offspring
 from bench.engines.placement import Slot
-from bench.engines.starting import environment, only, without_interrupts
+from bench.engines.starting import environment, only, without_interrupts, without_main
 from bench.records import foreign
 from bench.records.job import Job, Surroundings
 
@@ -74,7 +74,13 @@ class Worker:
         self.process = context.Process(target=serve, args=(theirs, self.surroundings), daemon=True)
         defaults = ALLOCATOR | {"OMP_NUM_THREADS": str(self.surroundings.threads)}
         marked = {offspring.VARIABLE: self.mark}
-        with without_interrupts(), environment(defaults), environment(marked, win=True), only(self.slot.device):
+        with (
+            without_interrupts(),
+            without_main(),
+            environment(defaults),
+            environment(marked, win=True),
+            only(self.slot.device),
+        ):
             self.process.start()
         theirs.close()
 

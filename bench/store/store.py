@@ -208,6 +208,15 @@ class Store:
         """Return the answers, then the last failure of every cell without one."""
         return list(self._results())
 
+    def ordered(self) -> list[Result]:
+        """Return `results` by task, model, length, seed and learning rate."""
+
+        def place(result: Result) -> tuple[str, str, int, int, float]:
+            cell = result.cell
+            return cell.task, cell.model, cell.length, cell.seed, cell.recipe.learning_rate
+
+        return sorted(self._results(), key=place)
+
     def _results(self) -> Iterator[Result]:
         failures = self.failures().values()
         # A cell whose corpus could not be had names no data; it is done once it was measured with any data.
@@ -333,7 +342,7 @@ class Store:
         """Return one pandas row per cell, answers and failures; columns as in docs/results-format.md."""
         import pandas
 
-        rows = [row(result) for result in self._results()]
+        rows = [row(result) for result in self.ordered()]
         if self.corrupt:
             names = foreign.line(", ".join(path.name for path in self.corrupt))
             warnings.warn(f"left out, because the record is corrupt: {names}", stacklevel=3)
