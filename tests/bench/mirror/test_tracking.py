@@ -113,6 +113,7 @@ def test_the_identity_of_a_run() -> None:
         "penalty": None,
         "train_lengths": "fixed",
         "stop": "solved",
+        "sequences": None,
         "task_version": 1,
         "model_version": 1,
         "code": None,
