@@ -81,7 +81,8 @@ def ask(job: Job, accelerator: str) -> dict[str, Any]:
             )
         contract.states(asked)
         model.spec = asked.spec
-        return _flow(asked, model, cell) if question.probe else _tested(asked, model, cell, accelerator)
+        steps = cell.recipe.steps if job.stored.steps is None else job.stored.steps
+        return _flow(asked, model, steps) if question.probe else _tested(asked, model, cell, accelerator)
 
 
 def _tested(asked: Task, model: SequenceModel, cell: Cell, accelerator: str) -> dict[str, Any]:
@@ -100,10 +101,10 @@ def _tested(asked: Task, model: SequenceModel, cell: Cell, accelerator: str) -> 
     return {"status": "ok", "score": score, "memory_horizon": horizon, "carried": asked.carried}
 
 
-def _flow(asked: Task, model: SequenceModel, cell: Cell) -> dict[str, Any]:
-    """Return how the gradient of the answer flows back, as of the cell's training step that ended it."""
+def _flow(asked: Task, model: SequenceModel, steps: int) -> dict[str, Any]:
+    """Return how the gradient of the answer flows back, as at the end of a training of so many steps."""
     measured = flow.measure(model, asked, asked.probe_batch(flow.SEQUENCES))
-    return {"status": "ok", "gradient_flow": as_record.flow_record(cell.recipe.steps, measured)}
+    return {"status": "ok", "gradient_flow": as_record.flow_record(steps, measured)}
 
 
 @contextmanager
