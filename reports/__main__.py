@@ -69,7 +69,7 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
     dashboard.write(view, source, folder / "index.html")
     yield folder / "index.html"
     for figure in figures.figures(view):
-        yield from figures.write(figure, folder / "figures")
+        yield from figures.write(figure.name, figure.spec, folder / "figures")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import altair as alt
 
 from bench.records.result import Result
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Grid, Looks, Row, Sheet, Spec
 from reports.figures.lengths import point_layers
 from reports.summary.group import seconds_per_step
 from reports.summary.grouping import steps_exponent
@@ -19,7 +19,7 @@ from reports.view.topic import Line, Topic
 APART = 8  # pixels between the points of different models at one length
 
 
-def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
+def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Drawing:
     """Draw steps to solve against length; runs that did not solve stand at their budget as open triangles."""
     solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
     sheet = Sheet(models, drawing.shown(solvable), points=True)
@@ -97,11 +97,11 @@ COSTS: tuple[tuple[str, Callable[[Result], float | None]], ...] = (
 )
 
 
-def cost(topics: Sequence[Topic], models: Looks) -> Spec:
+def cost(topics: Sequence[Topic], models: Looks) -> Drawing:
     """Draw seconds per training step and peak memory against length: a column per task."""
     sheet = Sheet(models, drawing.shown(topics), points=True)
     counts: set[int] = set()
-    charts = []
+    grids: list[Grid] = []
     columns = min(5, len(topics))
     width = (drawing.PAGE - 40) / max(2, columns) - 18
     for start in range(0, len(topics), columns):
@@ -113,23 +113,19 @@ def cost(topics: Sequence[Topic], models: Looks) -> Spec:
                 continue
             counts |= {row["n"] for rows in tables for row in rows if row["kind"] == "middle"}
             y = drawing.log_axis(values, name, minExtent=40)
-            charts += [
+            charts = [
                 drawing.panel(
-                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y if index == 0 else _bare(y)),
+                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y),
                     width, 150, drawing.panel_title(topic.title),
                 )
-                for index, (topic, rows) in enumerate(zip(part, tables, strict=True))
+                for topic, rows in zip(part, tables, strict=True)
             ]  # fmt: skip
+            grids.append(drawing.grid(charts, columns, spacing=12, once=("title", "labels")))
     lines = [
         "Seconds of training alone: no data, evaluation or probes. Memory: of the GPU, or else of the whole process.",
         f"Batches differ with length: {_batches(topics)} sequences or windows a step. {drawing.count_line(counts)}.",
     ]  # fmt: skip
-    return sheet.finish(drawing.grid(charts, columns, spacing=12), "Cost against length", lines)
-
-
-def _bare(y: alt.Y) -> alt.Y:
-    axis = y["axis"].to_dict() | {"title": None, "labels": False, "minExtent": 0}
-    return alt.Y("value:Q", scale=y["scale"], axis=alt.Axis(**axis))
+    return sheet.finish(grids, "Cost against length", lines, spacing=12)
 
 
 def _cost_rows(topic: Topic, measure: Callable[[Result], float | None]) -> list[Row]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,30 +16,49 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.records import foreign
-from reports.figures import effort, flow, inside, lengths, memory, training
-from reports.figures.drawing import Figure, Looks, Spec
+from reports.figures import effort, flow, inside, layout, lengths, memory, training
+from reports.figures.drawing import Looks
+from reports.figures.layout import Drawing, Spec
 from reports.summary.profiles import quantities, trained
 from reports.view import Topic, View, delivery
 
 __all__ = ["Figure", "figures", "rendered", "write"]
 
-Plan = tuple[str, Callable[[], Spec]]
+Draw = Callable[[], Drawing]
 LONGEST = 1000  # letters of a text in a figure
 PIXELS = 2  # of a PNG per unit of the figure: sharp on a dense screen and in print
 
 
-def figures(view: View) -> Iterator[Figure]:
-    """Draw the figures that a view allows, overviews first."""
-    plans = [*_overviews(view.topics, view.looks)]
-    for topic in view.topics:
-        plans += [*_gradients(topic, view.looks), *_inner(topic, view.looks)]
-    for name, draw in plans:
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a report, drawn when asked for. name: of its files, without an ending. topics: what it shows."""
+
+    name: str
+    topics: tuple[Topic, ...]
+    draw: Draw
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """What the figure shows."""
         with debug_mode(False):  # Altair's schema checks take as long as drawing; the tests make them
-            spec = draw()
-        yield Figure(name, spec)
+            return self.draw()
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The figure as it stands in a report."""
+        return layout.spec(self.drawing)
 
 
-def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
+def figures(view: View) -> list[Figure]:
+    """List the figures that a view allows, overviews first."""
+    made = [Figure(name, view.topics, draw) for name, draw in _overviews(view.topics, view.looks)]
+    for topic in view.topics:
+        plans = (*_gradients(topic, view.looks), *_inner(topic, view.looks))
+        made += [Figure(name, (topic,), draw) for name, draw in plans]
+    return made
+
+
+def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[tuple[str, Draw]]:
     scored = [topic for topic in topics if any(group.scores for _, group in topic.drawn)]
     if scored:
         yield "score", partial(lengths.against_length, scored, "score", models)
@@ -51,7 +71,7 @@ def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
         yield "memory-horizon", partial(memory.horizon, ruled, models)
 
 
-def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
+def _gradients(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
     for quantity in quantities(topic.seeds):
         name = topic.file("gradient", quantity)
         yield name, partial(flow.against_distance, topic, quantity, models)
@@ -61,7 +81,7 @@ def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
         yield f"{topic.name}-gradient-norm", partial(training.norm_per_step, topic, models)
 
 
-def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
+def _inner(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
     for attention, word in ((False, "gates"), (True, "attention")):
         for line in inside.lines_with_pictures(topic, attention):
             name = topic.file(word, line.label)
@@ -75,35 +95,40 @@ def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
         yield f"{topic.name}-context-use", partial(memory.effective_context, topic, models)
 
 
-def write(figure: Figure, folder: Path) -> list[Path]:
-    """Render a figure as SVG, PNG and Vega-Lite JSON, each whole or not at all; return the files' paths.
-
-    Its text is made safe, because a control character ends the process inside the library that draws.
+def write(name: str, spec: Spec, folder: Path) -> list[Path]:
+    """Render a specification as SVG, PNG and Vega-Lite JSON, each whole or not at all; return the files' paths.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    spec = _safe(figure.spec)
-    picture = vl_convert.vegalite_to_svg(spec, show_warnings=True)
+    picture = svg(spec)
     contents = {
         "svg": picture.encode(),
         "png": vl_convert.svg_to_png(picture, scale=PIXELS),
-        "vl.json": json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(),
+        "vl.json": json.dumps(_safe(spec), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(),
     }
     paths = []
     for ending, content in contents.items():
-        path = folder / f"{figure.name}.{ending}"
+        path = folder / f"{name}.{ending}"
         delivery.write(path, content)
         paths.append(path)
     return paths
 
 
-def rendered(spec: Spec, ending: Literal["svg", "png", "pdf"]) -> bytes:
-    """Render a specification as the content of one file; its text is made safe."""
-    picture = vl_convert.vegalite_to_svg(_safe(spec), show_warnings=True)
+def rendered(drawing: Drawing, ending: Literal["svg", "png", "pdf"]) -> bytes:
+    """Render a drawing as the content of one file."""
+    picture = svg(layout.spec(drawing))
     if ending == "svg":
         return picture.encode()
     return vl_convert.svg_to_png(picture, scale=PIXELS) if ending == "png" else vl_convert.svg_to_pdf(picture)
+
+
+def svg(spec: Spec) -> str:
+    """Render a specification as SVG.
+
+    Its text is made safe, because a control character ends the process inside the library that draws.
+    """
+    return vl_convert.vegalite_to_svg(_safe(spec), show_warnings=True)
 
 
 def _safe(spec: Spec) -> Spec:

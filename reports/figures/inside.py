@@ -8,7 +8,7 @@ import altair as alt
 
 from bench.records.result import Jacobian, Picture, Result
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
 from reports.view.topic import Line, Topic
 
 ATTENTION = "attention"  # the name of the picture whose rows are answered steps, not units
@@ -29,7 +29,7 @@ def _names(topic: Topic, line: Line) -> set[str]:
     return {picture.name for n in topic.lengths if (r := _pictured(line, n)) for picture in r.pictures}
 
 
-def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Spec:
+def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Drawing:
     """Draw gates (rows: units) or attention weights (rows: answered steps) over the steps of one sequence; a column per
     length."""
     sheet = Sheet(models, [])
@@ -42,7 +42,7 @@ def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Spec:
     for name in names:
         for length, result in seeds.items():
             picture = next((p for p in result.pictures if p.name == name), None)
-            panels.append(_picture(sheet, picture, f"{_row_name(name)}, T = {length:,}", width, length == min(seeds)))
+            panels.append(_picture(sheet, picture, f"{_row_name(name)}, T = {length:,}", width))
     what = "attention weights" if attention else "gates"
     lines = [
         "One validation sequence after training, one seed. "
@@ -51,7 +51,8 @@ def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Spec:
         "Long sequences are thinned to at most 128 steps"
         + (": the strongest weight of each stretch is shown." if attention else "."),
     ]  # fmt: skip
-    return sheet.finish(drawing.grid(panels, len(seeds), spacing=8), f"{topic.title}, {line.label}: {what}", lines)
+    body = drawing.grid(panels, len(seeds), spacing=8, once=("title", "labels"))
+    return sheet.finish(body, f"{topic.title}, {line.label}: {what}", lines)
 
 
 def _row_name(name: str) -> str:
@@ -70,7 +71,7 @@ def runs(steps: Sequence[int], values: Sequence[int]) -> list[Row]:
     return [{"step": steps[i], "to": to, "percent": values[i]} for i, to in zip(starts, stops, strict=True)]
 
 
-def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float, leftmost: bool) -> Spec:
+def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float) -> Spec:
     rows: list[Row] = []
     attention = picture is not None and picture.name == ATTENTION
     if picture is not None:
@@ -82,10 +83,10 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float, le
     legend = drawing.gradient_legend(240)
     name, label = ("attention weight (%)", "answer, from the last") if attention else ("gate (%)", "unit")
     colour = alt.Color("percent:Q", title=name, scale=scale, legend=legend)
-    axis = alt.Axis(ticks=leftmost, labelFontSize=9, grid=False, **drawing.only_left(leftmost, label, 28))
+    axis = alt.Axis(title=label, minExtent=28, grid=False, labelOverlap=True)
     y = alt.Y("row:O", axis=axis)
     x = alt.X("step:Q", scale=alt.Scale(domain=[0, last], nice=False), axis=drawing.step_axis("step of the sequence"))
-    chart = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2="to:Q", y=y, color=colour)
+    chart = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2=alt.X2("to:Q"), y=y, color=colour)
     heading = drawing.panel_title(title if picture else f"{title}: no record")
     return drawing.panel([chart], width, 12 * max(4, len(picture.rows) if picture else 0), heading)
 
@@ -110,7 +111,7 @@ def _lengths(topic: Topic, lines: Sequence[Line]) -> list[int]:
     return [n for n in topic.lengths if any(_moments(line, n) for line in lines)]
 
 
-def singular_values(topic: Topic, models: Looks) -> Spec:
+def singular_values(topic: Topic, models: Looks) -> Drawing:
     """Draw singular values of the state's Jacobian along a sequence: a row per model, a column per length."""
     lines = lines_with_jacobians(topic)
     lengths = _lengths(topic, lines)
@@ -128,18 +129,14 @@ def singular_values(topic: Topic, models: Looks) -> Spec:
                 )
                 if low and middle and high
             ]
-            leftmost = length == lengths[0]
-            y = drawing.log_axis(
-                [max(value, 1e-8) for value in values], **drawing.only_left(leftmost, "singular value", 34)
-            )
+            y = drawing.log_axis([max(value, 1e-8) for value in values], "singular value")
             panels.append(_singular_panel(sheet, rows, y, width, f"{line.label}, T = {length:,}"))
     text = [
         "Singular values of ∂state(t)/∂state(t−1) along a real sequence, 4 sequences, one seed.",
         "Line: median; band: least to largest. Above 1 (grey line) a direction grows in a step, below 1 it shrinks.",
     ]
-    return sheet.finish(
-        drawing.grid(panels, len(lengths), spacing=10), f"{topic.title}: Jacobian along the sequence", text
-    )
+    body = drawing.grid(panels, len(lengths), spacing=10, once=("title", "labels"))
+    return sheet.finish(body, f"{topic.title}: Jacobian along the sequence", text)
 
 
 def _moment_colour() -> alt.Color:
@@ -153,13 +150,13 @@ def _singular_panel(sheet: Sheet, rows: list[Row], y: alt.Y, width: float, title
     chart = alt.Chart(sheet.data(rows))
     layers = [
         alt.Chart(sheet.data([{"value": 1}])).mark_rule(color=drawing.FAINT).encode(y=y),
-        chart.mark_area(opacity=0.22, clip=True).encode(x=x, y=low, y2="high:Q", color=_moment_colour()),
+        chart.mark_area(opacity=0.22, clip=True).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=_moment_colour()),
         chart.mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, color=_moment_colour()),
     ]
     return drawing.panel(layers, width, 110, drawing.panel_title(title))
 
 
-def lyapunov(topic: Topic, models: Looks) -> Spec:
+def lyapunov(topic: Topic, models: Looks) -> Drawing:
     """Draw the finite-time Lyapunov spectrum: a panel per length, a line per model and moment."""
     lines = lines_with_jacobians(topic)
     lengths = _lengths(topic, lines)
@@ -182,16 +179,17 @@ def lyapunov(topic: Topic, models: Looks) -> Spec:
             ]
             if rows:
                 title = f"T = {length:,}, {moment}"
-                panels.append(_spectrum(sheet, rows, domain, title, length == lengths[0]))
+                panels.append(_spectrum(sheet, rows, domain, title))
     text = [
         "Growth of the state's directions along a sequence, nats per step, largest first; 4 sequences, one seed.",
         "At 0 (grey line) a direction is kept, at −1 it shrinks to 37 % each step. Finite-time, cut off below −6.",
     ]
-    return sheet.finish(drawing.grid(panels, min(3, len(lengths))), f"{topic.title}: Lyapunov spectrum", text)
+    body = drawing.grid(panels, min(3, len(lengths)), once=("title", "labels"))
+    return sheet.finish(body, f"{topic.title}: Lyapunov spectrum", text)
 
 
-def _spectrum(sheet: Sheet, rows: list[Row], domain: list[float], title: str, leftmost: bool) -> Spec:
-    axis = alt.Axis(**drawing.only_left(leftmost, "exponent (nats per step)", 30))
+def _spectrum(sheet: Sheet, rows: list[Row], domain: list[float], title: str) -> Spec:
+    axis = alt.Axis(title="exponent (nats per step)", minExtent=30)
     y = alt.Y("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=axis)
     share = alt.Axis(title="share of the state's directions", format="%", grid=False, tickCount=4)
     x = alt.X("share:Q", scale=alt.Scale(domain=[0, 1]), axis=share)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import altair as alt
 
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
 from reports.summary import Group
 from reports.view import Topic
 
@@ -23,7 +23,7 @@ INTERVALS = {
 AT_STOP = "A cell that solves its task stops there: compare those by steps to solve, not by score."
 
 
-def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Spec:
+def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Drawing:
     """Draw score or skill against length: a panel per task, a line per model, chance as a dashed line."""
     scored = [topic for topic in topics if topic.heading.score]
     sheet = Sheet(models, drawing.shown(scored), points=True)
@@ -131,7 +131,10 @@ def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[
             line = alt.Chart(sheet.data(part)).mark_line(color=drawing.FAINT, strokeWidth=1.3, strokeDash=dash)
             style: dict[str, Any] = {"align": align, "color": "#666666", "dy": -6, "fontSize": 11}
             text = alt.Chart(names).mark_text(**style)
-            layers += [line.encode(x=x, y=y, detail="reference:N"), text.encode(x=x, y=y, text="reference:N")]
+            layers += [
+                line.encode(x=x, y=y, detail=alt.Detail("reference:N")),
+                text.encode(x=x, y=y, text=alt.Text("reference:N")),
+            ]
     return layers
 
 
@@ -148,7 +151,7 @@ def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]
     if of("interval"):
         low = alt.Y("low:Q", scale=y["scale"], axis=y["axis"])
         bars = alt.Chart(sheet.data(of("interval"))).mark_rule(strokeWidth=5, opacity=0.3)
-        layers.append(bars.encode(x=x, y=low, y2="high:Q", color=colour))
+        layers.append(bars.encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour))
     if of("seed"):
         dots = alt.Chart(sheet.data(of("seed"))).mark_point(shape="circle", size=14, filled=True, opacity=0.8)
         layers.append(dots.encode(x=x, y=y, color=colour))
@@ -158,5 +161,5 @@ def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]
     )
     if of("beyond"):
         edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=drawing.INK)
-        layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
+        layers.append(edge.encode(x=x, y=y, text=alt.Text("mark:N"), color=colour))
     return layers
