@@ -70,6 +70,14 @@ class Sheet:
         return Drawing(title, list(lines), grids, spacing, self._sets)
 
 
+def colour_scale(domain: Sequence[float], colours: Sequence[str]) -> alt.Scale:
+    """Set colours at some values; between them, red, green and blue change evenly.
+
+    Vega's own way through hue and chroma has no hue at white and drew it in cyan.
+    """
+    return alt.Scale(domain=list(domain), range=list(colours), clamp=True, interpolate="rgb")
+
+
 def gradient_legend(length: int, **extra: Any) -> alt.Legend:
     """Make the legend of a colour scale, of so many pixels."""
     place: dict[str, Any] = {"orient": "bottom", "direction": "horizontal", "titleOrient": "left", "titleLimit": 200}

@@ -79,7 +79,7 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float) ->
             number = index - len(picture.rows) if attention else index + 1
             rows += [{"row": number} | run for run in runs(picture.steps, values)]
     last = max((row["to"] for row in rows), default=1)
-    scale = alt.Scale(domain=[0, 50, 100], range=["#ffffff", "#6baed6", "#08306b"], clamp=True)
+    scale = drawing.colour_scale([0, 50, 100], ["#ffffff", "#6baed6", "#08306b"])
     legend = drawing.gradient_legend(240)
     name, label = ("attention weight (%)", "answer, from the last") if attention else ("gate (%)", "unit")
     colour = alt.Color("percent:Q", title=name, scale=scale, legend=legend)

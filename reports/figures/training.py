@@ -74,7 +74,7 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
             for point, end in zip(kept, ends[-len(kept) :], strict=True)
         ]
     axis = alt.Axis(title="training step", minExtent=32, grid=False)
-    scale = alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True)
+    scale = drawing.colour_scale([LOWEST, -8, 0, HIGHEST], COLOURS)
     legend = drawing.gradient_legend(320, values=[-16, -12, -8, -4, 0, 4], labelExpr=drawing.POWER_LABEL)
     colour = alt.Color("drawn:Q", title="gradient norm", scale=scale, legend=legend)
     longest = max((row["to"] for row in rows), default=1)

@@ -2,12 +2,14 @@ import io
 import itertools
 import json
 import math
+import re
 import struct
 import xml.etree.ElementTree as ElementTree
 
 import altair
 import pytest
 
+from bench.records.result import Picture
 from reports.figures import drawing, figures, layout
 from reports.figures.flow import against_distance
 from reports.figures.inside import runs
@@ -235,6 +237,18 @@ def test_recall_by_place():
     score = result.score.model_copy(update={"extras": {"recall_0": 0.9, "recall_1": 0.1, "cross_entropy": 1.0}})
     spec = drawn([result.model_copy(update={"score": score})])["copying-recall"]
     assert {row["length"]: row["value"] for row in rows(spec, kind="middle")} == {0: 0.9, 1: 0.1}
+
+
+def fills(spec, panel):
+    """Colours of a panel's rectangles, as they are rendered."""
+    text = figures.svg(spec).partition(f"concat_{panel}_layer_0_marks")[2].partition("</g>")[0]
+    return [colour.replace(" ", "") for colour in re.findall(r'fill="([^"]+)"', text)]
+
+
+def test_a_closed_gate_is_white_an_open_one_dark():
+    picture = Picture(name="input", steps=(0, 1, 2), rows=((0, 50, 100),))
+    result = make_measured("adding", "gru").model_copy(update={"pictures": (picture,)})
+    assert fills(drawn([result])["adding-gates-gru"], 0) == ["rgb(255,255,255)", "rgb(107,174,214)", "rgb(8,48,107)"]
 
 
 def test_equal_neighbours_of_a_picture_are_one_rectangle():
