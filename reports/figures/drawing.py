@@ -36,8 +36,9 @@ class Sheet:
 
     def __init__(self, models: Looks, shown: Sequence[str], points: bool = False) -> None:
         """models: how each is drawn. shown: the labels of this figure, in the legend's order. points: whether lines
-        carry points, whose shapes then stand in the legend."""
+        carry points, whose shapes then stand in the legend, without the dash of the line around them."""
         self.shown = list(shown)
+        self._points = points
         self._legend = _POINT_LEGEND if points else LINE_LEGEND
         self._looks = [models[label] for label in shown]
         self._sets: dict[str, list[Row]] = {}
@@ -54,7 +55,7 @@ class Sheet:
 
     def dash(self) -> alt.StrokeDash:
         """Dash by the field `model`."""
-        return alt.StrokeDash(**self._by_model([list(look.dash) for look in self._looks]))
+        return alt.StrokeDash(**self._by_model([list(look.dash) for look in self._looks], not self._points))
 
     def shape(self) -> alt.Shape:
         """Shape by the field `model`."""

@@ -220,6 +220,18 @@ def test_the_exponent_stands_in_the_heading():
     assert "b: gru 0.30" in json.dumps(drawn(line)["steps-to-solve"]["concat"])
 
 
+def legend_symbols(spec):
+    return re.findall(r'role-legend-symbol".*?</g>', figures.svg(spec))
+
+
+def test_the_legend_shows_shapes_whole_and_lines_dashed(specs):
+    shapes, lines = legend_symbols(specs["score"]), legend_symbols(specs["adding-gradient-input"])
+    assert len(shapes) == 3  # rnn, gru, lstm
+    assert not any("stroke-dasharray" in symbol for symbol in shapes)
+    assert len(lines) == 2
+    assert all("stroke-dasharray" in symbol for symbol in lines)
+
+
 def test_score_and_chance(specs):
     spec = specs["score"]
     assert {row["value"] for row in rows(spec, kind="middle", model="rnn")} == {0.005, 0.16}
