@@ -54,8 +54,15 @@ class Sheet:
         return alt.Color(**self._by_model([look.colour for look in self._looks], legend))
 
     def dash(self) -> alt.StrokeDash:
-        """Dash by the field `model`."""
-        return alt.StrokeDash(**self._by_model([list(look.dash) for look in self._looks], not self._points))
+        """Dash by the field `model`; where points stand in the legend, by the field `line` that `joined` adds.
+
+        Vega-Lite joins legends of one domain in one, in which the dash would run around the shapes.
+        """
+        dashes = [list(look.dash) for look in self._looks]
+        if not self._points:
+            return alt.StrokeDash(**self._by_model(dashes))
+        scale = alt.Scale(domain=list(map(line_of, self.shown)), range=dashes)
+        return alt.StrokeDash("line:N", scale=scale, legend=None)
 
     def shape(self) -> alt.Shape:
         """Shape by the field `model`."""
@@ -168,6 +175,28 @@ def seed_rows(label: str, length: int, values: Sequence[float]) -> list[Row]:
     base = {"model": label, "length": length, "n": len(values)}
     typical = [base | {"kind": "middle", "value": middle(values)}] if values else []
     return [*typical, *(base | {"kind": "seed", "value": value} for value in values if len(values) > 1)]
+
+
+def line_of(label: str) -> str:
+    """Name the line of a model."""
+    return f"line of {label}"
+
+
+def joined(rows: Iterable[Row], lengths: Iterable[float]) -> list[Row]:
+    """Make the rows of lines through points of one kind: only neighbours among `lengths` are joined.
+
+    A length at which a model has no point breaks its line; `piece` tells the parts apart.
+    """
+    place = {length: number for number, length in enumerate(sorted(set(lengths)))}
+    last: dict[str, int] = {}
+    piece = 0
+    out = []
+    for row in sorted(rows, key=lambda row: (row["model"], row["length"])):
+        at = place[row["length"]]
+        piece += last.get(row["model"]) != at - 1
+        last[row["model"]] = at
+        out.append(row | {"line": line_of(row["model"]), "piece": piece})
+    return out
 
 
 def count_line(counts: Iterable[int]) -> str:

@@ -115,7 +115,7 @@ def cost(topics: Sequence[Topic], models: Looks) -> Drawing:
             y = drawing.log_axis(values, name, minExtent=40)
             charts = [
                 drawing.panel(
-                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y),
+                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y, topic.lengths),
                     width, 150, drawing.panel_title(topic.title),
                 )
                 for topic, rows in zip(part, tables, strict=True)

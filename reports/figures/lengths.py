@@ -112,7 +112,7 @@ def _references(topic: Topic, logarithmic: bool) -> list[Row]:
 
 def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt.Y, width: float, title: Any) -> Spec:
     x = drawing.length_axis(topic.lengths)
-    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y)]
+    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y, topic.lengths)]
     return drawing.panel(layers, width, 190, title)
 
 
@@ -138,13 +138,17 @@ def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[
     return layers
 
 
-def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """Draw a line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
+def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y, lengths: Sequence[int] = ()) -> list[Any]:
+    """Draw a line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge.
+
+    lengths: those on the axis; a model without a value at one of them has no line through it.
+    """
 
     def of(kind: str) -> list[Row]:
         return [row for row in rows if row["kind"] == kind]
 
     colour, dash, shape = sheet.colour(), sheet.dash(), sheet.shape()
+    lines = alt.Chart(sheet.data(drawing.joined(of("middle"), [*lengths, *(row["length"] for row in rows)])))
     # x, y and colour are the same in every layer; only the interval runs between two values.
     middle = alt.Chart(sheet.data(of("middle"))).encode(x=x, y=y, color=colour)
     layers: list[Any] = []
@@ -155,7 +159,8 @@ def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]
     if of("seed"):
         dots = alt.Chart(sheet.data(of("seed"))).mark_point(shape="circle", size=14, filled=True, opacity=0.8)
         layers.append(dots.encode(x=x, y=y, color=colour))
-    layers.append(middle.mark_line(strokeWidth=1.8).encode(strokeDash=dash))
+    line = lines.mark_line(strokeWidth=1.8)
+    layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash, detail=alt.Detail("piece:N")))
     layers.append(
         middle.mark_point(size=65, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(shape=shape)
     )

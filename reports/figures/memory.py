@@ -39,7 +39,7 @@ def horizon(topics: Sequence[Topic], models: Looks) -> Drawing:
         x = drawing.length_axis(topic.lengths)
         y = drawing.log_axis([LEAST, *topic.lengths], "steps remembered")
         full = alt.Chart(sheet.data(diagonal)).mark_line(color=drawing.FAINT, strokeDash=[6, 4]).encode(x=x, y=y)
-        layers = [full, *point_layers(sheet, rows, x, y)]
+        layers = [full, *point_layers(sheet, rows, x, y, topic.lengths)]
         panels.append(drawing.panel(layers, drawing.PAGE / max(2, across) - 50, 190, drawing.panel_title(topic.title)))
     lines = [
         "Last steps that the best predictor of the same score would need to see. Dashed: all T of them. "

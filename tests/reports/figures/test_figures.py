@@ -239,6 +239,18 @@ def test_score_and_chance(specs):
     assert {row["value"] for row in rows(spec, reference="solved")} == {0.01}
 
 
+def test_no_line_is_drawn_through_a_length_that_was_not_measured():
+    lengths = {"gru": (10, 20, 50, 100), "rnn": (10, 20, 100)}
+    results = [make_result("adding", model, n) for model, held in lengths.items() for n in held]
+    failed = make_result("adding", "rnn", 5, status="error", score=None, error="boom")
+    lstm = [make_result("adding", "lstm", n) for n in (2, 10)]
+    spec = drawn([*results, failed, *lstm])["score"]
+    lines = {(row["model"], row["length"]): row["piece"] for row in rows(spec) if "piece" in row}
+    assert len({lines["gru", n] for n in lengths["gru"]}) == 1
+    assert lines["rnn", 10] == lines["rnn", 20] != lines["rnn", 100]
+    assert lines["lstm", 2] != lines["lstm", 10]  # at 5, asked for and on the axis, nothing was measured
+
+
 def test_cost(specs):
     values = {row["value"] for row in rows(specs["cost"], kind="middle")}
     assert values == {0.01, 400.0}
