@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import altair as alt
 
-from reports.figures.layout import INK, PAGE, Drawing, Grid, Row, Spec
+from reports.figures.layout import INK, LEAST_TEXT, PAGE, Drawing, Grid, Row, Spec
 from reports.summary.statistics import middle
 from reports.view import Topic
 from reports.view.looks import Look
@@ -94,7 +94,9 @@ def gradient_legend(length: int, **extra: Any) -> alt.Legend:
 
 def panel_title(text: str, *below: str) -> alt.TitleParams:
     """Make the heading of one panel, and a line below it."""
-    extra: dict[str, Any] = {"subtitle": list(below), "subtitleFontSize": 11, "subtitlePadding": 2} if below else {}
+    extra: dict[str, Any] = (
+        {"subtitle": list(below), "subtitleFontSize": LEAST_TEXT, "subtitlePadding": 2} if below else {}
+    )
     return alt.TitleParams(text, fontSize=13, fontWeight="bold", anchor="middle", offset=4, color=INK, **extra)
 
 

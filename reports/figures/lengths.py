@@ -9,6 +9,7 @@ import altair as alt
 
 from reports.figures import drawing
 from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
+from reports.figures.layout import LEAST_TEXT
 from reports.summary import Group
 from reports.view import Topic
 
@@ -29,7 +30,7 @@ def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -
     sheet = Sheet(models, drawing.shown(scored), points=True)
     across = min(3, len(scored))
     draw = {"score": _score_panel, "skill": _skill_panel}[quantity]
-    panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in scored]
+    panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 70) for topic in scored]
     kinds = {g.interval.kind for topic in scored for _, g in topic.drawn if g.interval}
     what = {
         "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
@@ -47,19 +48,20 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     marks = [row for label, group in topic.drawn for row in _rows(label, group)]
     fixed = _references(topic, logarithmic)
     values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]
-    y = drawing.log_axis(values) if logarithmic else _linear_axis(values)
+    name = score.metric.replace("_", " ")
+    y = drawing.log_axis(values, name) if logarithmic else _linear_axis(values, name)
     if logarithmic:  # an interval that reaches down to 0 ends at the edge
         edge = y["scale"]["domain"][0]
         marks = [row | {"low": max(row["low"], edge)} if "low" in row else row for row in marks]
-    name, better = score.metric.replace("_", " "), "higher is better" if score.higher_is_better else "lower is better"
-    unit = f" ({score.unit})" if score.unit and score.unit not in name else ""
-    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, f"{name}{unit}, {better}"))
+    better = "higher is better" if score.higher_is_better else "lower is better"
+    below = f"{score.unit}, {better}" if score.unit and score.unit not in name else better
+    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, below))
 
 
-def _linear_axis(values: Sequence[float]) -> alt.Y:
+def _linear_axis(values: Sequence[float], title: str) -> alt.Y:
     room = 0.08 * (max(values) - min(values)) or 0.1
     scale = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False)
-    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=None, minExtent=34, tickCount=5))
+    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, minExtent=34, tickCount=5))
 
 
 def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
@@ -117,23 +119,21 @@ def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt
 
 
 def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """Draw grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
+    """Draw grey lines, chance dashed, everything else dotted; their names stand outside, at the right end."""
     lengths = sorted({row["length"] for row in rows})
     if len(lengths) == 1:
         rows = [row | {"length": lengths[0] * factor} for row in rows for factor in (0.6, 1.6)]
     chance, others = ([row for row in rows if (row["reference"] == "chance") == asked] for asked in (True, False))
     layers: list[Any] = []
-    # Names where there is room: models begin away from chance and end away from the other lines.
-    for part, dash, end, align in ((chance, [6, 4], min, "left"), (others, [1, 3], max, "right")):
+    for part, dash in ((chance, [6, 4]), (others, [1, 3])):
         if part:
-            place = end(row["length"] for row in part)
-            names = sheet.data([row for row in part if row["length"] == place])
+            last = max(row["length"] for row in part)
             line = alt.Chart(sheet.data(part)).mark_line(color=drawing.FAINT, strokeWidth=1.3, strokeDash=dash)
-            style: dict[str, Any] = {"align": align, "color": "#666666", "dy": -6, "fontSize": 11}
-            text = alt.Chart(names).mark_text(**style)
+            named = alt.Chart(sheet.data([row for row in part if row["length"] == last]))
+            name = named.mark_text(align="left", dx=4, color="#666666", fontSize=LEAST_TEXT)
             layers += [
                 line.encode(x=x, y=y, detail=alt.Detail("reference:N")),
-                text.encode(x=x, y=y, text=alt.Text("reference:N")),
+                name.encode(x=alt.value("width"), y=y, text=alt.Text("reference:N")),
             ]
     return layers
 

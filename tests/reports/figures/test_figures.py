@@ -251,6 +251,32 @@ def test_no_line_is_drawn_through_a_length_that_was_not_measured():
     assert lines["lstm", 2] != lines["lstm", 10]  # at 5, asked for and on the axis, nothing was measured
 
 
+def axis_titles(spec, channel):
+    axes = [layer["encoding"].get(channel, {}).get("axis") for drawn in panels(spec) for layer in drawn["layer"]]
+    return {" ".join(axis["title"]) for axis in axes if axis and axis["title"]}
+
+
+def panels(spec):
+    """All panels of a spec, grid by grid."""
+    return [drawn for part in spec.get("vconcat", [spec]) for drawn in part["concat"]]
+
+
+def test_the_axis_of_scores_names_the_metric(specs):
+    assert axis_titles(specs["score"], "y") == {"mean squared error", "bits per character"}
+
+
+def test_every_axis_has_a_title(specs):
+    for name, spec in specs.items():
+        for channel in ("x", "y"):
+            assert axis_titles(spec, channel), (name, channel)
+
+
+def test_names_of_reference_lines_stand_outside_of_the_panel(specs):
+    texts = [layer for drawn in panels(specs["score"]) for layer in drawn["layer"] if layer["mark"]["type"] == "text"]
+    assert len(texts) == 4  # chance and solved, chance and skill 1
+    assert all(layer["encoding"]["x"] == {"value": "width"} and layer["mark"]["dx"] > 0 for layer in texts)
+
+
 def test_cost(specs):
     values = {row["value"] for row in rows(specs["cost"], kind="middle")}
     assert values == {0.01, 400.0}
