@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor
 from typing import Any
 
 import altair as alt
@@ -16,7 +16,6 @@ from reports.summary.profiles import Point
 from reports.view import Topic
 
 NAMES = {"hidden": "hidden state", "cell": "cell state", "context": "context vector"}
-GUIDES = (("0.8^k", 0.8), ("1.5^k", 1.5))
 ACROSS = 3  # panels in a row
 
 
@@ -118,7 +117,7 @@ def _drawn(sheet: Sheet, view: _Panel, low: float, high: float, width: float) ->
 
 
 def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt.Y) -> list[Any]:
-    """Wedge of the verdict, reach, guide lines, true credit."""
+    """Wedge of the verdict, reach, true credit."""
     wedge = sheet.data([
         {"distance": 0, "drawn": 0, "to": 0},
         {"distance": view.reach, "drawn": profiles.VANISHING, "to": profiles.EXPLODING},
@@ -127,20 +126,6 @@ def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y
         alt.Chart(wedge).mark_area(color=drawing.SHADE, opacity=0.07).encode(x=x, y=y, y2=alt.Y2("to:Q")),
         alt.Chart(sheet.data([{"distance": view.reach}])).mark_rule(color=drawing.FAINT, strokeDash=[1, 3]).encode(x=x),
     ]
-    guides, names = [], []
-    for name, base in GUIDES:
-        slope = log10(base)
-        end = min(view.longest, (low if slope < 0 else high) / slope)
-        guides += [{"guide": name, "distance": k, "drawn": k * slope} for k in (0, end)]
-        at = min(0.62 * end, abs(2 / slope)) if slope > 0 else 0.62 * end
-        names.append({"guide": name, "distance": at, "drawn": at * slope})
-    layers.append(
-        alt.Chart(sheet.data(guides)).mark_line(color=drawing.FAINT, strokeWidth=1).encode(x=x, y=y, detail="guide:N")
-    )
-    text = alt.Chart(sheet.data(names)).encode(x=x, y=y, text="guide:N")
-    place: dict[str, Any] = {"fontSize": 11, "align": "left", "dx": 6}
-    halo = text.mark_text(stroke="white", strokeWidth=4, strokeOpacity=0.8, **place)
-    layers += [halo, text.mark_text(color="#555555", **place)]
     if view.credit:
         deep = 0.1 * (high - low)
         rows = [{"distance": k, "credit": c, "drawn": high, "to": high - deep * c} for k, c in view.credit.items()]

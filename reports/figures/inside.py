@@ -13,6 +13,7 @@ from reports.view.topic import Line, Topic
 
 ATTENTION = "attention"  # the name of the picture whose rows are answered steps, not units
 MOMENTS = ("at initialisation", "after training")
+MOMENT_COLOURS = ("#b2182b", "#2166ac")  # told apart by colour-blind readers, and neither is a grey of the axes
 
 
 def _pictured(line: Line, length: int) -> Result | None:
@@ -22,7 +23,7 @@ def _pictured(line: Line, length: int) -> Result | None:
 
 def lines_with_pictures(topic: Topic, attention: bool) -> list[Line]:
     """Pick the models of which gates, or attention weights, were recorded."""
-    return [line for line in topic.lines if any((name == ATTENTION) == attention for name in _names(topic, line))]
+    return [line for line in topic.lines if any(_is_attention(name) == attention for name in _names(topic, line))]
 
 
 def _names(topic: Topic, line: Line) -> set[str]:
@@ -35,7 +36,7 @@ def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Drawin
     sheet = Sheet(models, [])
     seeds = {n: r for n in topic.lengths if (r := _pictured(line, n))}
     names = list(
-        dict.fromkeys(p.name for r in seeds.values() for p in r.pictures if (p.name == ATTENTION) == attention)
+        dict.fromkeys(p.name for r in seeds.values() for p in r.pictures if _is_attention(p.name) == attention)
     )
     width = min(400.0, drawing.PAGE / len(seeds) - 34)
     panels = []
@@ -48,15 +49,30 @@ def pictures(topic: Topic, line: Line, attention: bool, models: Looks) -> Drawin
         "One validation sequence after training, one seed. "
         + ("Rows: the last answered steps; colour: the weight each gives to an earlier step."
            if attention else "Rows: the first units of the first layer; dark: open (1), light: closed (0)."),
-        "Long sequences are thinned to at most 128 steps"
-        + (": the strongest weight of each stretch is shown." if attention else "."),
+        "Of long sequences, several steps share a column"
+        + (": the largest weight among them is shown." if attention else ": the first of them is shown."),
     ]  # fmt: skip
     body = drawing.grid(panels, len(seeds), spacing=8, once=("title", "labels"))
     return sheet.finish(body, f"{topic.title}, {line.label}: {what}", lines)
 
 
+def _is_attention(name: str) -> bool:
+    """Whether a picture shows attention: `attention`, or `attention.0` of one head among several."""
+    return name.partition(".")[0] == ATTENTION
+
+
+def _said_of(picture: Picture) -> list[str]:
+    """Say what a picture alone does not show: weights too small to be seen, and steps that share a column."""
+    parts = []
+    if _is_attention(picture.name):
+        largest = max((value for row in picture.rows for value in row), default=0)
+        parts.append(f"largest weight {largest} %" if largest else "every weight below 0.5 %: spread evenly")
+    stride = picture.steps[1] - picture.steps[0] if len(picture.steps) > 1 else 1
+    return [", ".join([*parts, *([f"{stride} steps a column"] if stride > 1 else [])])] if parts or stride > 1 else []
+
+
 def _row_name(name: str) -> str:
-    return name if name == ATTENTION else f"{name.replace('_', ' ')} gate"
+    return name.replace(".", ", head ") if _is_attention(name) else f"{name.replace('_', ' ')} gate"
 
 
 def runs(steps: Sequence[int], values: Sequence[int]) -> list[Row]:
@@ -73,7 +89,7 @@ def runs(steps: Sequence[int], values: Sequence[int]) -> list[Row]:
 
 def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float) -> Spec:
     rows: list[Row] = []
-    attention = picture is not None and picture.name == ATTENTION
+    attention = picture is not None and _is_attention(picture.name)
     if picture is not None:
         for index, values in enumerate(picture.rows):
             number = index - len(picture.rows) if attention else index + 1
@@ -87,7 +103,7 @@ def _picture(sheet: Sheet, picture: Picture | None, title: str, width: float) ->
     y = alt.Y("row:O", axis=axis)
     x = alt.X("step:Q", scale=alt.Scale(domain=[0, last], nice=False), axis=drawing.step_axis("step of the sequence"))
     chart = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2=alt.X2("to:Q"), y=y, color=colour)
-    heading = drawing.panel_title(title if picture else f"{title}: no record")
+    heading = drawing.panel_title(title, *_said_of(picture)) if picture else drawing.panel_title(f"{title}: no record")
     return drawing.panel([chart], width, 12 * max(4, len(picture.rows) if picture else 0), heading)
 
 
@@ -133,15 +149,20 @@ def singular_values(topic: Topic, models: Looks) -> Drawing:
             panels.append(_singular_panel(sheet, rows, y, width, f"{line.label}, T = {length:,}"))
     text = [
         "Singular values of ∂state(t)/∂state(t−1) along a real sequence, 4 sequences, one seed.",
-        "Line: median; band: least to largest. Above 1 (grey line) a direction grows in a step, below 1 it shrinks.",
+        "Line: median; band: least to largest. Above 1 (dotted) a direction grows in a step, below 1 it shrinks.",
     ]
     body = drawing.grid(panels, len(lengths), spacing=10, once=("title", "labels"))
     return sheet.finish(body, f"{topic.title}: Jacobian along the sequence", text)
 
 
 def _moment_colour() -> alt.Color:
-    scale = alt.Scale(domain=list(MOMENTS), range=["#888888", "#0072B2"])
+    scale = alt.Scale(domain=list(MOMENTS), range=list(MOMENT_COLOURS))
     return alt.Color("moment:N", scale=scale, legend=drawing.LINE_LEGEND, title=None)
+
+
+def _moment_dash() -> alt.StrokeDash:
+    scale = alt.Scale(domain=list(MOMENTS), range=[[4, 3], [1, 0]])
+    return alt.StrokeDash("moment:N", scale=scale, legend=drawing.LINE_LEGEND, title=None)
 
 
 def _singular_panel(sheet: Sheet, rows: list[Row], y: alt.Y, width: float, title: str) -> Spec:
@@ -149,9 +170,9 @@ def _singular_panel(sheet: Sheet, rows: list[Row], y: alt.Y, width: float, title
     low = alt.Y("low:Q", scale=y["scale"], axis=y["axis"])
     chart = alt.Chart(sheet.data(rows))
     layers = [
-        alt.Chart(sheet.data([{"value": 1}])).mark_rule(color=drawing.FAINT).encode(y=y),
+        alt.Chart(sheet.data([{"value": 1}])).mark_rule(color=drawing.FAINT, strokeDash=[1, 3]).encode(y=y),
         chart.mark_area(opacity=0.22, clip=True).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=_moment_colour()),
-        chart.mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, color=_moment_colour()),
+        chart.mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, color=_moment_colour(), strokeDash=_moment_dash()),
     ]
     return drawing.panel(layers, width, 110, drawing.panel_title(title))
 

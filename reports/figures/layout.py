@@ -176,5 +176,5 @@ CONFIG: dict[str, Any] = {
         "fontSize": 16, "subtitleFontSize": 12, "subtitleColor": "#555555", "color": "#111111",
         "subtitleLineHeight": 16, "subtitlePadding": 6,
     },
-    "legend": {"labelFontSize": 13, "titleFontSize": 12, "labelColor": INK},
+    "legend": {"labelFontSize": 13, "labelLimit": 0, "titleFontSize": 12, "labelColor": INK},
 }  # fmt: skip

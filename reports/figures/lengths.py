@@ -14,6 +14,7 @@ from reports.summary import Group
 from reports.view import Topic
 
 Quantity = Literal["score", "skill"]
+BESIDE = 4  # units between triangles of several models at one edge
 SKILL = (-0.25, 1.15)  # what the axis of skill shows; beyond it, a triangle at the edge
 INTERVALS = {
     "test sampling": "n = 1 seed: its value, and as a bar the interval of test sampling",
@@ -164,7 +165,9 @@ def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y, lengths: Seq
     layers.append(
         middle.mark_point(size=65, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(shape=shape)
     )
-    if of("beyond"):
-        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=drawing.INK)
-        layers.append(edge.encode(x=x, y=y, text=alt.Text("mark:N"), color=colour))
+    for place, label in enumerate(sheet.shown):
+        if own := [row for row in of("beyond") if row["model"] == label]:
+            aside = BESIDE * (place - (len(sheet.shown) - 1) / 2)
+            edge = alt.Chart(sheet.data(own)).mark_text(fontSize=13, dx=aside)
+            layers.append(edge.encode(x=x, y=y, text=alt.Text("mark:N"), color=colour))
     return layers

@@ -155,7 +155,7 @@ def test_seeds_are_a_band_and_every_seed_a_line():
     assert "n = 3 seeds" in " ".join(spec["title"]["subtitle"])
 
 
-def test_wedge_guides_and_credit():
+def test_wedge_and_credit():
     credit = [0.0] * 21
     credit[15] = 1.0
     flow = make_flow(0, reach=15, credit=tuple(credit))
@@ -163,10 +163,12 @@ def test_wedge_guides_and_credit():
     assert rows(spec, distance=15, drawn=-6, to=3)
     (bar,) = [row for row in rows(spec) if "credit" in row]
     assert (bar["distance"], bar["credit"]) == (15, 1.0)
-    ends = {
-        row["guide"]: row["drawn"] / row["distance"] for row in rows(spec) if "guide" in row and row["distance"] > 0
-    }
-    assert ends == pytest.approx({"0.8^k": math.log10(0.8), "1.5^k": math.log10(1.5)})
+    said = " ".join(spec["title"]["subtitle"])
+    lines = [layer for drawn_panel in panels(spec) for layer in drawn_panel["layer"] if layer["mark"]["type"] == "line"]
+    assert len(lines) == 1  # the model's: no line that no caption explains
+    assert "Grey wedge" in said
+    assert "(dotted)" in said
+    assert "true credit" in said
 
 
 def test_pieces_and_departures():
@@ -205,13 +207,36 @@ def test_clipped_steps_are_counted():
     assert "50 % clipped" in json.dumps(spec["concat"])
 
 
-def test_unsolved_runs_stand_at_their_budget(specs):
+def test_unsolved_runs_carry_their_budget(specs):
     spec = specs["steps-to-solve"]
-    kinds = {(row["model"], row["length"], row["kind"]): row["value"] for row in rows(spec)}
+    kinds = {(row["model"], row["length"], row["kind"]): row["value"] for row in rows(spec) if "model" in row}
     assert kinds == {
         ("rnn", 10, "solved"): 150, ("rnn", 10, "middle"): 150, ("rnn", 100, "censored"): 1000,
         ("gru", 10, "solved"): 150, ("gru", 10, "middle"): 150, ("gru", 100, "censored"): 1000,
     }  # fmt: skip
+
+
+def test_unsolved_runs_stand_above_solved_ones_whatever_their_budgets():
+    results = [
+        make_measured("adding", "gru", 10, steps=1000, solved_at=900, score=0.005),
+        make_measured("adding", "gru", 100, steps=300),
+        make_measured("adding", "rnn", 100, steps=300),
+    ]
+    (drawn_panel,) = panels(drawn(results)["steps-to-solve"])
+    points = [layer for layer in drawn_panel["layer"] if layer["mark"].get("filled") is False]
+    places = [layer["encoding"]["y"]["value"] for layer in points]
+    assert len(set(places)) == 2  # a row of their own for each model
+    assert all(place < 0 for place in places)  # above the frame
+
+
+def test_points_stay_at_their_length():
+    results = [make_measured("adding", m, 10, solved_at=100, score=0.005) for m in ("rnn", "gru", "lstm", "attention")]
+    spec = drawn(results)["steps-to-solve"]
+    assert {row["length"] for row in rows(spec) if "length" in row} == {10}
+    (drawn_panel,) = panels(spec)
+    aside = [layer["mark"]["xOffset"] for layer in drawn_panel["layer"] if "xOffset" in layer["mark"]]
+    assert len(set(aside)) == 4
+    assert max(map(abs, aside)) < 8  # less than the width of a point
 
 
 def test_the_exponent_stands_in_the_heading():
@@ -277,6 +302,13 @@ def test_names_of_reference_lines_stand_outside_of_the_panel(specs):
     assert all(layer["encoding"]["x"] == {"value": "width"} and layer["mark"]["dx"] > 0 for layer in texts)
 
 
+def test_triangles_of_several_models_at_one_edge_do_not_hide_each_other():
+    results = [make_result("adding", model, 10, score=9.0) for model in ("rnn", "gru", "lstm")]
+    (drawn_panel,) = panels(drawn(results)["skill"])
+    marks = [layer["mark"] for layer in drawn_panel["layer"] if layer["mark"].get("fontSize") == 13]
+    assert len({mark["dx"] for mark in marks}) == 3
+
+
 def test_cost(specs):
     values = {row["value"] for row in rows(specs["cost"], kind="middle")}
     assert values == {0.01, 400.0}
@@ -299,6 +331,36 @@ def test_a_closed_gate_is_white_an_open_one_dark():
     picture = Picture(name="input", steps=(0, 1, 2), rows=((0, 50, 100),))
     result = make_measured("adding", "gru").model_copy(update={"pictures": (picture,)})
     assert fills(drawn([result])["adding-gates-gru"], 0) == ["rgb(255,255,255)", "rgb(107,174,214)", "rgb(8,48,107)"]
+
+
+def test_the_line_of_one_is_told_from_that_of_initialisation(specs):
+    (drawn_panel, *_) = panels(specs["adding-jacobian"])
+    (rule,) = [layer["mark"] for layer in drawn_panel["layer"] if layer["mark"]["type"] == "rule"]
+    (line,) = [layer["encoding"] for layer in drawn_panel["layer"] if layer["mark"]["type"] == "line"]
+    assert rule["color"] not in line["color"]["scale"]["range"]
+    dashes = line["strokeDash"]["scale"]["range"]
+    assert len({str(dash) for dash in (*dashes, rule["strokeDash"])}) == 3
+    assert "(dotted)" in " ".join(specs["adding-jacobian"]["title"]["subtitle"])
+
+
+def test_attention_that_is_spread_evenly_says_so_and_columns_say_their_steps():
+    flat = Picture(name="attention", steps=(0, 8, 16), rows=((0, 0, 0),))
+    pointed = Picture(name="attention", steps=(0, 1, 2), rows=((0, 99, 1),))
+    results = [
+        make_measured("copying", "attention", length).model_copy(update={"pictures": (picture,)})
+        for length, picture in ((10, pointed), (1000, flat))
+    ]
+    said = [drawn_panel["title"]["subtitle"] for drawn_panel in panels(drawn(results)["copying-attention-attention"])]
+    assert " ".join(said[0]) == "largest weight 99 %"
+    assert " ".join(said[1]) == "every weight below 0.5 %: spread evenly, 8 steps a column"
+
+
+def test_every_head_of_attention_is_a_row_of_panels():
+    heads = tuple(Picture(name=f"attention.{head}", steps=(0, 1), rows=((0, 100),)) for head in range(2))
+    made = drawn([make_measured("adding", "transformer").model_copy(update={"pictures": heads})])
+    assert "adding-gates-transformer" not in made
+    titles = [" ".join(drawn_panel["title"]["text"]) for drawn_panel in panels(made["adding-attention-transformer"])]
+    assert titles == ["attention, head 0, T = 10", "attention, head 1, T = 10"]
 
 
 def test_equal_neighbours_of_a_picture_are_one_rectangle():
