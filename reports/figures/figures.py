@@ -26,16 +26,21 @@ __all__ = ["Figure", "figures", "rendered", "write"]
 
 Draw = Callable[[], Drawing]
 LONGEST = 1000  # letters of a text in a figure
+ENDINGS = ("svg", "png", "vl.json")  # of the files of a figure in a report
 PIXELS = 2  # of a PNG per unit of the figure: sharp on a dense screen and in print
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a report, drawn when asked for. name: of its files, without an ending. topics: what it shows."""
+    """A figure of a report, drawn when asked for.
+
+    name: of its files, without an ending. topics: what it is drawn from. beside: what else, as text.
+    """
 
     name: str
     topics: tuple[Topic, ...]
     draw: Draw
+    beside: str = ""
 
     @cached_property
     def drawing(self) -> Drawing:
@@ -95,24 +100,24 @@ def _inner(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
         yield f"{topic.name}-context-use", partial(memory.effective_context, topic, models)
 
 
-def write(name: str, spec: Spec, folder: Path) -> list[Path]:
-    """Render a specification as SVG, PNG and Vega-Lite JSON, each whole or not at all; return the files' paths.
+def as_json(spec: Spec) -> str:
+    """Write a specification as JSON.
+
+    Its text is made safe, because a control character ends the process inside the library that draws.
+    """
+    return json.dumps(_safe(spec), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def write(name: str, text: str, folder: Path) -> None:
+    """Render a specification, given as JSON, into files of every ending in ENDINGS, each whole or not at all.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    picture = svg(spec)
-    contents = {
-        "svg": picture.encode(),
-        "png": vl_convert.svg_to_png(picture, scale=PIXELS),
-        "vl.json": json.dumps(_safe(spec), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(),
-    }
-    paths = []
-    for ending, content in contents.items():
-        path = folder / f"{name}.{ending}"
-        delivery.write(path, content)
-        paths.append(path)
-    return paths
+    picture = vl_convert.vegalite_to_svg(text, show_warnings=True)
+    png = vl_convert.svg_to_png(picture, scale=PIXELS)
+    for ending, content in zip(ENDINGS, (picture.encode(), png, text.encode()), strict=True):
+        delivery.write(folder / f"{name}.{ending}", content)
 
 
 def rendered(drawing: Drawing, ending: Literal["svg", "png", "pdf"]) -> bytes:
@@ -124,11 +129,8 @@ def rendered(drawing: Drawing, ending: Literal["svg", "png", "pdf"]) -> bytes:
 
 
 def svg(spec: Spec) -> str:
-    """Render a specification as SVG.
-
-    Its text is made safe, because a control character ends the process inside the library that draws.
-    """
-    return vl_convert.vegalite_to_svg(_safe(spec), show_warnings=True)
+    """Render a specification as SVG."""
+    return vl_convert.vegalite_to_svg(as_json(spec), show_warnings=True)
 
 
 def _safe(spec: Spec) -> Spec:
