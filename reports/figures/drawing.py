@@ -95,7 +95,9 @@ def gradient_legend(length: int, **extra: Any) -> alt.Legend:
 def panel_title(text: str, *below: str) -> alt.TitleParams:
     """Make the heading of one panel, and a line below it."""
     extra: dict[str, Any] = (
-        {"subtitle": list(below), "subtitleFontSize": LEAST_TEXT, "subtitlePadding": 2} if below else {}
+        {"subtitle": list(below), "subtitleFontSize": LEAST_TEXT, "subtitlePadding": 2, "subtitleLineHeight": 13}
+        if below
+        else {}
     )
     return alt.TitleParams(text, fontSize=13, fontWeight="bold", anchor="middle", offset=4, color=INK, **extra)
 

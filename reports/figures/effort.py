@@ -49,7 +49,7 @@ def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     y = drawing.log_axis(shown, "steps to solve", minExtent=40)
     unsolved = [label for label in topic.labels if any(r["model"] == label and r["kind"] == "censored" for r in rows)]
     limits = [{"length": length, "value": steps, "kind": "budget"} for length, steps in budgets]
-    bar = alt.Chart(sheet.data(limits)).mark_tick(orient="horizontal", size=26, thickness=2, color=drawing.FAINT)
+    bar = alt.Chart(sheet.data(limits)).mark_tick(orient="horizontal", size=14, thickness=2, color=drawing.FAINT)
     layers = [bar.encode(x=x, y=y), *_solved_layers(sheet, topic, rows, x, y)]
     if unsolved:
         layers += _unsolved_layers(sheet, rows, unsolved, x)

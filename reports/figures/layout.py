@@ -74,8 +74,10 @@ def spec(drawing: Drawing, place: Place = ON_PAGE) -> Spec:
 
 
 def wrapped(text: str, width: float, size: float, letter: float = PLAIN) -> list[str]:
-    """Break a text of this size into lines of so many units."""
-    return textwrap.wrap(text, max(8, int(width / (letter * size))), break_long_words=False) or [""]
+    """Break a text of this size into lines of so many units; `T = 100` stays whole."""
+    joined = text.replace(" = ", "\u00a0=\u00a0")
+    lines = textwrap.wrap(joined, max(8, int(width / (letter * size))), break_long_words=False) or [""]
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _grid(grid: Grid, place: Place) -> Spec:

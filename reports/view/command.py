@@ -16,6 +16,7 @@ from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
 from reports.view import delivery
+from reports.view.names import read, renamed
 from reports.view.view import Order, View, name_of
 
 
@@ -36,18 +37,21 @@ class Choice:
         Only these, separated by commas; a unique beginning is enough.
     lengths
         Only these, separated by commas.
+    label
+        ENTRY=NAME: call a model by another name, as in --label mypackage.mymodule:MyModel=Ours; once for each model.
     """
 
     tasks: str = ""
     models: str = ""
     lengths: str = ""
+    label: tuple[str, ...] = ()
 
     def of(self, store: Store) -> View:
         """Work out the chosen view of a store, and say on stderr which records could not be read.
 
         Raises:
             NothingError: no result is in the view.
-            UsageError: a name or a length that the store does not hold.
+            UsageError: a name, a length or a label's entry that the store does not hold.
         """
         stored = store.results()
         order = asked_order(store)
@@ -58,7 +62,8 @@ class Choice:
             why = "no stored result has these tasks, models and lengths together"
             empty = "it holds no results yet. Run `python -m bench.run` first."
             raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
-        return View.of(results, order, stored, asked_cells(store))
+        view = View.of(results, order, stored, asked_cells(store))
+        return renamed(view, read(self.label, (label for topic in view.topics for label in topic.labels)))
 
 
 ALL = Choice()
