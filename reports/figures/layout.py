@@ -15,6 +15,7 @@ LEAST_TEXT = 11  # units: no text of a figure is smaller, so the least size of a
 BOLD, PLAIN = 0.58, 0.52  # typical width of a letter, as a share of its size
 AXIS = 60  # units that a vertical axis takes, with its title
 MARGIN = 12  # units around a figure
+BESIDE = 230  # units that a colour scale leaves to its name and to the axis above it
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def spec(drawing: Drawing, place: Place = ON_PAGE) -> Spec:
     body = bodies[0] if len(bodies) == 1 else {"vconcat": bodies, "spacing": drawing.spacing}
     made: Spec = {"$schema": SCHEMA, "background": "white", "padding": MARGIN, "config": CONFIG | _legends(body, place)}
     if place.head:
-        made["title"] = {"text": wrapped(drawing.title, place.width, 16, BOLD), "anchor": "start", "offset": 10}
+        made["title"] = {"text": wrapped(drawing.title, place.width - 2 * MARGIN, 16, BOLD), "anchor": "start", "offset": 10}
         if place.captioned:
             lines = [line for said in drawing.caption for line in wrapped(said, place.width, 12)]
             made["title"]["subtitle"] = lines
@@ -124,7 +125,7 @@ def _encoding(encoding: Spec, width: float, height: float, place: Place, hidden:
             made[channel] = made[channel] | {"axis": axis}
     legend = (made.get("color") or {}).get("legend")
     if legend and "gradientLength" in legend:
-        length = min(legend["gradientLength"], place.width - 190)
+        length = min(legend["gradientLength"], place.width - BESIDE)
         made["color"] = made["color"] | {"legend": legend | {"gradientLength": length}}
     return made
 
