@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +13,9 @@ from bench.cli import command
 from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
+from reports.text.words import sentence
 from reports.view import delivery
-from reports.view.command import ALL, Choice, names
+from reports.view.command import ALL, Choice, chosen, names
 
 FORMATS = ("pdf", "svg", "png")
 WIDTHS = ("column", "text", "slide")
@@ -78,19 +78,6 @@ def figure(
     print(foreign.block("\n".join(map(str, files))))
 
 
-def chosen(kind: str, text: str, known: Collection[str]) -> str:
-    """Check that a name is known.
-
-    Raises:
-        UsageError: it is not; the message holds the nearest name, or all of them.
-    """
-    if text in known:
-        return text
-    near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}."
-    raise UsageError(f"no {kind} {text!r}: {hint}" + (" Without NAME, all are listed." if kind == "figure" else ""))
-
-
 def _ending(output: Path | None) -> str:
     return output.suffix.removeprefix(".").lower() if output else ""
 
@@ -106,7 +93,7 @@ class Caption:
     def __init__(self, name: str, title: str, lines: Sequence[str]) -> None:
         self.name = name
         self.title = f"{title}."
-        self.text = " ".join(_sentence(line) for line in lines if line.strip())
+        self.text = " ".join(sentence(line) for line in lines if line.strip())
 
     def files(self) -> dict[str, str]:
         """Write the caption as LaTeX, to be read with `\\input` in a figure, and as Markdown."""
@@ -115,12 +102,6 @@ class Caption:
             "tex": f"{tex}\\label{{fig:{self.name}}}\n",
             "md": f"**{foreign.markdown(self.title)}** {foreign.markdown(self.text)}\n",
         }
-
-
-def _sentence(line: str) -> str:
-    text = line.strip()
-    begin = text[:1].upper() if text[1:2].isalpha() else text[:1]  # `n = 1` and `b:` are no words
-    return begin + text[1:] + ("" if text.endswith((".", ":", ",")) else ".")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -67,7 +67,8 @@ def spec(drawing: Drawing, place: Place = ON_PAGE) -> Spec:
     body = bodies[0] if len(bodies) == 1 else {"vconcat": bodies, "spacing": drawing.spacing}
     made: Spec = {"$schema": SCHEMA, "background": "white", "padding": MARGIN, "config": CONFIG | _legends(body, place)}
     if place.head:
-        made["title"] = {"text": wrapped(drawing.title, place.width - 2 * MARGIN, 16, BOLD), "anchor": "start", "offset": 10}
+        title = wrapped(drawing.title, place.width - 2 * MARGIN, 16, BOLD)
+        made["title"] = {"text": title, "anchor": "start", "offset": 10}
         if place.captioned:
             lines = [line for said in drawing.caption for line in wrapped(said, place.width, 12)]
             made["title"]["subtitle"] = lines

@@ -140,6 +140,19 @@ def nearest_name(text: str, known: Collection[str]) -> str:
     return f"did you mean {near[0]}? " if near else ""
 
 
+def chosen(kind: str, text: str, known: Collection[str]) -> str:
+    """Check that a name is known.
+
+    Raises:
+        UsageError: it is not; the message holds the nearest name, or all of them.
+    """
+    if text in known:
+        return text
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}."
+    raise UsageError(f"no {kind} {text!r}: {hint}")
+
+
 def names(text: str) -> list[str]:
     """Read the parts of `a,b,c`."""
     return [part.strip() for part in text.split(",") if part.strip()]
