@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
     from bench.records.result import Result
 
 NEWEST = 5
-
-
-LABEL = 20  # characters of a cell's name that are always shown
+ERRORS = 3  # different ones that the end of a sweep shows whole
 
 
 STYLES = {"solved": "green", "learning": "cyan", "at chance": "yellow", "budget-limited": "yellow"}
@@ -89,6 +89,17 @@ class Console:
         else:
             self.note(f"[{self._done}/{self._total}] {described(result).plain}")
 
+    def failed(self, results: Iterable[Result]) -> None:
+        """Say of cells that failed what went wrong and where, as it is recorded; cells of one error share it."""
+        alike: dict[tuple[str, str], list[Result]] = {}
+        for result in results:
+            alike.setdefault((result.status, (result.error or "no message").rstrip()), []).append(result)
+        for (status, error), own in list(alike.items())[:ERRORS]:
+            others = f", and {len(own) - 1} more" if len(own) > 1 else ""
+            self.note(f"{status}: {own[0].cell.label}{others}\n{indent(error, '    ')}")
+        if len(alike) > ERRORS:
+            self.note(f"{len(alike) - ERRORS} further errors are in the table of cells that failed.")
+
     def stop(self) -> None:
         """End the display, and leave the terminal clean."""
         self._live.stop()
@@ -114,13 +125,17 @@ class Console:
         workers = Table.grid(padding=(0, 1))
         for index, (cell, step, steps) in sorted(self._workers.items()):
             share = ProgressBar(total=max(1, steps), completed=step, width=12)
-            workers.add_row(Text(f"worker {index}", style="dim"), share, Text(cell.label, overflow="ellipsis"))
-        newest = Table.grid(padding=(0, 2))
-        newest.add_column(overflow="ellipsis", min_width=LABEL)  # where lines are too long, the label gives way first
-        newest.add_column(overflow="ellipsis", no_wrap=True)
-        for result in self._newest:
-            newest.add_row(Text(result.cell.label, overflow="ellipsis", no_wrap=True), _said_of(result))
-        return Group(newest, bar, workers)
+            workers.add_row(Text(f"worker {index}", style="dim"), share, Text(cell.label, overflow="fold"))
+        newest = [line for result in self._newest for line in _lines(result, self.terminal.width)]
+        return Group(*newest, bar, workers)
+
+
+def _lines(result: Result, width: int) -> list[Text]:
+    """Return a finished cell in one line; in two where it would not fit, because which cell it is must not be cut."""
+    label, said = Text(result.cell.label, overflow="fold"), _said_of(result)
+    if label.cell_len + 2 + said.cell_len <= width:
+        return [label.append("  ").append(said)]
+    return [label, Text("  ", overflow="ellipsis", no_wrap=True).append(said)]
 
 
 def described(result: Result) -> Text:

@@ -123,8 +123,9 @@ def _block(topic: Topic, lengths: Sequence[int], columns: Sequence[str]) -> Bloc
             for label, entries in rows.items():
                 entry = COLUMNS[name][1](groups[label]) if label in groups else Entry()
                 entries.append(entry._replace(bold=label == best))
-    title = topic.heading.full if topic.heading.score else topic.title
-    return Block(title, [*rows.items()])
+    score = topic.heading.score
+    measure = f", {score.metric.replace('_', ' ')} {'↑' if score.higher_is_better else '↓'}" if score else ""
+    return Block(f"{topic.title}{measure}", [*rows.items()])
 
 
 def _at(topic: Topic, length: int) -> dict[str, Group]:
@@ -157,7 +158,7 @@ def _comparisons(topic: Topic, length: int) -> int:
     return len(groups) - 1 if len(groups) > 1 and all(group.n >= ENOUGH for group in groups) else 0
 
 
-def _legend(view: View, blocks: Iterable[Block], columns: Sequence[str], pairs: int) -> list[str]:
+def _legend(view: View, blocks: Sequence[Block], columns: Sequence[str], pairs: int) -> list[str]:
     """Explain the signs that the table holds."""
     entries = [entry for block in blocks for _, row in block.rows for entry in row]
     kinds = {group.interval.kind for group in view.groups if group.interval and not group.mixed}
@@ -174,6 +175,7 @@ def _legend(view: View, blocks: Iterable[Block], columns: Sequence[str], pairs: 
         (shown and "t" in kinds, "five seeds or more: mean ± half of the 95 % t interval over seeds"),
         (any(entry.kind == "bounds" for entry in entries), "[a, b]: such an interval, cut at the bound of the score"),
         (shown and any(group.mixed for group in view.groups), "k/n solved: seeds disagree, so no mean is given"),
+        (any("↑" in block.title or "↓" in block.title for block in blocks), "↑ higher is better, ↓ lower is better"),
         (marked, f"{EQUALS_CHANCE} : merely equals the trivial baseline"),
         (bool(COMPARED.keys() & set(columns)) and any(len(topic.lines) > 1 for topic in view.topics), rule),
     )  # fmt: skip
