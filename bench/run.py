@@ -35,6 +35,7 @@ app = App(
     help="Measure how far back sequence models remember: tasks × models × lengths × seeds.",
     version_flags=[],
 )
+SLOWER = 6  # times longer than guessed, on two slow cores (docs/performance.md)
 CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
@@ -142,14 +143,22 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
     from bench.cli.console import Console
     from bench.records.estimate import Estimate, duration
     from bench.runner.plan import plan, share
+    from bench.store import Store
 
     cells = [planned.cell for planned in share(plan(sweep), settings.part)]
     console, estimate = Console(), Estimate()
     for cell in cells:
         recipe = cell.recipe
         console.note(f"{cell.label}: {recipe.steps} steps × {recipe.batch_size} sequences")
+    if Path(settings.store).is_dir():
+        for result in Store(settings.store).results():
+            if result.seconds is not None:
+                estimate.learn(result.cell, result.seconds.total)
     left = sum(map(estimate.seconds, cells)) / _workers(settings)
-    console.note(f"{len(cells)} cells, roughly {duration(left)} on {_workers(settings)} workers. Nothing was run.")
+    slower = "" if estimate.learned else f" to {duration(SLOWER * left)}"
+    console.note(
+        f"{len(cells)} cells, roughly {duration(left)}{slower} on {_workers(settings)} workers. Nothing was run."
+    )
     return 0
 
 

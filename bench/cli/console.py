@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.records.result import Result
 
 NEWEST = 5
+MANY = 12  # cells of a sweep, from which the time left is said in lines too
 ERRORS = 3  # different ones that the end of a sweep shows whole
 
 
@@ -46,6 +47,7 @@ class Console:
         """Begin a sweep: `cells` are to be measured by `workers` workers; `stored` more are stored already."""
         self._total, self._done = len(cells) + stored, stored
         self._waiting = {_identity(cell): cell for cell in cells}
+        self._run = len(self._waiting)
         self._slots = workers
         self.note(f"{self._total} cells: {stored} stored, {len(cells)} to run on {workers} workers")
         if self.terminal.is_terminal:
@@ -88,6 +90,13 @@ class Console:
             self._draw(force=True)
         else:
             self.note(f"[{self._done}/{self._total}] {described(result).plain}")
+            self._say_again()
+
+    def _say_again(self) -> None:
+        """Say how long it still takes, in a sweep that takes a while: after the first cells, at a half and later."""
+        ran = self._run - len(self._waiting)
+        if self._run >= MANY and ran in (2, self._run // 2, 3 * self._run // 4):
+            self.note(f"about {duration(self.seconds_left)} left")
 
     def failed(self, results: Iterable[Result]) -> None:
         """Say of cells that failed what went wrong and where, as it is recorded; cells of one error share it."""

@@ -75,7 +75,8 @@ def test_an_estimate_learns_from_the_nearest_cells() -> None:
     assert estimate.seconds(cell(steps=40)) == pytest.approx(14.0), "twice the work takes twice as long"
     assert estimate.seconds(cell(task="copying")) == pytest.approx(5.0)
     unknown = cell(length=1000)
-    assert estimate.seconds(unknown) == Estimate().seconds(unknown), "nothing is known of this length"
+    slower = sorted((3.0, 5.0, 7.0))[1] / guess
+    assert estimate.seconds(unknown) == pytest.approx(slower * Estimate().seconds(unknown)), "of the machine alone"
 
 
 def test_one_odd_cell_does_not_spoil_an_estimate() -> None:
@@ -90,6 +91,16 @@ def test_a_cell_without_steps_is_estimated_too() -> None:
     assert estimate.seconds(cell(steps=0)) >= 0
     estimate.learn(cell(steps=0), 1.0)
     assert estimate.seconds(cell(steps=0)) == pytest.approx(1.0)
+
+
+def test_where_there_is_no_terminal_the_time_left_is_said_as_it_is_learned() -> None:
+    console, text = a_console()
+    cells = [a_cell(seed=number) for number in range(12)]
+    console.start(cells, stored=0, workers=1)
+    for one in cells:
+        console.finished(a_result(one, seconds=taking(60.0)))
+    said = [line for line in text.getvalue().splitlines() if line.startswith("about ")]
+    assert said == ["about 10 min left", "about 6 min left", "about 3 min left"]
 
 
 # -- without a terminal ------------------------------------------------------------------------------------------------
