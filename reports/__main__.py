@@ -16,13 +16,13 @@ from bench.records.errors import UsageError
 from bench.store import Store
 from reports import gradients, table
 from reports.view import View
-from reports.view.command import ALL, Choice, save
+from reports.view.command import AS_THEY_ARE, Naming, save
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
 
 @app.default
-def report(store: Path, /, *, choice: Choice = ALL, output: Path | None = None) -> None:
+def report(store: Path, /, *, choice: Naming = AS_THEY_ARE, output: Path | None = None) -> None:
     """Write a page to open in a browser (index.html), tables and figures of a store's results.
 
     Figures are written as SVG, PNG and Vega-Lite JSON into the folder `figures`; tables as Markdown and CSV beside it.

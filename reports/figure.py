@@ -15,7 +15,7 @@ from bench.records.errors import UsageError
 from bench.store import Store
 from reports.text.words import sentence
 from reports.view import delivery
-from reports.view.command import ALL, Choice, chosen, names
+from reports.view.command import AS_THEY_ARE, Naming, chosen, names
 
 FORMATS = ("pdf", "svg", "png")
 WIDTHS = ("column", "text", "slide")
@@ -32,7 +32,7 @@ def figure(
     width: str = "column",
     format: Annotated[str, Parameter(name="--format")] = "",
     title: bool = True,
-    choice: Choice = ALL,
+    choice: Naming = AS_THEY_ARE,
     output: Path | None = None,
 ) -> None:
     """Draw one figure at its size in print, and its caption as .tex and .md beside it. Without NAME: list the figures.

@@ -21,8 +21,8 @@ from reports.text.layout import Table
 from reports.text.notes import notes
 from reports.view import Topic, View
 from reports.view.command import (
-    ALL,
-    Choice,
+    AS_THEY_ARE,
+    Naming,
     NothingError,
     asked_cells,
     asked_order,
@@ -141,7 +141,7 @@ def table(
     by: By = "group",
     format: Annotated[Format, Parameter(name="--format")] = "text",
     columns: str = "",
-    choice: Choice = ALL,
+    choice: Naming = AS_THEY_ARE,
     output: Path | None = None,
 ) -> None:
     """Show the results of a store.

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -37,21 +38,18 @@ class Choice:
         Only these, separated by commas; a unique beginning is enough.
     lengths
         Only these, separated by commas.
-    label
-        ENTRY=NAME: call a model by another name, as in --label mypackage.mymodule:MyModel=Ours; once for each model.
     """
 
     tasks: str = ""
     models: str = ""
     lengths: str = ""
-    label: tuple[str, ...] = ()
 
     def of(self, store: Store) -> View:
         """Work out the chosen view of a store, and say on stderr which records could not be read.
 
         Raises:
             NothingError: no result is in the view.
-            UsageError: a name, a length or a label's entry that the store does not hold.
+            UsageError: a name or a length that the store does not hold.
         """
         stored = store.results()
         order = asked_order(store)
@@ -62,11 +60,35 @@ class Choice:
             why = "no stored result has these tasks, models and lengths together"
             empty = "it holds no results yet. Run `python -m bench.run` first."
             raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
-        view = View.of(results, order, stored, asked_cells(store))
+        return View.of(results, order, stored, asked_cells(store))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Naming(Choice):
+    """Which results to show, and what to call their models.
+
+    Parameters
+    ----------
+    label
+        ENTRY=NAME: call a model by another name, as in --label mypackage.mymodule:MyModel=Ours; once for each model.
+    """
+
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+
+    def of(self, store: Store) -> View:
+        """Work out the chosen view of a store, its models renamed.
+
+        Raises:
+            NothingError: no result is in the view.
+            UsageError: a name, a length or a label's entry that the view does not hold.
+        """
+        view = super().of(store)
         return renamed(view, read(self.label, (label for topic in view.topics for label in topic.labels)))
 
 
 ALL = Choice()
+AS_THEY_ARE = Naming()
 
 
 def asked_order(store: Store) -> Order:
