@@ -234,6 +234,7 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.status",
         "reports",
         "reports.gradients",
+        "reports.figure",
         "reports.remedies",
         "reports.table",
     ):

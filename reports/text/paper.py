@@ -88,7 +88,7 @@ COMPARED = {"score": "score", "solved_at": "steps to solve"}  # columns in which
 
 
 @dataclass(frozen=True)
-class Block:
+class TaskRows:
     """The rows of one task. title: task, metric, direction. rows: a model and its cells, length by length."""
 
     title: str
@@ -101,7 +101,7 @@ class PaperTable:
 
     lengths: Sequence[int]
     columns: Sequence[str]
-    blocks: Sequence[Block]
+    tasks: Sequence[TaskRows]
     caption: Sequence[str]
 
 
@@ -109,12 +109,12 @@ def lay_out(view: View, columns: Sequence[str] = ("score",)) -> PaperTable:
     """Lay out the table of a view. columns: names of COLUMNS, shown at every length."""
     lengths = sorted({length for topic in view.topics for length in topic.lengths})
     pairs = sum(_comparisons(topic, length) for topic in view.topics for length in lengths)
-    blocks = [_block(topic, lengths, columns) for topic in view.topics]
-    said = [*caption(view.groups), *_legend(view, blocks, columns, pairs)]
-    return PaperTable(lengths, [COLUMNS[name][0] for name in columns], blocks, said)
+    tasks = [_block(topic, lengths, columns) for topic in view.topics]
+    said = [*caption(view.groups), *_legend(view, tasks, columns, pairs)]
+    return PaperTable(lengths, [COLUMNS[name][0] for name in columns], tasks, said)
 
 
-def _block(topic: Topic, lengths: Sequence[int], columns: Sequence[str]) -> Block:
+def _block(topic: Topic, lengths: Sequence[int], columns: Sequence[str]) -> TaskRows:
     rows: dict[str, list[Entry]] = {line.label: [] for line in topic.lines}
     for length in lengths:
         groups = _at(topic, length)
@@ -125,7 +125,7 @@ def _block(topic: Topic, lengths: Sequence[int], columns: Sequence[str]) -> Bloc
                 entries.append(entry._replace(bold=label == best))
     score = topic.heading.score
     measure = f", {score.metric.replace('_', ' ')} {'↑' if score.higher_is_better else '↓'}" if score else ""
-    return Block(f"{topic.title}{measure}", [*rows.items()])
+    return TaskRows(f"{topic.title}{measure}", [*rows.items()])
 
 
 def _at(topic: Topic, length: int) -> dict[str, Group]:
@@ -158,9 +158,9 @@ def _comparisons(topic: Topic, length: int) -> int:
     return len(groups) - 1 if len(groups) > 1 and all(group.n >= ENOUGH for group in groups) else 0
 
 
-def _legend(view: View, blocks: Sequence[Block], columns: Sequence[str], pairs: int) -> list[str]:
+def _legend(view: View, tasks: Sequence[TaskRows], columns: Sequence[str], pairs: int) -> list[str]:
     """Explain the signs that the table holds."""
-    entries = [entry for block in blocks for _, row in block.rows for entry in row]
+    entries = [entry for block in tasks for _, row in block.rows for entry in row]
     kinds = {group.interval.kind for group in view.groups if group.interval and not group.mixed}
     marked = any(EQUALS_CHANCE in entry.text.split() for entry in entries)
     test = (
@@ -175,7 +175,7 @@ def _legend(view: View, blocks: Sequence[Block], columns: Sequence[str], pairs: 
         (shown and "t" in kinds, "five seeds or more: mean ± half of the 95 % t interval over seeds"),
         (any(entry.kind == "bounds" for entry in entries), "[a, b]: such an interval, cut at the bound of the score"),
         (shown and any(group.mixed for group in view.groups), "k/n solved: seeds disagree, so no mean is given"),
-        (any("↑" in block.title or "↓" in block.title for block in blocks), "↑ higher is better, ↓ lower is better"),
+        (any("↑" in block.title or "↓" in block.title for block in tasks), "↑ higher is better, ↓ lower is better"),
         (marked, f"{EQUALS_CHANCE} : merely equals the trivial baseline"),
         (bool(COMPARED.keys() & set(columns)) and any(len(topic.lines) > 1 for topic in view.topics), rule),
     )  # fmt: skip
@@ -245,7 +245,7 @@ def written(entry: Entry, how: Notation, writer: Writer) -> str:
     return " ".join([*parts, *([writer.text(entry.text)] if entry.text else [])])
 
 
-def _columns(block: Block, writer: Writer) -> list[list[str]]:
+def _columns(block: TaskRows, writer: Writer) -> list[list[str]]:
     """The cells of a block, row by row, each column in its own notation."""
     columns = list(zip(*(row for _, row in block.rows), strict=True))
     made = [[written(entry, how, writer) for entry in column] for column in columns for how in [notation(column)]]
@@ -285,7 +285,7 @@ def latex(table: PaperTable, label: str = "results") -> str:
     ]  # fmt: skip
     if each > 1:
         lines.append(f"model & {' & '.join([*map(tex, table.columns)] * len(table.lengths))} \\\\")
-    for block in table.blocks:
+    for block in table.tasks:
         lines += [r"\midrule", rf"\multicolumn{{{across}}}{{l}}{{\emph{{{tex(foreign.line(block.title))}}}}} \\"]
         cells = _columns(block, Latex())
         lines += [
@@ -321,7 +321,7 @@ def markdown(table: PaperTable) -> str:
         f"T = {length:,}" + (f", {name}" if each > 1 else "") for length in table.lengths for name in table.columns
     ]
     rows = [["task", "model", *heads], [":-", ":-", *[":-:"] * len(heads)]]
-    for block in table.blocks:
+    for block in table.tasks:
         titles = [block.title, *[""] * (len(block.rows) - 1)]
         for title, (label, _), row in zip(titles, block.rows, _columns(block, Markdown()), strict=True):
             rows.append([md(foreign.line(title)), md(foreign.line(label)), *row])
