@@ -14,8 +14,9 @@ from bench.cli.terminal import Terminal
 from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
-from reports import gradients, table
+from reports import gradients, lengths, table
 from reports.view import View
+from reports.view.asked import AskedTopic, asked_topics, readings
 from reports.view.command import AS_THEY_ARE, Naming, save
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
@@ -41,8 +42,9 @@ def report(store: Path, /, *, choice: Naming = AS_THEY_ARE, output: Path | None 
     folder = output or store / "report"
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        _write_tables(source, view, folder)
-        drawn, kept = _draw(view, folder / "figures")
+        answered = asked_topics(view, readings(source))
+        _write_tables(source, view, answered, folder)
+        drawn, kept = _draw(view, answered, folder / "figures")
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}. Give a writable folder with --output.") from None
     figures = f"{drawn + kept} figures ({drawn} drawn, {kept} unchanged)"
@@ -51,7 +53,7 @@ def report(store: Path, /, *, choice: Naming = AS_THEY_ARE, output: Path | None 
     print(foreign.block(f"{figures} and tables in {took}. Open {first} first; files to paste are beside it."))
 
 
-def _write_tables(source: Store, view: View, folder: Path) -> None:
+def _write_tables(source: Store, view: View, answered: Sequence[AskedTopic], folder: Path) -> None:
     from reports.page import page as dashboard
 
     texts = {
@@ -69,12 +71,15 @@ def _write_tables(source: Store, view: View, folder: Path) -> None:
             "(`python -m bench.run --steps 0` probes at initialisation without training)",
             file=sys.stderr,
         )
+    if answered:
+        texts["lengths.md"] = lengths.write(answered, "markdown")
+        texts["lengths.csv"] = lengths.write(answered, "csv")
     for name, text in texts.items():
         save(folder / name, text)
-    dashboard.write(view, source, folder / "index.html")
+    dashboard.write(view, source, folder / "index.html", answered)
 
 
-def _draw(view: View, folder: Path) -> tuple[int, int]:
+def _draw(view: View, answered: Sequence[AskedTopic], folder: Path) -> tuple[int, int]:
     """Bring all figures up to date, with a bar in a terminal; return how many were drawn, and how many unchanged."""
     # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -82,7 +87,7 @@ def _draw(view: View, folder: Path) -> tuple[int, int]:
     from reports.figures import kept
     from reports.figures.figures import figures
 
-    every = figures(view)
+    every = figures(view, answered)
     done = {True: 0, False: 0}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     terminal = Terminal(stderr=True)

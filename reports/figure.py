@@ -15,6 +15,7 @@ from bench.records.errors import UsageError
 from bench.store import Store
 from reports.text.words import sentence
 from reports.view import delivery
+from reports.view.asked import asked_topics, readings
 from reports.view.command import AS_THEY_ARE, Naming, chosen, names
 
 FORMATS = ("pdf", "svg", "png")
@@ -55,11 +56,12 @@ def figure(
     """
     formats = [chosen("format", text, FORMATS) for text in names(format or _ending(output) or FORMATS[0])]
     chosen("width", width, WIDTHS)
-    view = choice.of(Store(store))
+    source = Store(store)
+    view = choice.of(source)
     # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
     from reports.figures import figures, media
 
-    known = {figure.name: figure for figure in figures.figures(view)}
+    known = {figure.name: figure for figure in figures.figures(view, asked_topics(view, readings(source)))}
     if not name:
         print(foreign.block("\n".join(known)))
         return

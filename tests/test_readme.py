@@ -226,6 +226,7 @@ def test_flags_exist(workspace: Path) -> None:
     for module in (
         "bench.check",
         "bench.doctor",
+        "bench.evaluate",
         "bench.merge",
         "bench.paper",
         "bench.publish",
@@ -235,6 +236,7 @@ def test_flags_exist(workspace: Path) -> None:
         "reports",
         "reports.gradients",
         "reports.figure",
+        "reports.lengths",
         "reports.remedies",
         "reports.table",
     ):

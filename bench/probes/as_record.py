@@ -53,6 +53,7 @@ def jacobian_record(step: int, found: Jacobians) -> Jacobian:
         median=tuple(map(rounded, found.median)),
         highest=tuple(map(rounded, found.highest)),
         lyapunov=tuple(map(rounded, found.lyapunov)),
+        lyapunov_error=tuple(map(rounded, found.error)),
     )
 
 

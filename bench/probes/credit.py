@@ -25,11 +25,14 @@ def finite(value: float) -> float | None:
 # -- credit -----------------------------------------------------------------------------------------------------------
 
 
-def alignment(model: SequenceModel, task: Task, batch: Batch, asked: Batch, input_gradient: Tensor) -> float | None:
+def alignment(
+    model: SequenceModel, task: Task, batch: Batch, asked: Batch, input_gradient: Tensor, replace: bool
+) -> float | None:
     """Return the overlap of the answer's sensitivity with the task's true credit in [0, 1], mean over the batch.
 
     asked: the batch with the answers read that are followed back, in float64. input_gradient: ∂s/∂input (batch, time,
-    size). None where the task has no credit, or no counterfactuals to tell the sensitivity to ids.
+    size). replace: whether ids may be replaced. None where the task has no credit, or no counterfactuals to tell the
+    sensitivity to ids.
     """
     credit = task.credit(batch)
     if credit is None:
@@ -37,7 +40,7 @@ def alignment(model: SequenceModel, task: Task, batch: Batch, asked: Batch, inpu
     if isinstance(task.spec.inputs, Features):
         sensitivity = input_gradient[..., task.spec.inputs.value].abs()
     else:
-        replaced = task.counterfactuals(batch)
+        replaced = task.counterfactuals(batch) if replace else None
         if replaced is None:
             return None
         sensitivity = _replacement(model, asked, replaced)

@@ -80,8 +80,11 @@ class Flow:
     start: int = 0
 
 
-def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
-    """Measure gradient flow of `model` on a few sequences of `task`; the model is left as it was."""
+def measure(model: SequenceModel, task: Task, batch: Batch, *, replace: bool = True) -> Flow:
+    """Measure gradient flow of `model` on a few sequences of `task`; the model is left as it was.
+
+    replace: whether the alignment of ids is measured, which takes a pass for every replaced token.
+    """
     steps = task.answer_steps(batch)
     reach = int(steps.max()) if task.reach is None else task.reach
     with as_probe(model):
@@ -89,7 +92,7 @@ def measure(model: SequenceModel, task: Task, batch: Batch) -> Flow:
         outputs, norms, value_gradient = derivatives(model, asked, steps)
         weight = _loss_weight(task.spec.objective, outputs, asked)
         start = batch.steps - value_gradient.size(1)
-        overlapping = None if start else alignment(model, task, batch, asked, value_gradient)
+        overlapping = None if start else alignment(model, task, batch, asked, value_gradient, replace)
     credit = task.credit(batch)
     if start:
         steps, credit = steps - start, None if credit is None else credit[:, start:]

@@ -99,6 +99,14 @@ class Score(Frozen):
         return max(low, least), min(high, largest)
 
     @property
+    def passes(self) -> bool:
+        """Whether the score passes the task's threshold; never where there is none."""
+        threshold = self.solved_threshold
+        if threshold is None:
+            return False
+        return self.score >= threshold if self.higher_is_better else self.score <= threshold
+
+    @property
     def at_chance(self) -> bool:
         """Whether the score merely equals the trivial baseline: skill < .05, or the test-sampling interval holds
         chance."""
@@ -177,7 +185,8 @@ class GradientFlow(Frozen):
 
 class Jacobian(Frozen):
     """Jacobians of a recurrent model at one training step. steps: of a sequence, where singular values were taken;
-    lyapunov: the finite-time spectrum, nats per step, largest first."""
+    lyapunov: the finite-time spectrum, nats per step, largest first; lyapunov_error: of each, its standard error
+    over the sequences; empty in older records."""
 
     step: Whole
     steps: tuple[Whole, ...]
@@ -185,6 +194,7 @@ class Jacobian(Frozen):
     median: tuple[Finite | None, ...]
     highest: tuple[Finite | None, ...]
     lyapunov: tuple[Finite | None, ...]
+    lyapunov_error: tuple[Finite | None, ...] = ()
 
     @model_validator(mode="after")
     def _as_long(self) -> Self:
@@ -266,6 +276,11 @@ class Result(Frozen):
     notes: tuple[Block, ...] = ()
     provenance: Provenance | None = None
     weights_sha256: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the cell."""
+        return self.cell.key
 
     @property
     def outcome(self) -> str | None:

@@ -16,7 +16,8 @@ from tasks.base import Batch, Task
 
 class Snapshots:
     """What the probes measured in one cell: gradient flow at `recipe.probes` training steps, Jacobians at the first and
-    the last of them. With no probes, nothing is measured.
+    the last of them, and so the alignment of ids with the true credit,
+    a pass for every replaced token. With no probes, nothing is measured.
 
     watch: counts the seconds. observer: is told of gradient flow.
     """
@@ -25,6 +26,7 @@ class Snapshots:
         self.flows: list[GradientFlow] = []
         self.jacobians: list[Jacobian] = []
         self.notes: list[str] = []
+        self._replaced_at: int | None = None
         self._wanted = recipe.probes > 0
         self._between = probe_steps(recipe.steps, recipe.probes, task.block)
         self._task, self._watch, self._observer = task, watch, observer
@@ -36,13 +38,13 @@ class Snapshots:
     def at_an_end(self, step: int, model: SequenceModel) -> None:
         """Measure gradient flow and Jacobians: at initialisation, and at the end of training."""
         if self._wanted:
-            self._follow(step, model)
+            self._follow(step, model, replace=True)
             self._differentiate(step, model)
 
     def on_the_way(self, step: int, model: SequenceModel) -> None:
         """Measure gradient flow, if it is time."""
         if step in self._between:
-            self._follow(step, model)
+            self._follow(step, model, replace=False)
 
     def pictures(self, model: SequenceModel) -> tuple[Picture, ...]:
         """Return gates and attention on the first probed sequence."""
@@ -51,12 +53,15 @@ class Snapshots:
         with self._watch.during("probe"):
             return as_record.pictures(model, self._batch)
 
-    def _follow(self, step: int, model: SequenceModel) -> None:
+    def _follow(self, step: int, model: SequenceModel, replace: bool) -> None:
         if self.flows and self.flows[-1].step == step:
-            return
+            if not replace or self._replaced_at == step:
+                return
+            self.flows.pop()  # measured on the way, and training ended here
         with self._watch.during("probe"):
-            measured = flow.measure(model, self._task, self._batch)
+            measured = flow.measure(model, self._task, self._batch, replace=replace)
             self.flows.append(as_record.flow_record(step, measured))
+            self._replaced_at = step if replace else None
             if measured.start:
                 self._note(
                     f"gradient flow was followed back {measured.distances[-1]} steps from the answer, not to the first "
@@ -76,8 +81,6 @@ class Snapshots:
                 return
             if measured is not None:
                 self.jacobians.append(as_record.jacobian_record(step, measured))
-                if measured.start:
-                    self._note(f"Jacobians were taken from step {measured.start} of the sequence on")
 
     def _note(self, line: str) -> None:
         if line not in self.notes:

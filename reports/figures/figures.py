@@ -16,11 +16,12 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.records import foreign
-from reports.figures import effort, flow, inside, layout, lengths, memory, training
+from reports.figures import asked, effort, flow, inside, layout, lengths, memory, training
 from reports.figures.drawing import Looks
 from reports.figures.layout import Drawing, Spec
 from reports.summary.profiles import quantities, trained
 from reports.view import Topic, View, delivery
+from reports.view.asked import AskedTopic
 
 __all__ = ["Figure", "figures", "rendered", "write"]
 
@@ -54,9 +55,10 @@ class Figure:
         return layout.spec(self.drawing)
 
 
-def figures(view: View) -> list[Figure]:
-    """List the figures that a view allows, overviews first."""
+def figures(view: View, answered: Sequence[AskedTopic] = ()) -> list[Figure]:
+    """List the figures that a view allows, overviews first. answered: what its models said at other lengths."""
     made = [Figure(name, view.topics, draw) for name, draw in _overviews(view.topics, view.looks)]
+    made += _asked(answered, view.looks)
     for topic in view.topics:
         plans = (*_gradients(topic, view.looks), *_inner(topic, view.looks))
         made += [Figure(name, (topic,), draw) for name, draw in plans]
@@ -74,6 +76,13 @@ def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[tuple[str, Dr
         yield "cost", partial(effort.cost, priced, models)
     if ruled := memory.topics_with_horizon(topics):
         yield "memory-horizon", partial(memory.horizon, ruled, models)
+
+
+def _asked(answered: Sequence[AskedTopic], models: Looks) -> Iterator[Figure]:
+    for topic in answered:
+        name, beside = f"{topic.topic.name}-other-lengths", asked.state(topic)
+        yield Figure(name, (topic.topic,), partial(asked.against_length, topic, models), beside)
+        yield Figure(f"{name}-grid", (topic.topic,), partial(asked.grid, topic, models), beside)
 
 
 def _gradients(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:

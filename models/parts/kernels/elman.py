@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from models.parts.kernels import in_pieces
+
 
 class Activation(NamedTuple):
     """φ in three forms: `plain`; `in_place`, given the argument times `scale`; and `slope`, computed from its value."""
@@ -40,7 +42,7 @@ def elman(
 
     before: the state before the first step (batch, hidden); None: zero. activation: the name of φ.
     """
-    steps: Tensor = _Steps.apply(x.transpose(0, 1), w, u, bias, before, activation)
+    steps = in_pieces(lambda x, before: _Steps.apply(x, w, u, bias, before, activation), x.transpose(0, 1), before)
     return steps.transpose(0, 1), steps[-1]
 
 

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from models.parts.kernels import in_pieces
+
 
 def gated(
     x: Tensor, w: Tensor, u: Tensor, bias: Tensor, recurrent_bias: Tensor, before: Tensor | None
@@ -17,7 +19,7 @@ def gated(
 
     before: the state before the first step (batch, hidden); None: zero.
     """
-    steps: Tensor = _Steps.apply(x.transpose(0, 1), w, u, bias, recurrent_bias, before)
+    steps = in_pieces(lambda x, before: _Steps.apply(x, w, u, bias, recurrent_bias, before), x.transpose(0, 1), before)
     return steps.transpose(0, 1), steps[-1]
 
 

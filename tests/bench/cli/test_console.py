@@ -62,35 +62,31 @@ def cell(model: str = "lstm", length: int = 10, task: str = "adding", steps: int
     return a_cell(task=task, model=model, length=length, recipe=a_recipe(steps=steps))
 
 
-def test_an_estimate_learns_from_the_nearest_cells() -> None:
-    estimate = Estimate()
-    guess = estimate.seconds(cell())
-    assert guess > 0
-    estimate.learn(cell("gru"), 3.0)
-    assert estimate.seconds(cell()) == pytest.approx(3.0), "another model at this length"
-    estimate.learn(cell(task="copying"), 5.0)
-    assert estimate.seconds(cell()) == pytest.approx(5.0), "this model at this length"
-    estimate.learn(cell(), 7.0)
-    assert estimate.seconds(cell()) == pytest.approx(7.0), "this task too"
-    assert estimate.seconds(cell(steps=40)) == pytest.approx(14.0), "twice the work takes twice as long"
-    assert estimate.seconds(cell(task="copying")) == pytest.approx(5.0)
-    unknown = cell(length=1000)
-    slower = sorted((3.0, 5.0, 7.0))[1] / guess
-    assert estimate.seconds(unknown) == pytest.approx(slower * Estimate().seconds(unknown)), "of the machine alone"
+def test_an_estimate_learns_how_fast_the_machine_is_and_what_each_kind_takes() -> None:
+    estimate, before = Estimate(), Estimate()
+    slow = 10.0  # a machine that takes ten times as long as guessed, but for gru, which takes thirty
+    for model, factor in {"rnn": slow, "lstm": slow, "attention": slow, "gru": 3 * slow}.items():
+        for length in (10, 100, 1000):
+            one = cell(model, length)
+            estimate.learn(one, factor * before.seconds(one))
+    for asked, factor in {cell("transformer"): slow, cell(task="copying"): slow, cell("gru", 30): 3 * slow}.items():
+        assert estimate.seconds(asked) / before.seconds(asked) == pytest.approx(factor, rel=0.4)
+    assert estimate.seconds(cell("gru", 100)) / before.seconds(cell("gru", 100)) == pytest.approx(3 * slow, rel=0.25)
 
 
 def test_one_odd_cell_does_not_spoil_an_estimate() -> None:
     estimate = Estimate()
     for seconds in (2.0, 2.0, 900.0):
         estimate.learn(cell(), seconds)
-    assert estimate.seconds(cell()) == pytest.approx(2.0)
+    assert estimate.seconds(cell()) == pytest.approx(2.0, rel=0.7)
 
 
 def test_a_cell_without_steps_is_estimated_too() -> None:
     estimate = Estimate()
     assert estimate.seconds(cell(steps=0)) >= 0
-    estimate.learn(cell(steps=0), 1.0)
-    assert estimate.seconds(cell(steps=0)) == pytest.approx(1.0)
+    for _ in range(9):
+        estimate.learn(cell(steps=0), 1.0)
+    assert estimate.seconds(cell(steps=0)) == pytest.approx(1.0, rel=0.05)
 
 
 def test_where_there_is_no_terminal_the_time_left_is_said_as_it_is_learned() -> None:

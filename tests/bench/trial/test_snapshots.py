@@ -51,6 +51,18 @@ def test_what_was_measured_is_not_measured_again_and_survives_a_checkpoint() -> 
     assert again.flows == made.flows
 
 
+def test_tokens_are_replaced_at_the_ends_of_training_only() -> None:
+    """Each replaced token is a pass, and there are ten of them; an end may come where the way is measured."""
+    job = a_job("gru", task="copying", steps=60, evaluate_every=10, probes=4)
+    task, model = prepare(job)
+    made = Snapshots(job.cell.recipe, task, Stopwatch(), None)
+    made.at_an_end(0, model)
+    made.on_the_way(10, model)
+    assert [flow.credit_alignment is None for flow in made.flows] == [False, True]
+    made.at_an_end(10, model)
+    assert [(flow.step, flow.credit_alignment is None) for flow in made.flows] == [(0, False), (10, False)]
+
+
 def test_without_probes_nothing_is_measured() -> None:
     job = a_job("gru", probes=0)
     task, model = prepare(job)
