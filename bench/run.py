@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +28,8 @@ from bench.records.sweep import Sweep
 if TYPE_CHECKING:
     from bench.cli.console import Console
     from bench.engines.base import Engine
+    from bench.records.result import Result
+    from bench.runner.runner import Outcome
     from bench.store import Store
 
 app = App(
@@ -176,7 +180,6 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
     """
     from bench.cli.console import Console
     from bench.mirror import login
-    from bench.records.result import ANSWERS
     from bench.runner.runner import execute
     from bench.store import Store
 
@@ -200,13 +203,8 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
     resolve = resolver(settings)
     outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
     if outcome.results and table:
-        from reports.table import show
-
-        show(store, console.terminal, outcome.keys)
-    failed = sum(result.status not in ANSWERS for result in outcome.results)
-    if failed:
-        console.note(f"{failed} {'cell' if failed == 1 else 'cells'} failed: --retry-failed runs failed cells again.")
-    console.note(f"Results are in {settings.store}. The same command again resumes; nothing stored is run twice.")
+        _show(store, console, outcome)
+    _close(console, settings, outcome.results)
     if afterwards:
         console.note(
             f"A cluster's cells are mirrored to W&B from their records: python -m bench.publish {settings.store}"
@@ -214,6 +212,30 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
     elif mirroring is not None and (store.path / "wandb").exists():
         console.note(f"{login.described(mirroring, settings.store)} Leave the mirror out with --wandb off.")
     return outcome.exit_code
+
+
+def _show(store: Store, console: Console, outcome: Outcome) -> None:
+    """Show the results of a sweep: its table of scores, or the verdicts on its gradients where nothing was trained."""
+    trained = any(result.steps for result in outcome.results)
+    if trained or not any(result.gradient_flow for result in outcome.results):
+        from reports.table import show
+    else:
+        from reports.gradients import show
+    show(store, console.terminal, outcome.keys)
+
+
+def _close(console: Console, settings: Settings, results: Sequence[Result]) -> None:
+    """Say what failed and where, where the results are, and how to look at them."""
+    from bench.records.result import ANSWERS
+
+    failed = [result for result in results if result.status not in ANSWERS]
+    console.failed(failed)
+    if failed:
+        count = f"{len(failed)} {'cell' if len(failed) == 1 else 'cells'} failed"
+        console.note(f"{count}: --retry-failed runs failed cells again.")
+    console.note(f"Results are in {settings.store}. The same command again resumes; nothing stored is run twice.")
+    if results:
+        console.note(f"For figures and a page to open in a browser: python -m reports {shlex.quote(settings.store)}")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from cyclopts import App
 
 from bench.cli import command
+from bench.cli.terminal import Terminal
 from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
 from reports import gradients, lengths, table
 from reports.view import View
-from reports.view.asked import asked_topics, readings
-from reports.view.command import ALL, Choice, save
+from reports.view.asked import AskedTopic, asked_topics, readings
+from reports.view.command import AS_THEY_ARE, Naming, save
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
 
 @app.default
-def report(store: Path, /, *, choice: Choice = ALL, output: Path | None = None) -> None:
-    """Write a page to open in a browser (index.html), tables and figures of a store's results, one line per file.
+def report(store: Path, /, *, choice: Naming = AS_THEY_ARE, output: Path | None = None) -> None:
+    """Write a page to open in a browser (index.html), tables and figures of a store's results.
 
     Figures are written as SVG, PNG and Vega-Lite JSON into the folder `figures`; tables as Markdown and CSV beside it.
+    Figures are drawn again only where their results have changed.
 
     Parameters
     ----------
@@ -33,18 +36,26 @@ def report(store: Path, /, *, choice: Choice = ALL, output: Path | None = None) 
     output
         A folder to write into, instead of `STORE/report`.
     """
+    began = time.monotonic()
     source = Store(store)
     view = choice.of(source)
     folder = output or store / "report"
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        for path in _written(source, view, folder):
-            print(foreign.block(str(path)), flush=True)
+        answered = asked_topics(view, readings(source))
+        _write_tables(source, view, answered, folder)
+        drawn, kept = _draw(view, answered, folder / "figures")
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}. Give a writable folder with --output.") from None
+    figures = f"{drawn + kept} figures ({drawn} drawn, {kept} unchanged)"
+    took = f"{time.monotonic() - began:.1f} s"
+    first = folder / "index.html"
+    print(foreign.block(f"{figures} and tables in {took}. Open {first} first; files to paste are beside it."))
 
 
-def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
+def _write_tables(source: Store, view: View, answered: Sequence[AskedTopic], folder: Path) -> None:
+    from reports.page import page as dashboard
+
     texts = {
         "table.md": table.write(view, "group", "markdown"),
         "groups.csv": table.write(view, "group", "csv"),
@@ -60,21 +71,32 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
             "(`python -m bench.run --steps 0` probes at initialisation without training)",
             file=sys.stderr,
         )
-    answered = asked_topics(view, readings(source))
     if answered:
         texts["lengths.md"] = lengths.write(answered, "markdown")
         texts["lengths.csv"] = lengths.write(answered, "csv")
     for name, text in texts.items():
         save(folder / name, text)
-        yield folder / name
-    # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
-    from reports.figures import figures
-    from reports.page import page as dashboard
-
     dashboard.write(view, source, folder / "index.html", answered)
-    yield folder / "index.html"
-    for figure in figures.figures(view, answered):
-        yield from figures.write(figure, folder / "figures")
+
+
+def _draw(view: View, answered: Sequence[AskedTopic], folder: Path) -> tuple[int, int]:
+    """Bring all figures up to date, with a bar in a terminal; return how many were drawn, and how many unchanged."""
+    # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from reports.figures import kept
+    from reports.figures.figures import figures
+
+    every = figures(view, answered)
+    done = {True: 0, False: 0}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    terminal = Terminal(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        work = bar.add_task("drawing figures", total=len(every))
+        for _, anew in kept.current(every, view, folder):
+            done[anew] += 1
+            bar.advance(work)
+    return done[True], done[False]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,10 +20,10 @@ from bench.records.errors import UsageError
 from bench.records.result import GradientFlow, GradientProfile, Result
 from bench.store import Store
 from reports.text import csv, formats
-from reports.text.layout import Column, Table
+from reports.text.layout import Column, Table, failures
 from reports.text.words import number
 from reports.view import View
-from reports.view.command import ALL, Choice, deliver, names, nearest_name
+from reports.view.command import ALL, Choice, asked_order, deliver, names, nearest_name, select
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
@@ -124,6 +124,13 @@ def _print(tables: Sequence[Table], console: Console) -> None:
         formats.print_table(table, console)
     for note in NOTES:
         console.print(note, style="dim", highlight=False)
+
+
+def show(store: Store, console: Console, keys: Collection[str] | None = None) -> None:
+    """Print the verdicts on the gradients of a sweep, and its cells that failed. keys: its cells; None: the store's."""
+    view = View.of(select(store.results(), keys=keys), asked_order(store))
+    failed = failures(view)
+    _print([*verdicts(in_order(view)), *([failed] if failed else [])], console)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -14,15 +14,27 @@ from rich.text import Text
 
 from bench.cli import command
 from bench.records import foreign
+from bench.records.errors import UsageError
 from bench.store import Store
-from reports.text import csv, formats, layout
+from reports.text import csv, formats, layout, paper
 from reports.text.layout import Table
 from reports.text.notes import notes
 from reports.view import Topic, View
-from reports.view.command import ALL, Choice, NothingError, asked_cells, asked_order, corrupt, deliver, select
+from reports.view.command import (
+    AS_THEY_ARE,
+    Naming,
+    NothingError,
+    asked_cells,
+    asked_order,
+    chosen,
+    corrupt,
+    deliver,
+    names,
+    select,
+)
 
 Format = Literal["text", "markdown", "csv", "latex"]
-By = Literal["group", "cell", "overview"]
+By = Literal["group", "cell", "overview", "paper"]
 # For each kind of table, the kinds that its notes explain.
 KINDS: dict[By, tuple[By, ...]] = {"group": ("group", "overview"), "cell": ("cell",), "overview": ("overview",)}
 
@@ -103,6 +115,19 @@ def write(view: View, by: By, form: Format) -> str:
     )
 
 
+def for_paper(view: View, form: Format, columns: str) -> str:
+    """Write one table of all tasks of a view, as LaTeX or Markdown.
+
+    Raises:
+        UsageError: another format, or a column that is unknown.
+    """
+    if form == "csv":
+        raise UsageError("--by paper is written as --format latex or markdown, got csv; --by group has every number")
+    wanted = [chosen("column", name, paper.COLUMNS) for name in names(columns or "score")]
+    made = paper.lay_out(view, wanted)
+    return paper.latex(made) if form == "latex" else paper.markdown(made)
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 app = App(name="python -m reports.table", help="Tables of stored results; trains nothing.", version_flags=[])
@@ -115,7 +140,8 @@ def table(
     *,
     by: By = "group",
     format: Annotated[Format, Parameter(name="--format")] = "text",
-    choice: Choice = ALL,
+    columns: str = "",
+    choice: Naming = AS_THEY_ARE,
     output: Path | None = None,
 ) -> None:
     """Show the results of a store.
@@ -126,18 +152,26 @@ def table(
         A folder of results, as `python -m bench.run --store` writes it.
     by
         `group`: one row per task, model and length, over seeds; `cell`: one row per seed and learning rate;
-        `overview`: models by lengths.
+        `overview`: models by lengths; `paper`: one table of all tasks, models by lengths, as latex or markdown.
     format
         csv is unrounded; its columns by cell are those of `bench.load(STORE)`.
+    columns
+        Of a paper's table, at every length: score (the default), skill, solved, solved_at, n, body, seconds.
     output
         A file to write instead of the terminal.
     """
+    if columns and by != "paper":
+        raise UsageError(f"--columns chooses what a paper's table shows: add --by paper, got --by {by}")
     try:
         view = choice.of(Store(store))
     except NothingError as nothing:
+        if by == "paper":
+            raise
         print(foreign.message(nothing), file=sys.stderr)
         view = View.of(())
-    if format == "text" and output is None:
+    if by == "paper":
+        deliver(for_paper(view, format, columns), output)
+    elif format == "text" and output is None:
         print_text(view, by, formats.terminal())
     else:
         deliver(write(view, by, format), output)

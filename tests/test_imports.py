@@ -61,6 +61,7 @@ TABLE: list[tuple[str, str]] = [
     ("reports.view.*", f"{STORE} reports.summary reports.summary.*"),
     ("reports.text.*", f"{RECORDS} {VIEW} bench.cli.terminal"),
     ("reports.figures.*", f"{RECORDS} {VIEW} reports.text.*"),
+    ("reports.figure", f"{STORE} bench.cli.* {VIEW} reports.text.* reports.figures.*"),
     ("reports.page.*", f"{STORE} {VIEW} reports.text.*"),
     ("reports.*", f"{STORE} bench.cli.* {VIEW} reports.text.*"),
     ("reports", ""),

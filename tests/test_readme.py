@@ -235,6 +235,7 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.status",
         "reports",
         "reports.gradients",
+        "reports.figure",
         "reports.lengths",
         "reports.remedies",
         "reports.table",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import indent
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     from bench.records.result import Result
 
 NEWEST = 5
-
-
-LABEL = 20  # characters of a cell's name that are always shown
+MANY = 12  # cells of a sweep, from which the time left is said in lines too
+ERRORS = 3  # different ones that the end of a sweep shows whole
 
 
 STYLES = {"solved": "green", "learning": "cyan", "at chance": "yellow", "budget-limited": "yellow"}
@@ -61,6 +61,7 @@ class Console:
         """Begin: all `work` is to be done by `workers` workers; `stored` more is stored already."""
         self._total, self._done = len(work) + stored, stored
         self._waiting = {_identity(each): each for each in work}
+        self._run = len(self._waiting)
         self._slots = workers
         self.note(f"{self._total} {self.noun}s: {stored} stored, {len(work)} to run on {workers} workers")
         if self.terminal.is_terminal:
@@ -104,6 +105,24 @@ class Console:
             self._draw(force=True)
         else:
             self.note(f"[{self._done}/{self._total}] {described(record, self.names).plain}")
+            self._say_again()
+
+    def _say_again(self) -> None:
+        """Say how long it still takes, in a sweep that takes a while: after the first cells, at a half and later."""
+        ran = self._run - len(self._waiting)
+        if self._run >= MANY and ran in (2, self._run // 2, 3 * self._run // 4):
+            self.note(f"about {duration(self.seconds_left)} left")
+
+    def failed(self, results: Iterable[Result]) -> None:
+        """Say of cells that failed what went wrong and where, as it is recorded; cells of one error share it."""
+        alike: dict[tuple[str, str], list[Result]] = {}
+        for result in results:
+            alike.setdefault((result.status, (result.error or "no message").rstrip()), []).append(result)
+        for (status, error), own in list(alike.items())[:ERRORS]:
+            others = f", and {len(own) - 1} more" if len(own) > 1 else ""
+            self.note(f"{status}: {own[0].cell.label}{others}\n{indent(error, '    ')}")
+        if len(alike) > ERRORS:
+            self.note(f"{len(alike) - ERRORS} further errors are in the table of cells that failed.")
 
     def stop(self) -> None:
         """End the display, and leave the terminal clean."""
@@ -130,16 +149,16 @@ class Console:
         workers = Table.grid(padding=(0, 1))
         for index, (work, step, steps) in sorted(self._workers.items()):
             share = ProgressBar(total=max(1, steps), completed=step, width=12)
-            workers.add_row(
-                Text(f"worker {index}", style="dim"), share, Text(_name(work, self.names), overflow="ellipsis")
-            )
-        newest = Table.grid(padding=(0, 2))
-        newest.add_column(overflow="ellipsis", min_width=LABEL)  # where lines are too long, the label gives way first
-        newest.add_column(overflow="ellipsis", no_wrap=True)
-        for record in self._newest:
-            name = Text(_name(_of(record)[0], self.names), overflow="ellipsis", no_wrap=True)
-            newest.add_row(name, _said_of(record))
-        return Group(newest, bar, workers)
+            workers.add_row(Text(f"worker {index}", style="dim"), share, Text(_name(work, self.names), overflow="fold"))
+        newest = [line for record in self._newest for line in self._lines(record)]
+        return Group(*newest, bar, workers)
+
+    def _lines(self, record: Result | Reading) -> list[Text]:
+        """Return what finished in one line; in two where it would not fit, because its name must not be cut."""
+        name, said = Text(_name(_of(record)[0], self.names), overflow="fold"), _said_of(record)
+        if name.cell_len + 2 + said.cell_len <= self.terminal.width:
+            return [name.append("  ").append(said)]
+        return [name, Text("  ", overflow="ellipsis", no_wrap=True).append(said)]
 
 
 def described(record: Result | Reading, names: Mapping[str, str] = MappingProxyType({})) -> Text:

@@ -121,6 +121,7 @@ _LATEX = str.maketrans(
         ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}", "±": r"$\pm$", "≤": r"$\leq$",
         "≥": r"$\geq$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "—": "---", "·": r"$\cdot$",
         "×": r"$\times$", "∝": r"$\propto$", "…": r"\dots{}",
+        "−": "$-$", "∂": r"$\partial$",
     }
 )  # fmt: skip
 

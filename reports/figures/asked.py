@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
 from reports.figures.lengths import point_layers, reference_layers
 from reports.summary import Group
 from reports.text import asked as written
@@ -21,7 +21,7 @@ CELL = 74, 26  # pixels of a cell of the grid
 HATCHES = 4  # lines across a cell whose score merely equals chance
 
 
-def against_length(topic: AskedTopic, models: Looks) -> Spec:
+def against_length(topic: AskedTopic, models: Looks) -> Drawing:
     """Draw score against tested length: a panel for each trained length, with a line at it; a line per model."""
     trained = dict.fromkeys(written.trained(row) for _, row in sorted(topic.rows, key=lambda pair: pair[0].length))
     sheet = Sheet(models, [label for label in topic.topic.labels if label in _labels(topic)], points=True)
@@ -37,39 +37,45 @@ def against_length(topic: AskedTopic, models: Looks) -> Spec:
     return sheet.finish(drawing.grid(panels, across, spacing=22), title, lines)
 
 
+def state(topic: AskedTopic) -> str:
+    """Write all that the figures show of a topic's answers, so that they are drawn again where it changes."""
+    return repr([(member.place, written.trained(row), row) for member, row in topic.rows])
+
+
 def _labels(topic: AskedTopic) -> set[str]:
     return {member.label for member, _ in topic.rows}
 
 
-def _panel(sheet: Sheet, topic: AskedTopic, name: str, width: float) -> Spec:
-    rows = [(member, row) for member, row in topic.rows if written.trained(row) == name]
+def _panel(sheet: Sheet, topic: AskedTopic, trained: str, width: float) -> Spec:
+    rows = [(member, row) for member, row in topic.rows if written.trained(row) == trained]
     marks = [mark for member, row in rows for group in row.at.values() for mark in _marks(member, group)]
     fixed = _references([group for _, row in topic.rows for group in row.at.values()], topic.lengths)
     score = topic.topic.heading.score
     logarithmic = score is not None and not score.higher_is_better and score.best == 0
     values = [mark[key] for mark in (*marks, *fixed) for key in ("value", "low", "high") if key in mark]
-    x, y = drawing.length_axis(topic.lengths, "tested length"), _axis(values, logarithmic)
+    name = score.metric.replace("_", " ") if score else "score"
+    x, y = drawing.length_axis(topic.lengths, "tested length"), _axis(values, logarithmic, name)
     low, high = y["scale"]["domain"]
     if logarithmic:  # an interval that reaches down to 0 ends at the edge
         marks = [mark | {"low": max(mark["low"], low)} if "low" in mark else mark for mark in marks]
     length = rows[0][1].trained
     at = sheet.data([{"length": length, "value": low, "high": high}])
-    rule = alt.Chart(at).mark_rule(color=drawing.INK, strokeWidth=1.2).encode(x=x, y=y, y2="high:Q")
+    rule = alt.Chart(at).mark_rule(color=drawing.INK, strokeWidth=1.2).encode(x=x, y=y, y2=alt.Y2("high:Q"))
     layers = [
         rule,
         *reference_layers(sheet, fixed, x, y),
         *_bands(sheet, marks, x, y),
-        *point_layers(sheet, marks, x, y),
+        *point_layers(sheet, marks, x, y, topic.lengths),
     ]
-    return drawing.panel(layers, width, 190, drawing.panel_title(f"trained at T = {name}"))
+    return drawing.panel(layers, width, 190, drawing.panel_title(f"trained at T = {trained}"))
 
 
-def _axis(values: Sequence[float], logarithmic: bool) -> alt.Y:
+def _axis(values: Sequence[float], logarithmic: bool, title: str) -> alt.Y:
     if logarithmic:
-        return drawing.log_axis(values)
+        return drawing.log_axis(values, title)
     room = 0.08 * (max(values) - min(values)) or 0.1
     scale = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False)
-    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=None, minExtent=34, tickCount=5))
+    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, minExtent=34, tickCount=5))
 
 
 def _marks(member: Member, group: Group) -> list[Row]:
@@ -86,7 +92,7 @@ def _bands(sheet: Sheet, marks: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
     bands = [mark for mark in marks if mark["kind"] == "band"]
     low = alt.Y("low:Q", scale=y["scale"], axis=y["axis"])
     area = alt.Chart(sheet.data(bands)).mark_area(opacity=0.18, line=False)
-    return [area.encode(x=x, y=low, y2="high:Q", color=sheet.colour())] if bands else []
+    return [area.encode(x=x, y=low, y2=alt.Y2("high:Q"), color=sheet.colour())] if bands else []
 
 
 def _references(groups: Sequence[Group], lengths: Sequence[int]) -> list[Row]:
@@ -106,7 +112,7 @@ def _references(groups: Sequence[Group], lengths: Sequence[int]) -> list[Row]:
 # -- the grid ----------------------------------------------------------------------------------------------------------
 
 
-def grid(topic: AskedTopic, models: Looks) -> Spec:
+def grid(topic: AskedTopic, models: Looks) -> Drawing:
     """Draw skill by trained and tested length: a row per model and trained length, its trained cell outlined, scores at
     chance hatched."""
     sheet = Sheet(models, [])
@@ -152,7 +158,7 @@ def _layers(sheet: Sheet, cells: list[Row], x: Any, y: Any) -> list[Any]:
     """Draw the cells: colour, hatches, outline, text."""
     scale = alt.Scale(domain=[0, 1], scheme="blues")
     colour = alt.Color("skill:Q", scale=scale, legend=drawing.gradient_legend(200, title="skill"))
-    box = {"x": x, "y": y, "x2": "x2:Q", "y2": "y2:Q"}
+    box = {"x": x, "y": y, "x2": alt.X2("x2:Q"), "y2": alt.Y2("y2:Q")}
     text_x, text_y = (type(axis)(f"{name}:Q", scale=axis["scale"], axis=axis["axis"])
                       for axis, name in ((x, "middle"), (y, "centre")))  # fmt: skip
     dark = alt.value(drawing.INK)
@@ -164,7 +170,7 @@ def _layers(sheet: Sheet, cells: list[Row], x: Any, y: Any) -> list[Any]:
     own = sheet.data([cell for cell in cells if cell["own"]])
     layers.append(alt.Chart(own).mark_rect(fillOpacity=0, stroke=drawing.SHADE, strokeWidth=2).encode(**box))
     words = alt.Chart(sheet.data(cells)).mark_text(fontSize=11)
-    return [*layers, words.encode(x=text_x, y=text_y, text="text:N", color=ink)]
+    return [*layers, words.encode(x=text_x, y=text_y, text=alt.Text("text:N"), color=ink)]
 
 
 def _hatches(cell: Row) -> list[Row]:

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any, TypeAlias
 
 import altair as alt
 
+from reports.figures.layout import INK, LEAST_TEXT, PAGE, Drawing, Grid, Row, Spec
 from reports.summary.statistics import middle
 from reports.view import Topic
 from reports.view.looks import Look
 
-Spec: TypeAlias = dict[str, Any]  # a Vega-Lite specification, its data under `datasets`
-Row: TypeAlias = dict[str, Any]
+__all__ = ["INK", "PAGE", "Drawing", "Grid", "Row", "Spec"]
+
 Looks: TypeAlias = Mapping[str, Look]  # how each model label is drawn
 
-PAGE = 860  # pixels that the panels of one row share
-INK, FAINT, SHADE = "#333333", "#8a8a8a", "#000000"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of a report. name: of its files, without an ending."""
-
-    name: str
-    spec: Spec
+FAINT, SHADE = "#8a8a8a", "#000000"
 
 
 _LEGEND: dict[str, Any] = {
@@ -45,8 +36,9 @@ class Sheet:
 
     def __init__(self, models: Looks, shown: Sequence[str], points: bool = False) -> None:
         """models: how each is drawn. shown: the labels of this figure, in the legend's order. points: whether lines
-        carry points, whose shapes then stand in the legend."""
+        carry points, whose shapes then stand in the legend, without the dash of the line around them."""
         self.shown = list(shown)
+        self._points = points
         self._legend = _POINT_LEGEND if points else LINE_LEGEND
         self._looks = [models[label] for label in shown]
         self._sets: dict[str, list[Row]] = {}
@@ -62,8 +54,15 @@ class Sheet:
         return alt.Color(**self._by_model([look.colour for look in self._looks], legend))
 
     def dash(self) -> alt.StrokeDash:
-        """Dash by the field `model`."""
-        return alt.StrokeDash(**self._by_model([list(look.dash) for look in self._looks]))
+        """Dash by the field `model`; where points stand in the legend, by the field `line` that `joined` adds.
+
+        Vega-Lite joins legends of one domain in one, in which the dash would run around the shapes.
+        """
+        dashes = [list(look.dash) for look in self._looks]
+        if not self._points:
+            return alt.StrokeDash(**self._by_model(dashes))
+        scale = alt.Scale(domain=list(map(line_of, self.shown)), range=dashes)
+        return alt.StrokeDash("line:N", scale=scale, legend=None)
 
     def shape(self) -> alt.Shape:
         """Shape by the field `model`."""
@@ -73,26 +72,18 @@ class Sheet:
         scale = alt.Scale(domain=self.shown, range=values)
         return {"shorthand": "model:N", "scale": scale, "legend": self._legend if legend else None, "title": None}
 
-    def finish(self, body: Spec, title: str, lines: Sequence[str]) -> Spec:
-        """Make the spec: title, lines of caption below it (units and n), data, and the style of every figure."""
-        heading = {"text": title, "subtitle": list(lines), "anchor": "start", "offset": 10}
-        head = {"$schema": alt.SCHEMA_URL, "title": heading, "background": "white", "padding": 12, "config": _CONFIG}
-        return {**head, **body, "datasets": self._sets}
+    def finish(self, body: Grid | Sequence[Grid], title: str, lines: Sequence[str], spacing: int = 16) -> Drawing:
+        """Make the drawing: grids of panels one below the other, title, caption (units and n), and data."""
+        grids = [body] if isinstance(body, Grid) else list(body)
+        return Drawing(title, list(lines), grids, spacing, self._sets)
 
 
-_CONFIG: dict[str, Any] = {
-    "font": "Helvetica, Arial, sans-serif",
-    "view": {"stroke": "#cccccc"},
-    "axis": {
-        "grid": True, "gridColor": "#eeeeee", "domainColor": "#888888", "tickColor": "#888888", "labelColor": INK,
-        "titleColor": INK, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal",
-    },
-    "title": {
-        "fontSize": 16, "subtitleFontSize": 12, "subtitleColor": "#555555", "color": "#111111",
-        "subtitleLineHeight": 16, "subtitlePadding": 6,
-    },
-    "legend": {"titleFontSize": 12, "labelColor": INK},
-}  # fmt: skip
+def colour_scale(domain: Sequence[float], colours: Sequence[str]) -> alt.Scale:
+    """Set colours at some values; between them, red, green and blue change evenly.
+
+    Vega's own way through hue and chroma has no hue at white and drew it in cyan.
+    """
+    return alt.Scale(domain=list(domain), range=list(colours), clamp=True, interpolate="rgb")
 
 
 def gradient_legend(length: int, **extra: Any) -> alt.Legend:
@@ -103,7 +94,11 @@ def gradient_legend(length: int, **extra: Any) -> alt.Legend:
 
 def panel_title(text: str, *below: str) -> alt.TitleParams:
     """Make the heading of one panel, and a line below it."""
-    extra: dict[str, Any] = {"subtitle": list(below), "subtitleFontSize": 11, "subtitlePadding": 2} if below else {}
+    extra: dict[str, Any] = (
+        {"subtitle": list(below), "subtitleFontSize": LEAST_TEXT, "subtitlePadding": 2, "subtitleLineHeight": 13}
+        if below
+        else {}
+    )
     return alt.TitleParams(text, fontSize=13, fontWeight="bold", anchor="middle", offset=4, color=INK, **extra)
 
 
@@ -140,27 +135,22 @@ def panel(charts: Sequence[Any], width: float, height: float, title: alt.TitlePa
     return {"layer": layers, "width": round(width), "height": round(height), "title": title.to_dict()}
 
 
-def grid(panels: Sequence[Spec], columns: int, spacing: int = 14) -> Spec:
-    """Set panels side by side, wrapped after `columns`."""
-    return {"concat": list(panels), "columns": max(1, columns), "spacing": spacing}
-
-
-def stack(grids: Sequence[Spec], spacing: int) -> Spec:
-    """Set grids one below the other."""
-    return {"vconcat": list(grids), "spacing": spacing}
+def grid(panels: Sequence[Spec], columns: int, spacing: int = 14, once: Sequence[str] = ()) -> Grid:
+    """Set panels side by side, wrapped after `columns`. once: what of the vertical axis only the leftmost ones show."""
+    return Grid(panels, max(1, columns), spacing, once)
 
 
 # Plain characters: superscript digits are missing from many fonts, whose whole label then falls back to another.
 POWER_LABEL = "'1e' + datum.value"
 
 
-def power_axis(title: str | None, low: float, high: float, labels: bool = True) -> alt.Axis:
+def power_axis(title: str, low: float, high: float) -> alt.Axis:
     """Make an axis whose values are powers of ten."""
     step = max(1, round((high - low) / 5))
     step += step > 2 and step % 2  # 1, 2, 4, 6 …
     # None at the upper end: a label that sticks out there would push this panel's heading above its neighbours'.
     ticks = [power for power in range(int(low), int(high)) if power % step == 0]
-    return alt.Axis(title=title, values=ticks, labelExpr=POWER_LABEL, labels=labels, minExtent=34 if labels else 0)
+    return alt.Axis(title=title, values=ticks, labelExpr=POWER_LABEL, minExtent=34)
 
 
 def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "length", room: float = 1.35) -> alt.X:
@@ -169,11 +159,6 @@ def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "l
     domain = [low / room, high * room] if low < high else [low / 2, high * 2]
     axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy")
     return alt.X(f"{field}:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
-
-
-def only_left(leftmost: bool, title: str, extent: int) -> dict[str, Any]:
-    """Give the settings of an axis that only the leftmost panel of a row names and labels."""
-    return {"title": title if leftmost else None, "labels": leftmost, "minExtent": extent if leftmost else 0}
 
 
 def step_axis(title: str) -> alt.Axis:
@@ -194,6 +179,28 @@ def seed_rows(label: str, length: int, values: Sequence[float]) -> list[Row]:
     base = {"model": label, "length": length, "n": len(values)}
     typical = [base | {"kind": "middle", "value": middle(values)}] if values else []
     return [*typical, *(base | {"kind": "seed", "value": value} for value in values if len(values) > 1)]
+
+
+def line_of(label: str) -> str:
+    """Name the line of a model."""
+    return f"line of {label}"
+
+
+def joined(rows: Iterable[Row], lengths: Iterable[float]) -> list[Row]:
+    """Make the rows of lines through points of one kind: only neighbours among `lengths` are joined.
+
+    A length at which a model has no point breaks its line; `piece` tells the parts apart.
+    """
+    place = {length: number for number, length in enumerate(sorted(set(lengths)))}
+    last: dict[str, int] = {}
+    piece = 0
+    out = []
+    for row in sorted(rows, key=lambda row: (row["model"], row["length"])):
+        at = place[row["length"]]
+        piece += last.get(row["model"]) != at - 1
+        last[row["model"]] = at
+        out.append(row | {"line": line_of(row["model"]), "piece": piece})
+    return out
 
 
 def count_line(counts: Iterable[int]) -> str:

@@ -10,17 +10,20 @@ import altair as alt
 
 from bench.records.result import Result
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Grid, Looks, Row, Sheet, Spec
+from reports.figures.layout import LEAST_TEXT
 from reports.figures.lengths import point_layers
 from reports.summary.group import seconds_per_step
 from reports.summary.grouping import steps_exponent
 from reports.view.topic import Line, Topic
 
-APART = 8  # pixels between the points of different models at one length
+APART = 2.5  # units between the points of different models at one length: none hides another, all stay at their length
+STRIP = 11  # units of height for each model above the plot, where its unsolved runs stand
+HEIGHT = 190
 
 
-def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
-    """Draw steps to solve against length; runs that did not solve stand at their budget as open triangles."""
+def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Drawing:
+    """Draw steps to solve against length; runs that did not solve stand above all that did, a row per model."""
     solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
     sheet = Sheet(models, drawing.shown(solvable), points=True)
     across = min(3, len(solvable))
@@ -28,60 +31,82 @@ def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Spec:
     counts = sorted({group.n for topic in solvable for _, group in topic.drawn})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [
-        "Optimisation steps until validation passed twice running; a point per seed, the line joins medians; "
-        f"n = {n}.",
-        "Open triangle, with the number of such seeds: not solved within the budget. Points are set apart sideways.",
+        f"Optimisation steps until validation passed twice running; a point per seed, the line joins medians; n = {n}.",
+        "Grey bar: the budget. Open shapes above the plot, with the number of such seeds: not solved within it.",
         "b: exponent fitted to steps = a T^b, unsolved runs as bounds, where most seeds solve at least three lengths.",
-    ]  # fmt: skip
+    ]
     return sheet.finish(drawing.grid(panels, across, spacing=22), "Steps to solve against length", lines)
 
 
 def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
-    margin = APART * (len(topic.lines) + 1) / 2 + 4  # pixels that the outermost points need
-    per_pixel = (max(topic.lengths) / min(topic.lengths)) ** (1 / (width - 2 * margin))
-    x = drawing.length_axis(topic.lengths, field="place", room=per_pixel**margin)
-    low, high = x["scale"]["domain"]
-    apart = (high / low) ** (APART / width)
-    rows: list[Row] = []
-    fitted = []
-    for index, line in enumerate(topic.lines):
-        rows += _solve_rows(line, apart ** (index - (len(topic.lines) - 1) / 2))
-        exponent = steps_exponent(line.groups)
-        fitted += [] if exponent is None else [f"{line.label} {exponent:.2f}"]
-    y = drawing.log_axis((row["value"] for row in rows), "steps to solve", minExtent=40)
-    colour, shape = sheet.colour(), sheet.shape()
-    kinds = ("solved", "censored", "middle")
-    solved, censored, middle = (sheet.data([row for row in rows if row["kind"] == kind]) for kind in kinds)
+    rows = [row for line in topic.lines for row in _solve_rows(line)]
+    fitted = [(line.label, steps_exponent(line.groups)) for line in topic.lines]
+    named = [f"{label} {exponent:z.2f}" for label, exponent in fitted if exponent is not None]
+    below = f"b: {', '.join(named) or 'too few lengths solved'}"
+    x = drawing.length_axis(topic.lengths)
+    budgets = sorted({(group.identity.length, group.step_budget) for _, group in topic.drawn if group.step_budget})
+    shown = [row["value"] for row in rows if row["kind"] != "censored"] + [steps for _, steps in budgets]
+    y = drawing.log_axis(shown, "steps to solve", minExtent=40)
+    unsolved = [label for label in topic.labels if any(r["model"] == label and r["kind"] == "censored" for r in rows)]
+    limits = [{"length": length, "value": steps, "kind": "budget"} for length, steps in budgets]
+    bar = alt.Chart(sheet.data(limits)).mark_tick(orient="horizontal", size=14, thickness=2, color=drawing.FAINT)
+    layers = [bar.encode(x=x, y=y), *_solved_layers(sheet, topic, rows, x, y)]
+    if unsolved:
+        layers += _unsolved_layers(sheet, rows, unsolved, x)
+    return drawing.panel(layers, width, HEIGHT, drawing.panel_title(topic.title, below))
+
+
+def _solved_layers(sheet: Sheet, topic: Topic, rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[Any]:
+    """The runs that solved, a point each, their medians joined."""
+    colour = sheet.colour()
+    middle = drawing.joined([row for row in rows if row["kind"] == "middle"], topic.lengths)
+    line = alt.Chart(sheet.data(middle)).mark_line(strokeWidth=1.6)
     layers: list[Any] = [
-        alt.Chart(middle).mark_line(strokeWidth=1.6).encode(x=x, y=y, color=colour, strokeDash=sheet.dash()),
-        alt.Chart(solved).mark_point(size=65, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
-        alt.Chart(censored).mark_point(shape="triangle-up", size=75, filled=False, strokeWidth=1.8, opacity=1)
-        .encode(x=x, y=y, color=colour),
-    ]  # fmt: skip
-    at_budget = Counter((row["model"], row["place"], row["value"]) for row in rows if row["kind"] == "censored")
-    several = [
-        {"model": model, "place": place, "value": value, "unsolved": str(count)}
-        for (model, place, value), count in at_budget.items()
-        if count > 1
+        line.encode(x=x, y=y, color=colour, strokeDash=sheet.dash(), detail=alt.Detail("piece:N")),
     ]
-    if several:
-        counted = alt.Chart(sheet.data(several)).mark_text(fontSize=10, dy=-12).encode(x=x, y=y, text="unsolved:N")
-        layers.append(counted.encode(color=colour))
-    heading = drawing.panel_title(topic.title, f"b: {', '.join(fitted)}" if fitted else "b: too few lengths solved")
-    return drawing.panel(layers, width, 190, heading)
+    for index, label in enumerate(topic.labels):
+        own = [row for row in rows if row["kind"] == "solved" and row["model"] == label]
+        aside = round(APART * (index - (len(topic.labels) - 1) / 2), 2)
+        points = alt.Chart(sheet.data(own)).mark_point(size=65, filled=True, opacity=1, xOffset=aside)
+        layers.append(points.encode(x=x, y=y, color=colour, shape=sheet.shape()))
+    return layers
 
 
-def _solve_rows(line: Line, factor: float) -> list[Row]:
+def _unsolved_layers(sheet: Sheet, rows: Sequence[Row], labels: Sequence[str], x: alt.X) -> list[Any]:
+    """The runs that did not solve: above the panel's frame, a row per model, whatever their budgets."""
+    at = Counter((row["model"], row["length"], row["value"]) for row in rows if row["kind"] == "censored")
+    layers: list[Any] = []
+    for place, label in enumerate(labels):
+        above = -STRIP * (place + 0.7)
+        own = [
+            {"model": model, "length": length, "value": value, "kind": "censored", "unsolved": count}
+            for (model, length, value), count in at.items()
+            if model == label
+        ]
+        data = alt.Chart(sheet.data(own)).encode(x=x, y=alt.value(above), color=sheet.colour())
+        points = data.mark_point(size=45, filled=False, strokeWidth=1.6, opacity=1)
+        layers.append(points.encode(shape=sheet.shape()))
+        several = alt.Chart(sheet.data([row for row in own if row["unsolved"] > 1]))
+        count = several.mark_text(align="left", dx=7, fontSize=LEAST_TEXT)
+        layers.append(count.encode(x=x, y=alt.value(above), color=sheet.colour(), text=alt.Text("unsolved:Q")))
+    said = alt.Chart(sheet.data([{"said": "not solved"}])).mark_text(align="left", color="#666666", fontSize=LEAST_TEXT)
+    name = said.encode(x=alt.value(0), y=alt.value(-STRIP * (len(labels) + 0.6)), text=alt.Text("said:N"))
+    return [*layers, name]
+
+
+def _solve_rows(line: Line) -> list[Row]:
     """One row per seed that answered, and one per group whose median seed solved."""
     rows: list[Row] = []
     for group in line.groups:
         if group.solved is None:
             continue
-        base = {"model": line.label, "length": group.identity.length, "place": group.identity.length * factor}
+        base = {"model": line.label, "length": group.identity.length}
         for result in group.answered:
-            at, seed = result.solved_at_step, {"seed": result.cell.seed}
-            budget = base | seed | {"kind": "censored", "value": result.cell.recipe.steps}
-            rows.append(budget if at is None else base | seed | {"kind": "solved", "value": at})
+            at, budget = result.solved_at_step, result.cell.recipe.steps
+            seed = base | {"seed": result.cell.seed}
+            rows.append(
+                seed | ({"kind": "censored", "value": budget} if at is None else {"kind": "solved", "value": at})
+            )
         step = group.solved_at_step
         if step is not None and step < float("inf"):
             rows.append(base | {"kind": "middle", "value": step})
@@ -97,11 +122,11 @@ COSTS: tuple[tuple[str, Callable[[Result], float | None]], ...] = (
 )
 
 
-def cost(topics: Sequence[Topic], models: Looks) -> Spec:
+def cost(topics: Sequence[Topic], models: Looks) -> Drawing:
     """Draw seconds per training step and peak memory against length: a column per task."""
     sheet = Sheet(models, drawing.shown(topics), points=True)
     counts: set[int] = set()
-    charts = []
+    grids: list[Grid] = []
     columns = min(5, len(topics))
     width = (drawing.PAGE - 40) / max(2, columns) - 18
     for start in range(0, len(topics), columns):
@@ -113,23 +138,19 @@ def cost(topics: Sequence[Topic], models: Looks) -> Spec:
                 continue
             counts |= {row["n"] for rows in tables for row in rows if row["kind"] == "middle"}
             y = drawing.log_axis(values, name, minExtent=40)
-            charts += [
+            charts = [
                 drawing.panel(
-                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y if index == 0 else _bare(y)),
+                    point_layers(sheet, rows, drawing.length_axis(topic.lengths), y, topic.lengths),
                     width, 150, drawing.panel_title(topic.title),
                 )
-                for index, (topic, rows) in enumerate(zip(part, tables, strict=True))
+                for topic, rows in zip(part, tables, strict=True)
             ]  # fmt: skip
+            grids.append(drawing.grid(charts, columns, spacing=12, once=("title", "labels")))
     lines = [
         "Seconds of training alone: no data, evaluation or probes. Memory: of the GPU, or else of the whole process.",
         f"Batches differ with length: {_batches(topics)} sequences or windows a step. {drawing.count_line(counts)}.",
     ]  # fmt: skip
-    return sheet.finish(drawing.grid(charts, columns, spacing=12), "Cost against length", lines)
-
-
-def _bare(y: alt.Y) -> alt.Y:
-    axis = y["axis"].to_dict() | {"title": None, "labels": False, "minExtent": 0}
-    return alt.Y("value:Q", scale=y["scale"], axis=alt.Axis(**axis))
+    return sheet.finish(grids, "Cost against length", lines, spacing=12)
 
 
 def _cost_rows(topic: Topic, measure: Callable[[Result], float | None]) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures import drawing
-from reports.figures.drawing import Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Row, Sheet, Spec
 
 Cell = str | float
 NamedRow = tuple[str, Sequence[Cell]]
@@ -17,7 +17,7 @@ LETTER = 7.5  # pixels of a letter
 FONT, SIZE = "monospace", 12
 
 
-def example(blocks: Sequence[Sequence[NamedRow]], title: str, lines: Sequence[str]) -> Spec:
+def example(blocks: Sequence[Sequence[NamedRow]], title: str, lines: Sequence[str]) -> Drawing:
     """Draw blocks of rows below each other, each row's cells side by side; what is too wide goes on below.
 
     A cell is a word, or a shade from 0 (white) to 1 (black). lines: the caption.
@@ -60,10 +60,16 @@ def _panel(sheet: Sheet, rows: Sequence[NamedRow], column: float, margin: float)
         charts.append(
             alt.Chart(sheet.data(shades))
             .mark_rect()
-            .encode(x=x, x2="right:Q", y=y, y2="below:Q", color=alt.Color("shade:Q", scale=grey, legend=None))
+            .encode(
+                x=x,
+                x2=alt.X2("right:Q"),
+                y=y,
+                y2=alt.Y2("below:Q"),
+                color=alt.Color("shade:Q", scale=grey, legend=None),
+            )
         )
     for align in ("right", "center"):
         written = [word for word in words if word["align"] == align]
         mark = alt.Chart(sheet.data(written)).mark_text(font=FONT, fontSize=SIZE, align=align, color=drawing.INK)
-        charts.append(mark.encode(x=x, y=y, text="word:N"))
+        charts.append(mark.encode(x=x, y=y, text=alt.Text("word:N")))
     return drawing.panel(charts, width, LINE * len(rows), drawing.panel_title(""))

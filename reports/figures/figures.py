@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,31 +16,56 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.records import foreign
-from reports.figures import asked, effort, flow, inside, lengths, memory, training
-from reports.figures.drawing import Figure, Looks, Spec
+from reports.figures import asked, effort, flow, inside, layout, lengths, memory, training
+from reports.figures.drawing import Looks
+from reports.figures.layout import Drawing, Spec
 from reports.summary.profiles import quantities, trained
 from reports.view import Topic, View, delivery
 from reports.view.asked import AskedTopic
 
 __all__ = ["Figure", "figures", "rendered", "write"]
 
-Plan = tuple[str, Callable[[], Spec]]
+Draw = Callable[[], Drawing]
 LONGEST = 1000  # letters of a text in a figure
+ENDINGS = ("svg", "png", "vl.json")  # of the files of a figure in a report
 PIXELS = 2  # of a PNG per unit of the figure: sharp on a dense screen and in print
 
 
-def figures(view: View, answered: Sequence[AskedTopic] = ()) -> Iterator[Figure]:
-    """Draw the figures that a view allows, overviews first. answered: what its models said at other lengths."""
-    plans = [*_overviews(view.topics, view.looks), *_asked(answered, view.looks)]
-    for topic in view.topics:
-        plans += [*_gradients(topic, view.looks), *_inner(topic, view.looks)]
-    for name, draw in plans:
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a report, drawn when asked for.
+
+    name: of its files, without an ending. topics: what it is drawn from. beside: what else, as text.
+    """
+
+    name: str
+    topics: tuple[Topic, ...]
+    draw: Draw
+    beside: str = ""
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """What the figure shows."""
         with debug_mode(False):  # Altair's schema checks take as long as drawing; the tests make them
-            spec = draw()
-        yield Figure(name, spec)
+            return self.draw()
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The figure as it stands in a report."""
+        return layout.spec(self.drawing)
 
 
-def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
+def figures(view: View, answered: Sequence[AskedTopic] = ()) -> list[Figure]:
+    """List the figures that a view allows, overviews first. answered: what its models said at other lengths."""
+    made = [Figure(name, view.topics, draw) for name, draw in _overviews(view.topics, view.looks)]
+    made += _asked(answered, view.looks)
+    for topic in view.topics:
+        plans = (*_gradients(topic, view.looks), *_inner(topic, view.looks))
+        made += [Figure(name, (topic,), draw) for name, draw in plans]
+    return made
+
+
+def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[tuple[str, Draw]]:
     scored = [topic for topic in topics if any(group.scores for _, group in topic.drawn)]
     if scored:
         yield "score", partial(lengths.against_length, scored, "score", models)
@@ -52,13 +78,14 @@ def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
         yield "memory-horizon", partial(memory.horizon, ruled, models)
 
 
-def _asked(answered: Sequence[AskedTopic], models: Looks) -> Iterator[Plan]:
+def _asked(answered: Sequence[AskedTopic], models: Looks) -> Iterator[Figure]:
     for topic in answered:
-        yield f"{topic.topic.name}-other-lengths", partial(asked.against_length, topic, models)
-        yield f"{topic.topic.name}-other-lengths-grid", partial(asked.grid, topic, models)
+        name, beside = f"{topic.topic.name}-other-lengths", asked.state(topic)
+        yield Figure(name, (topic.topic,), partial(asked.against_length, topic, models), beside)
+        yield Figure(f"{name}-grid", (topic.topic,), partial(asked.grid, topic, models), beside)
 
 
-def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
+def _gradients(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
     for quantity in quantities(topic.seeds):
         name = topic.file("gradient", quantity)
         yield name, partial(flow.against_distance, topic, quantity, models)
@@ -68,7 +95,7 @@ def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:
         yield f"{topic.name}-gradient-norm", partial(training.norm_per_step, topic, models)
 
 
-def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
+def _inner(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
     for attention, word in ((False, "gates"), (True, "attention")):
         for line in inside.lines_with_pictures(topic, attention):
             name = topic.file(word, line.label)
@@ -82,35 +109,37 @@ def _inner(topic: Topic, models: Looks) -> Iterator[Plan]:
         yield f"{topic.name}-context-use", partial(memory.effective_context, topic, models)
 
 
-def write(figure: Figure, folder: Path) -> list[Path]:
-    """Render a figure as SVG, PNG and Vega-Lite JSON, each whole or not at all; return the files' paths.
+def as_json(spec: Spec) -> str:
+    """Write a specification as JSON.
 
     Its text is made safe, because a control character ends the process inside the library that draws.
+    """
+    return json.dumps(_safe(spec), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def write(name: str, text: str, folder: Path) -> None:
+    """Render a specification, given as JSON, into files of every ending in ENDINGS, each whole or not at all.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    spec = _safe(figure.spec)
-    picture = vl_convert.vegalite_to_svg(spec, show_warnings=True)
-    contents = {
-        "svg": picture.encode(),
-        "png": vl_convert.svg_to_png(picture, scale=PIXELS),
-        "vl.json": json.dumps(spec, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(),
-    }
-    paths = []
-    for ending, content in contents.items():
-        path = folder / f"{figure.name}.{ending}"
-        delivery.write(path, content)
-        paths.append(path)
-    return paths
+    picture = vl_convert.vegalite_to_svg(text, show_warnings=True)
+    png = vl_convert.svg_to_png(picture, scale=PIXELS)
+    for ending, content in zip(ENDINGS, (picture.encode(), png, text.encode()), strict=True):
+        delivery.write(folder / f"{name}.{ending}", content)
 
 
-def rendered(spec: Spec, ending: Literal["svg", "png", "pdf"]) -> bytes:
-    """Render a specification as the content of one file; its text is made safe."""
-    picture = vl_convert.vegalite_to_svg(_safe(spec), show_warnings=True)
+def rendered(drawing: Drawing, ending: Literal["svg", "png", "pdf"]) -> bytes:
+    """Render a drawing as the content of one file."""
+    picture = svg(layout.spec(drawing))
     if ending == "svg":
         return picture.encode()
     return vl_convert.svg_to_png(picture, scale=PIXELS) if ending == "png" else vl_convert.svg_to_pdf(picture)
+
+
+def svg(spec: Spec) -> str:
+    """Render a specification as SVG."""
+    return vl_convert.vegalite_to_svg(as_json(spec), show_warnings=True)
 
 
 def _safe(spec: Spec) -> Spec:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor
 from typing import Any
 
 import altair as alt
 
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
 from reports.summary import profiles
 from reports.summary.profiles import Point
 from reports.view import Topic
 
 NAMES = {"hidden": "hidden state", "cell": "cell state", "context": "context vector"}
-GUIDES = (("0.8^k", 0.8), ("1.5^k", 1.5))
 ACROSS = 3  # panels in a row
 
 
@@ -40,7 +39,7 @@ class _Panel:
     credit: dict[int, float]  # distance -> true credit, the largest 1
 
 
-def against_distance(topic: Topic, quantity: str, models: Looks) -> Spec:
+def against_distance(topic: Topic, quantity: str, models: Looks) -> Drawing:
     """Draw gradient norm against distance: one panel per length and moment (initialisation, end), a line per model."""
     rows = [_moment(topic, quantity, last) for last in (False, True)]
     everything = [view for row in rows for view in row]
@@ -50,11 +49,8 @@ def against_distance(topic: Topic, quantity: str, models: Looks) -> Spec:
     drawn = []
     for row in rows:
         across = min(ACROSS, len(row))
-        charts = [
-            _drawn(sheet, view, low, high, drawing.PAGE / max(across, 2) - 20, leftmost=index % across == 0)
-            for index, view in enumerate(row)
-        ]
-        drawn += [drawing.grid(charts, across)] if charts else []
+        charts = [_drawn(sheet, view, low, high, drawing.PAGE / max(across, 2) - 20) for view in row]
+        drawn += [drawing.grid(charts, across, once=("title", "labels"))] if charts else []
     counts = [len(series.seeds) for view in everything for series in view.series]
     lines = [
         f"Norm of the derivative of the answer with respect to the {named(quantity)} k steps earlier; median over "
@@ -63,7 +59,7 @@ def against_distance(topic: Topic, quantity: str, models: Looks) -> Spec:
         "the axis, or exactly 0.",
         drawing.seeds_line(counts) + _credit_note(everything),
     ]
-    return sheet.finish(drawing.stack(drawn, 16), f"{topic.title}: gradient of the {named(quantity)}", lines)
+    return sheet.finish(drawn, f"{topic.title}: gradient of the {named(quantity)}", lines)
 
 
 def _credit_note(panels: Sequence[_Panel]) -> str:
@@ -111,44 +107,30 @@ def _domain(panels: Sequence[_Panel]) -> tuple[float, float]:
     return floor(max(profiles.LOWEST, low)), ceil(min(profiles.HIGHEST, high))
 
 
-def _drawn(sheet: Sheet, view: _Panel, low: float, high: float, width: float, leftmost: bool) -> Spec:
-    x = alt.X("distance:Q", scale=alt.Scale(domain=[0, view.longest], nice=False))
-    x = x.axis(title="distance k (steps back)", grid=False, tickCount=5, format="~d")
-    axis = drawing.power_axis("gradient norm" if leftmost else None, low, high, labels=leftmost)
+def _drawn(sheet: Sheet, view: _Panel, low: float, high: float, width: float) -> Spec:
+    below = alt.Axis(title="distance k (steps back)", grid=False, tickCount=5, format="~d")
+    x = alt.X("distance:Q", scale=alt.Scale(domain=[0, view.longest], nice=False), axis=below)
+    axis = drawing.power_axis("gradient norm", low, high)
     y = alt.Y("drawn:Q", scale=alt.Scale(domain=[low, high], nice=False), axis=axis)
     layers = [*_background(sheet, view, low, high, x, y), *_lines(sheet, view, low, high, x, y)]
     return drawing.panel(layers, width, 200, drawing.panel_title(view.title))
 
 
 def _background(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt.Y) -> list[Any]:
-    """Wedge of the verdict, reach, guide lines, true credit."""
+    """Wedge of the verdict, reach, true credit."""
     wedge = sheet.data([
         {"distance": 0, "drawn": 0, "to": 0},
         {"distance": view.reach, "drawn": profiles.VANISHING, "to": profiles.EXPLODING},
     ])  # fmt: skip
     layers: list[Any] = [
-        alt.Chart(wedge).mark_area(color=drawing.SHADE, opacity=0.07).encode(x=x, y=y, y2="to:Q"),
+        alt.Chart(wedge).mark_area(color=drawing.SHADE, opacity=0.07).encode(x=x, y=y, y2=alt.Y2("to:Q")),
         alt.Chart(sheet.data([{"distance": view.reach}])).mark_rule(color=drawing.FAINT, strokeDash=[1, 3]).encode(x=x),
     ]
-    guides, names = [], []
-    for name, base in GUIDES:
-        slope = log10(base)
-        end = min(view.longest, (low if slope < 0 else high) / slope)
-        guides += [{"guide": name, "distance": k, "drawn": k * slope} for k in (0, end)]
-        at = min(0.62 * end, abs(2 / slope)) if slope > 0 else 0.62 * end
-        names.append({"guide": name, "distance": at, "drawn": at * slope})
-    layers.append(
-        alt.Chart(sheet.data(guides)).mark_line(color=drawing.FAINT, strokeWidth=1).encode(x=x, y=y, detail="guide:N")
-    )
-    text = alt.Chart(sheet.data(names)).encode(x=x, y=y, text="guide:N")
-    place: dict[str, Any] = {"fontSize": 11, "align": "left", "dx": 6}
-    halo = text.mark_text(stroke="white", strokeWidth=4, strokeOpacity=0.8, **place)
-    layers += [halo, text.mark_text(color="#555555", **place)]
     if view.credit:
         deep = 0.1 * (high - low)
         rows = [{"distance": k, "credit": c, "drawn": high, "to": high - deep * c} for k, c in view.credit.items()]
         bars = alt.Chart(sheet.data(rows)).mark_rule(color=drawing.INK, strokeWidth=2, opacity=0.75)
-        layers.append(bars.encode(x=x, y=y, y2="to:Q"))
+        layers.append(bars.encode(x=x, y=y, y2=alt.Y2("to:Q")))
     return layers
 
 
@@ -169,14 +151,16 @@ def _lines(sheet: Sheet, view: _Panel, low: float, high: float, x: alt.X, y: alt
     colour, dash = sheet.colour(), sheet.dash()
     layers: list[Any] = []
     if bands:
-        layers.append(alt.Chart(sheet.data(bands)).mark_area(opacity=0.15).encode(x=x, y=y, y2="to:Q", color=colour))
+        layers.append(
+            alt.Chart(sheet.data(bands)).mark_area(opacity=0.15).encode(x=x, y=y, y2=alt.Y2("to:Q"), color=colour)
+        )
         seeds = alt.Chart(sheet.data(thin)).mark_line(strokeWidth=0.6, opacity=0.7)
-        layers.append(seeds.encode(x=x, y=y, color=colour, detail=["seed:N", "piece:N"]))
+        layers.append(seeds.encode(x=x, y=y, color=colour, detail=[alt.Detail("seed:N"), alt.Detail("piece:N")]))
     line = alt.Chart(sheet.data(middle)).mark_line(strokeWidth=2)
-    layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash, detail="piece:N"))
+    layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash, detail=alt.Detail("piece:N")))
     if marks:
         edge = alt.Chart(sheet.data(marks)).mark_text(fontSize=13, clip=False)
-        layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
+        layers.append(edge.encode(x=x, y=y, text=alt.Text("mark:N"), color=colour))
     return layers
 
 

@@ -8,11 +8,13 @@ from typing import Any, Literal
 import altair as alt
 
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
+from reports.figures.layout import LEAST_TEXT
 from reports.summary import Group
 from reports.view import Topic
 
 Quantity = Literal["score", "skill"]
+BESIDE = 4  # units between triangles of several models at one edge
 SKILL = (-0.25, 1.15)  # what the axis of skill shows; beyond it, a triangle at the edge
 INTERVALS = {
     "test sampling": "n = 1 seed: its value, and as a bar the interval of test sampling",
@@ -23,13 +25,13 @@ INTERVALS = {
 AT_STOP = "A cell that solves its task stops there: compare those by steps to solve, not by score."
 
 
-def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Spec:
+def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -> Drawing:
     """Draw score or skill against length: a panel per task, a line per model, chance as a dashed line."""
     scored = [topic for topic in topics if topic.heading.score]
     sheet = Sheet(models, drawing.shown(scored), points=True)
     across = min(3, len(scored))
     draw = {"score": _score_panel, "skill": _skill_panel}[quantity]
-    panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in scored]
+    panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 70) for topic in scored]
     kinds = {g.interval.kind for topic in scored for _, g in topic.drawn if g.interval}
     what = {
         "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
@@ -47,19 +49,20 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     marks = [row for label, group in topic.drawn for row in _rows(label, group)]
     fixed = _references(topic, logarithmic)
     values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]
-    y = drawing.log_axis(values) if logarithmic else _linear_axis(values)
+    name = score.metric.replace("_", " ")
+    y = drawing.log_axis(values, name) if logarithmic else _linear_axis(values, name)
     if logarithmic:  # an interval that reaches down to 0 ends at the edge
         edge = y["scale"]["domain"][0]
         marks = [row | {"low": max(row["low"], edge)} if "low" in row else row for row in marks]
-    name, better = score.metric.replace("_", " "), "higher is better" if score.higher_is_better else "lower is better"
-    unit = f" ({score.unit})" if score.unit and score.unit not in name else ""
-    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, f"{name}{unit}, {better}"))
+    better = "higher is better" if score.higher_is_better else "lower is better"
+    below = f"{score.unit}, {better}" if score.unit and score.unit not in name else better
+    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, below))
 
 
-def _linear_axis(values: Sequence[float]) -> alt.Y:
+def _linear_axis(values: Sequence[float], title: str) -> alt.Y:
     room = 0.08 * (max(values) - min(values)) or 0.1
     scale = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False)
-    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=None, minExtent=34, tickCount=5))
+    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, minExtent=34, tickCount=5))
 
 
 def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
@@ -112,51 +115,59 @@ def _references(topic: Topic, logarithmic: bool) -> list[Row]:
 
 def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt.Y, width: float, title: Any) -> Spec:
     x = drawing.length_axis(topic.lengths)
-    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y)]
+    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y, topic.lengths)]
     return drawing.panel(layers, width, 190, title)
 
 
 def reference_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """Draw grey lines with a name: chance dashed, everything else dotted; at a single length, a short line."""
+    """Draw grey lines, chance dashed, everything else dotted; their names stand outside, at the right end."""
     lengths = sorted({row["length"] for row in rows})
     if len(lengths) == 1:
         rows = [row | {"length": lengths[0] * factor} for row in rows for factor in (0.6, 1.6)]
     chance, others = ([row for row in rows if (row["reference"] == "chance") == asked] for asked in (True, False))
     layers: list[Any] = []
-    # Names where there is room: models begin away from chance and end away from the other lines.
-    for part, dash, end, align in ((chance, [6, 4], min, "left"), (others, [1, 3], max, "right")):
+    for part, dash in ((chance, [6, 4]), (others, [1, 3])):
         if part:
-            place = end(row["length"] for row in part)
-            names = sheet.data([row for row in part if row["length"] == place])
+            last = max(row["length"] for row in part)
             line = alt.Chart(sheet.data(part)).mark_line(color=drawing.FAINT, strokeWidth=1.3, strokeDash=dash)
-            style: dict[str, Any] = {"align": align, "color": "#666666", "dy": -6, "fontSize": 11}
-            text = alt.Chart(names).mark_text(**style)
-            layers += [line.encode(x=x, y=y, detail="reference:N"), text.encode(x=x, y=y, text="reference:N")]
+            named = alt.Chart(sheet.data([row for row in part if row["length"] == last]))
+            name = named.mark_text(align="left", dx=4, color="#666666", fontSize=LEAST_TEXT)
+            layers += [
+                line.encode(x=x, y=y, detail=alt.Detail("reference:N")),
+                name.encode(x=alt.value("width"), y=y, text=alt.Text("reference:N")),
+            ]
     return layers
 
 
-def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y) -> list[Any]:
-    """Draw a line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge."""
+def point_layers(sheet: Sheet, rows: list[Row], x: alt.X, y: alt.Y, lengths: Sequence[int] = ()) -> list[Any]:
+    """Draw a line with shapes through the middles, bars for intervals, dots for seeds, triangles beyond an edge.
+
+    lengths: those on the axis; a model without a value at one of them has no line through it.
+    """
 
     def of(kind: str) -> list[Row]:
         return [row for row in rows if row["kind"] == kind]
 
     colour, dash, shape = sheet.colour(), sheet.dash(), sheet.shape()
+    lines = alt.Chart(sheet.data(drawing.joined(of("middle"), [*lengths, *(row["length"] for row in rows)])))
     # x, y and colour are the same in every layer; only the interval runs between two values.
     middle = alt.Chart(sheet.data(of("middle"))).encode(x=x, y=y, color=colour)
     layers: list[Any] = []
     if of("interval"):
         low = alt.Y("low:Q", scale=y["scale"], axis=y["axis"])
         bars = alt.Chart(sheet.data(of("interval"))).mark_rule(strokeWidth=5, opacity=0.3)
-        layers.append(bars.encode(x=x, y=low, y2="high:Q", color=colour))
+        layers.append(bars.encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour))
     if of("seed"):
         dots = alt.Chart(sheet.data(of("seed"))).mark_point(shape="circle", size=14, filled=True, opacity=0.8)
         layers.append(dots.encode(x=x, y=y, color=colour))
-    layers.append(middle.mark_line(strokeWidth=1.8).encode(strokeDash=dash))
+    line = lines.mark_line(strokeWidth=1.8)
+    layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash, detail=alt.Detail("piece:N")))
     layers.append(
         middle.mark_point(size=65, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(shape=shape)
     )
-    if of("beyond"):
-        edge = alt.Chart(sheet.data(of("beyond"))).mark_text(fontSize=13, color=drawing.INK)
-        layers.append(edge.encode(x=x, y=y, text="mark:N", color=colour))
+    for place, label in enumerate(sheet.shown):
+        if own := [row for row in of("beyond") if row["model"] == label]:
+            aside = BESIDE * (place - (len(sheet.shown) - 1) / 2)
+            edge = alt.Chart(sheet.data(own)).mark_text(fontSize=13, dx=aside)
+            layers.append(edge.encode(x=x, y=y, text=alt.Text("mark:N"), color=colour))
     return layers

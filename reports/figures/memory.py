@@ -9,7 +9,7 @@ import altair as alt
 from bench.records.memory import memory
 from bench.records.result import Result
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet
 from reports.figures.lengths import point_layers
 from reports.summary.memory import worse_with_more
 from reports.view import Topic
@@ -23,7 +23,7 @@ def topics_with_horizon(topics: Sequence[Topic]) -> list[Topic]:
     return [topic for topic in topics if any(memory(result).steps is not None for result in topic.seeds)]
 
 
-def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
+def horizon(topics: Sequence[Topic], models: Looks) -> Drawing:
     """Draw effective memory horizon against length; on the diagonal a model remembers the whole sequence."""
     sheet = Sheet(models, drawing.shown(topics), points=True)
     across = min(3, len(topics))
@@ -39,7 +39,7 @@ def horizon(topics: Sequence[Topic], models: Looks) -> Spec:
         x = drawing.length_axis(topic.lengths)
         y = drawing.log_axis([LEAST, *topic.lengths], "steps remembered")
         full = alt.Chart(sheet.data(diagonal)).mark_line(color=drawing.FAINT, strokeDash=[6, 4]).encode(x=x, y=y)
-        layers = [full, *point_layers(sheet, rows, x, y)]
+        layers = [full, *point_layers(sheet, rows, x, y, topic.lengths)]
         panels.append(drawing.panel(layers, drawing.PAGE / max(2, across) - 50, 190, drawing.panel_title(topic.title)))
     lines = [
         "Last steps that the best predictor of the same score would need to see. Dashed: all T of them. "
@@ -64,7 +64,7 @@ def recalled(topic: Topic) -> bool:
     return any(name.startswith(RECALL) for r in topic.seeds if r.score for name in r.score.extras)
 
 
-def recall_by_place(topic: Topic, models: Looks) -> Spec:
+def recall_by_place(topic: Topic, models: Looks) -> Drawing:
     """Draw recall accuracy of each of the recalled symbols: a panel per length, a line per model."""
     sheet = Sheet(models, topic.labels, points=True)
     chance = next(result.score.chance for result in topic.seeds if result.score)
@@ -114,7 +114,7 @@ def contextual(topic: Topic) -> bool:
     return any(result.context_use for result in topic.seeds)
 
 
-def effective_context(topic: Topic, models: Looks) -> Spec:
+def effective_context(topic: Topic, models: Looks) -> Drawing:
     """Draw the score on inputs cut to the last c tokens: a panel per length, a line per model."""
     sheet = Sheet(models, topic.labels, points=True)
     panels = []

@@ -11,7 +11,7 @@ import altair as alt
 from bench.records.recipe import Recipe
 from bench.records.result import Result
 from reports.figures import drawing
-from reports.figures.drawing import Looks, Row, Sheet, Spec
+from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
 from reports.figures.flow import named
 from reports.summary import statistics
 from reports.summary.profiles import HIGHEST, LOWEST, cut, over_seeds, trained
@@ -23,7 +23,7 @@ BINS = 100  # stretches of steps that a panel shows
 CLIPPED = "#111111"
 
 
-def through_training(topic: Topic, quantity: str, models: Looks) -> Spec:
+def through_training(topic: Topic, quantity: str, models: Looks) -> Drawing:
     """Draw gradient norm as colour over training step and distance: a row per length, a column per model."""
     sheet = Sheet(models, topic.labels)
     cells = {
@@ -35,7 +35,7 @@ def through_training(topic: Topic, quantity: str, models: Looks) -> Spec:
     labels = [label for label in topic.labels if any(cells[n, label] for n in lengths)]
     width = (drawing.PAGE - 40) / max(3, len(labels)) - 22
     panels = [
-        _heat(sheet, cells[length, label], quantity, f"{label}, T = {length:,}", width, label == labels[0])
+        _heat(sheet, cells[length, label], quantity, f"{label}, T = {length:,}", width)
         for length in lengths
         for label in labels
     ]
@@ -47,14 +47,14 @@ def through_training(topic: Topic, quantity: str, models: Looks) -> Spec:
         "beyond 1e-16 and 1e6 the colour stays.",
     ]  # fmt: skip
     title = f"{topic.title}: gradient of the {named(quantity)} through training"
-    return sheet.finish(drawing.grid(panels, len(labels), spacing=10), title, lines)
+    return sheet.finish(drawing.grid(panels, len(labels), spacing=10, once=("title",)), title, lines)
 
 
 def _holds(result: Result, quantity: str) -> bool:
     return quantity in result.gradient_flow[0].profiles
 
 
-def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width: float, leftmost: bool) -> Spec:
+def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width: float) -> Spec:
     rows: list[Row] = []
     steps: list[int] = []
     for flow in result.gradient_flow if result else ():
@@ -73,15 +73,15 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
             }
             for point, end in zip(kept, ends[-len(kept) :], strict=True)
         ]
-    axis = alt.Axis(title="training step" if leftmost else None, minExtent=32, labelFontSize=10, grid=False)
-    scale = alt.Scale(domain=[LOWEST, -8, 0, HIGHEST], range=COLOURS, clamp=True)
+    axis = alt.Axis(title="training step", minExtent=32, grid=False)
+    scale = drawing.colour_scale([LOWEST, -8, 0, HIGHEST], COLOURS)
     legend = drawing.gradient_legend(320, values=[-16, -12, -8, -4, 0, 4], labelExpr=drawing.POWER_LABEL)
     colour = alt.Color("drawn:Q", title="gradient norm", scale=scale, legend=legend)
-    x = alt.X("distance:Q", axis=alt.Axis(title="distance k", grid=False, tickCount=3, format="~d"))
     longest = max((row["to"] for row in rows), default=1)
+    axis_below = alt.Axis(title="distance k", grid=False, tickCount=3, format="~d")
+    x = alt.X("distance:Q", axis=axis_below, scale=alt.Scale(domain=[0, longest], nice=False))
     y = alt.Y("step:O", sort=steps, axis=axis)
-    chart = alt.Chart(sheet.data(rows)).mark_rect()
-    encoded = chart.encode(x=x.scale(domain=[0, longest], nice=False), x2="to:Q", y=y, color=colour)
+    encoded = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2=alt.X2("to:Q"), y=y, color=colour)
     return drawing.panel(
         [encoded], width, max(84, 14 * len(steps)), drawing.panel_title(title if result else f"{title}: no record")
     )
@@ -90,7 +90,7 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
 # -- gradient norm at every step ---------------------------------------------------------------------------------------
 
 
-def norm_per_step(topic: Topic, models: Looks) -> Spec:
+def norm_per_step(topic: Topic, models: Looks) -> Drawing:
     """Draw gradient norm before clipping per training step: a row per model, a column per length."""
     runs = {
         (line.label, length): next((r for r in line.seeds(length) if r.curves.gradient_norm), None)
@@ -104,7 +104,7 @@ def norm_per_step(topic: Topic, models: Looks) -> Spec:
     sheet = Sheet(models, labels)
     width = drawing.PAGE / max(2, len(lengths)) - 24
     panels = [
-        _panel(sheet, runs[label, n], label, n, (max(low, -8), min(high, 8)), width, n == lengths[0])
+        _panel(sheet, runs[label, n], label, n, (max(low, -8), min(high, 8)), width)
         for label in labels
         for n in lengths
     ]
@@ -116,7 +116,7 @@ def norm_per_step(topic: Topic, models: Looks) -> Spec:
         _clipping(clips),
     ]
     title = f"{topic.title}: gradient norm per training step"
-    return sheet.finish(drawing.grid(panels, len(lengths), spacing=10), title, lines)
+    return sheet.finish(drawing.grid(panels, len(lengths), spacing=10, once=("title", "labels")), title, lines)
 
 
 def _clipping(recipes: Sequence[Recipe]) -> str:
@@ -149,15 +149,13 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
     return rows
 
 
-def _panel(
-    sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float, leftmost: bool
-) -> Spec:
+def _panel(sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float) -> Spec:
     largest = run.cell.recipe.largest_norm if run else None
     rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, largest)] if run else []
     heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
     if run and run.cell.recipe.clip is not None:
         heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
-    axis = drawing.power_axis("norm" if leftmost else None, *domain, labels=leftmost)
+    axis = drawing.power_axis("norm", *domain)
     low, middle, limit = (
         alt.Y(f"{name}:Q", scale=alt.Scale(domain=domain, nice=False, clamp=True), axis=axis)
         for name in ("low", "middle", "clip")
@@ -166,7 +164,7 @@ def _panel(
     colour = sheet.colour(legend=False)
     chart = alt.Chart(sheet.data(rows))
     layers: list[Any] = [
-        chart.mark_area(opacity=0.25, interpolate="step-after").encode(x=x, y=low, y2="high:Q", color=colour),
+        chart.mark_area(opacity=0.25, interpolate="step-after").encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour),
         chart.mark_line(strokeWidth=1.5).encode(x=x, y=middle, color=colour),
     ]
     if largest is not None:
@@ -174,5 +172,5 @@ def _panel(
         acted = [row | {"clip": clip} for row in rows if row["clipped"]]
         rule = alt.Chart(sheet.data([{"clip": clip}])).mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
         bars = alt.Chart(sheet.data(acted)).mark_rule(color=CLIPPED, strokeWidth=1.6)
-        layers += [rule.encode(y=limit), bars.encode(x=x, y=limit, y2="high:Q")]
+        layers += [rule.encode(y=limit), bars.encode(x=x, y=limit, y2=alt.Y2("high:Q"))]
     return drawing.panel(layers, width, 80, drawing.panel_title(heading))

@@ -30,7 +30,7 @@ def notes(groups: Sequence[Group], kinds: Sequence[str], stopped: Sequence[Asked
     if not groups:
         return []
     return [
-        *_caption(groups),
+        *caption(groups),
         *_stopped(stopped),
         *dict.fromkeys(line for kind in kinds for line in _legend(groups, kind)),
     ]
@@ -42,8 +42,8 @@ def _between(values: Iterable[float], text: Callable[[float], str] = whole) -> s
     return text(every[0]) if len(every) == 1 else f"{text(every[0])} to {text(every[-1])}"
 
 
-def _caption(groups: Sequence[Group]) -> list[str]:
-    """What was measured: n, budget, how the learning rate was chosen, device."""
+def caption(groups: Sequence[Group]) -> list[str]:
+    """Write what was measured: n, budget, device, and how the learning rate was chosen."""
     seeds = {len(group.seeds) for group in groups}
     recipes = [dict(group.identity.recipe) for group in groups]
     sizes = [f"{size:,.0f} body parameters" for size in sorted({r["parameters"] or 0 for r in recipes}) if size]

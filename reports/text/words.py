@@ -125,3 +125,10 @@ def first_line(result: Result) -> str:
     if result.status == "diverged" and not result.error:
         return f"not finite at step {result.steps:,} of {result.cell.recipe.steps:,}"
     return foreign.first_line(result.error or "") or "no message"
+
+
+def sentence(line: str) -> str:
+    """Write a line of a caption as a sentence: a capital at its beginning, a full stop at its end."""
+    text = line.strip()
+    begin = text[:1].upper() if text[1:2].isalpha() else text[:1]  # `n = 1` and `b:` are no words
+    return begin + text[1:] + ("" if text.endswith((".", ":", ",")) else ".")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -16,6 +17,7 @@ from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
 from reports.view import delivery
+from reports.view.names import read, renamed
 from reports.view.view import Order, View, name_of
 
 
@@ -61,7 +63,32 @@ class Choice:
         return View.of(results, order, stored, asked_cells(store))
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Naming(Choice):
+    """Which results to show, and what to call their models.
+
+    Parameters
+    ----------
+    label
+        ENTRY=NAME: call a model by another name, as in --label mypackage.mymodule:MyModel=Ours; once for each model.
+    """
+
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+
+    def of(self, store: Store) -> View:
+        """Work out the chosen view of a store, its models renamed.
+
+        Raises:
+            NothingError: no result is in the view.
+            UsageError: a name, a length or a label's entry that the view does not hold.
+        """
+        view = super().of(store)
+        return renamed(view, read(self.label, (label for topic in view.topics for label in topic.labels)))
+
+
 ALL = Choice()
+AS_THEY_ARE = Naming()
 
 
 def asked_order(store: Store) -> Order:
@@ -133,6 +160,19 @@ def nearest_name(text: str, known: Collection[str]) -> str:
     """Write `did you mean lstm? `; empty where no name is near."""
     near = difflib.get_close_matches(text, sorted(known), n=1)
     return f"did you mean {near[0]}? " if near else ""
+
+
+def chosen(kind: str, text: str, known: Collection[str]) -> str:
+    """Check that a name is known.
+
+    Raises:
+        UsageError: it is not; the message holds the nearest name, or all of them.
+    """
+    if text in known:
+        return text
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}."
+    raise UsageError(f"no {kind} {text!r}: {hint}")
 
 
 def names(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -317,6 +318,10 @@ def test_a_sweep_from_command_line_to_table(elsewhere: Path, capsys: pytest.Capt
     assert error == ""
     assert "2 cells: 1 stored, 1 to run on 1 workers" in out
     assert "ZeroDivisionError: on purpose" in out
+    end = out.splitlines()[-6:]
+    assert any(re.fullmatch(r" {6}examples\.py:\d+ in \w+", line) for line in end), "the place of the error, whole"
+    assert end[-3] == "1 cell failed: --retry-failed runs failed cells again."
+    assert end[-1] == "For figures and a page to open in a browser: python -m reports results"
 
     assert main(works) == 0
     assert main(fails) == 1
@@ -326,6 +331,16 @@ def test_a_sweep_from_command_line_to_table(elsewhere: Path, capsys: pytest.Capt
     assert sorted(frame["status"]) == ["diverged", "error", "ok"]
     assert set(frame["hidden"].dropna()) == {4}
     assert len(list((elsewhere / "results" / "weights").iterdir())) == 2
+
+
+def test_a_sweep_without_training_ends_in_verdicts(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    untrained = ["--budget", "smoke", "--steps", "0", *TINY[4:]]
+    assert main([*untrained, "--tasks", "adding", "--models", "rnn", "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "adding · gradient flow of the answer" in out
+    assert "verdict" in out
+    assert "untrained" not in out
+    assert out.splitlines()[-1].endswith("python -m reports results")
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,12 @@ def test_the_page_holds_the_grid(filled):
     assert text["rows"][0]["effective"] == ("", "")
     assert payload("results", view)["asked"] == []
     assert asked_topics(view, []) == []
+
+
+def test_another_answer_draws_its_figures_again(filled, capsys):
+    assert whole.main([str(filled.path)]) == 0
+    trained = next(r for r in filled.results() if (r.cell.task, r.cell.model) == ("char_lm", "gru"))
+    filled.publish_reading(make_reading(trained, 1000, 2.7))
+    capsys.readouterr()
+    assert whole.main([str(filled.path)]) == 0
+    assert "(2 drawn, " in capsys.readouterr().out

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,13 +35,25 @@ def test_the_whole_report_of_a_store(filled, capsys):
     written = capsys.readouterr()
     folder = filled.path / "report"
     assert written.err == ""
-    assert {Path(line).relative_to(folder).as_posix() for line in written.out.splitlines()} == files(folder)
-    assert files(folder) >= TABLES | GRADIENTS
+    (line,) = written.out.splitlines()
+    count = len(list((folder / "figures").glob("*.svg")))
+    assert line.startswith(f"{count} figures ({count} drawn, 0 unchanged) and tables in ")
+    assert f"Open {folder / 'index.html'} first" in line
+    assert files(folder) >= TABLES | GRADIENTS | {"index.html"}
     for ending in ("svg", "png", "vl.json"):
         assert f"figures/adding-gradient-input.{ending}" in files(folder)
     spec = json.loads((folder / "figures" / "score.vl.json").read_text("utf-8"))
     legend = json.dumps(spec)
     assert legend.index('"gru"') < legend.index('"rnn"')  # the order that was asked for
+
+
+def test_a_second_report_draws_what_changed(filled, capsys):
+    assert command.main([str(filled.path)]) == 0
+    filled.publish(make_result("char_lm", "rnn", 100, score=3.1))
+    capsys.readouterr()
+    assert command.main([str(filled.path)]) == 0
+    drawn, kept = re.search(r"\((\d+) drawn, (\d+) unchanged\)", capsys.readouterr().out).groups()
+    assert int(drawn) < int(kept)  # those of adding stay
 
 
 def test_a_view(filled, tmp_path, capsys):

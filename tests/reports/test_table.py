@@ -364,3 +364,43 @@ def test_the_command_prints_plain_text_into_a_pipe_and_imports_no_torch(filled):
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert heavy.stdout.strip() == "[]"
+
+
+# -- for a paper -------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_for_a_paper(filled, capsys):
+    arguments = [str(filled.path), "--by", "paper", "--format", "latex", "--label", "gru=Ours"]
+    assert table.main([*arguments, "--columns", "score,solved_at"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("% needs \\usepackage{booktabs}\n\\begin{table*}")
+    assert "Ours & " in text
+    assert "gru" not in text
+    assert "steps to solve" in text
+    assert table.main([str(filled.path), "--by", "paper"]) == 0
+    assert capsys.readouterr().out.startswith("| task | model | T = 10 | T = 1,000 |")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--by", "paper", "--columns", "scor"], "no column 'scor': did you mean score?"),
+        (["--by", "paper", "--columns", "xyz"], "no column 'xyz': expected one of score, skill"),
+        (["--by", "paper", "--format", "csv"], "--format latex or markdown, got csv"),
+        (["--columns", "score"], "add --by paper, got --by group"),
+        (["--by", "paper", "--label", "lstm=Ours"], "no model 'lstm' is shown"),
+    ],
+)
+def test_bad_usage_of_a_table_for_a_paper(filled, capsys, arguments, expected):
+    assert table.main([str(filled.path), *arguments]) == 2
+    written = capsys.readouterr()
+    assert expected in " ".join(written.err.split())
+    assert written.out == ""
+
+
+def test_a_table_for_a_paper_of_an_empty_store_and_of_one_cell(store, capsys):
+    assert table.main([str(store.path), "--by", "paper"]) == 2
+    assert "it holds no results yet" in capsys.readouterr().err
+    store.publish(make_result("adding", "gru", 10))
+    assert table.main([str(store.path), "--by", "paper"]) == 0
+    assert "| gru |" in capsys.readouterr().out

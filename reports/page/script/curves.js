@@ -26,7 +26,9 @@ function overLengths(topic, { value, seeds, interval, log, label, references = [
     const spans = groups.filter((group) => interval && interval(group)).map((group) => [group.length, ...interval(group)]);
     const each = groups.flatMap((group) => (seeds(group) || []).map((y) => [group.length, y])).filter(([, y]) => !log || y > 0);
     held.push(...known.map(([, y]) => y), ...each.map(([, y]) => y), ...spans.flatMap((span) => span.slice(1)));
-    layers.push(bars(spans.map(([x, low, high]) => [x, log ? Math.max(0, low) : low, high]), model), dots(each, model, { small: true }), line(known, model),
+    // A length without a value breaks the line: what lies between was not measured.
+    const broken = topic.lengths.map((length) => known.find(([x]) => x === length) || null);
+    layers.push(bars(spans.map(([x, low, high]) => [x, log ? Math.max(0, low) : low, high]), model), dots(each, model, { small: true }), line(broken, model),
       dots(known.map(([x, y]) => [x, y, `${model}, T = ${whole(x)}: ${number(y)}, n = ${counts.get(x)}`]), model));
     if (log) {
       const zeros = points.filter(([, y]) => y <= 0);

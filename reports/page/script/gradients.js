@@ -2,7 +2,6 @@
 
 const MOMENTS = [['initialisation', 'initialisation'], ['middle', 'middle of training'], ['end', 'end of training']];
 const VANISHING = -6, EXPLODING = 3; // powers of ten over the reach: where the verdicts are drawn
-const GUIDES = [['0.8^k', Math.log10(0.8)], ['1.5^k', Math.log10(1.5)]];
 
 function quantityName(quantity) {
   const names = new Map([['hidden', 'hidden state'], ['cell', 'cell state'], ['context', 'context vector']]);
@@ -31,18 +30,12 @@ function quantitiesOf(groups) {
   return [...names].sort((a, b) => (a !== 'input') - (b !== 'input') || a.localeCompare(b));
 }
 
-// Wedge of slopes called healthy over the reach, the guide lines, and the task's true credit.
-function background(longest, reach, credit, [low, high]) {
+// Wedge of slopes called healthy over the reach, and the task's true credit.
+function background(reach, credit) {
   return (frame) => {
     const wedge = `M${frame.x(0)},${frame.y(0)}L${frame.x(reach)},${frame.y(VANISHING)}V${frame.y(EXPLODING)}Z`;
-    const guides = GUIDES.map(([name, slope]) => {
-      const end = Math.min(longest, (slope < 0 ? low : high) / slope);
-      const at = end * (slope < 0 ? 0.62 : 0.5);
-      return [draw('path', { d: `M${frame.x(0)},${frame.y(0)}L${frame.x(end)},${frame.y(end * slope)}` }),
-        draw('text', { x: frame.x(at) + 6, y: frame.y(at * slope) + (slope > 0 ? 12 : 0) }, name)];
-    });
     return [draw('path', { class: 'wedge', d: wedge }),
-      draw('g', { class: 'reference' }, draw('path', { d: `M${frame.x(reach)},${frame.top}V${frame.bottom}`, 'stroke-dasharray': '1 3' }), guides),
+      draw('g', { class: 'reference' }, draw('path', { d: `M${frame.x(reach)},${frame.top}V${frame.bottom}`, 'stroke-dasharray': '1 3' })),
       draw('g', { class: 'credit' }, credit.map(([k, share]) => draw('path', { d: `M${frame.x(k)},${frame.top}v${(0.1 * (frame.bottom - frame.top) * share).toFixed(1)}` })))];
   };
 }
@@ -53,7 +46,7 @@ function profileChart(lines, { reach, credit = [], width, name }) {
   const longest = Math.max(1, ...lines.flatMap(({ points }) => points.map(([k]) => k)));
   const low = Math.floor(Math.max(LOWEST, Math.min(VANISHING, ...values)));
   const high = Math.ceil(Math.min(HIGHEST, Math.max(EXPLODING, ...values))) + (credit.length ? 1 : 0);
-  const layers = [background(longest, reach || longest, credit, [low, high]),
+  const layers = [background(reach || longest, credit),
     ...lines.map(({ label, points, dash, thin }) => cutLine(points, label, [low, high], { dash, thin }))];
   return chart({ width, height: 340, x: { domain: [0, longest], label: 'distance k (positions back from the answer)' },
     y: powerAxis([low, high], 'gradient norm'), layers, name });

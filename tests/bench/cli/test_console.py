@@ -9,7 +9,7 @@ from rich.console import Console as Terminal
 from bench.cli.console import Console, described
 from bench.records.cell import Cell
 from bench.records.estimate import Estimate, duration
-from bench.records.result import Seconds
+from bench.records.result import Result, Seconds
 from tests.support.factories import a_cell, a_failure, a_recipe, a_result, a_score
 
 
@@ -89,6 +89,16 @@ def test_a_cell_without_steps_is_estimated_too() -> None:
     assert estimate.seconds(cell(steps=0)) == pytest.approx(1.0, rel=0.05)
 
 
+def test_where_there_is_no_terminal_the_time_left_is_said_as_it_is_learned() -> None:
+    console, text = a_console()
+    cells = [a_cell(seed=number) for number in range(12)]
+    console.start(cells, stored=0, workers=1)
+    for one in cells:
+        console.finished(a_result(one, seconds=taking(60.0)))
+    said = [line for line in text.getvalue().splitlines() if line.startswith("about ")]
+    assert said == ["about 10 min left", "about 6 min left", "about 3 min left"]
+
+
 # -- without a terminal ------------------------------------------------------------------------------------------------
 
 
@@ -164,16 +174,49 @@ def test_a_terminal_shows_bar_workers_and_newest_scores() -> None:
     console.stop()
 
 
-def test_only_the_newest_scores_are_shown_and_long_lines_are_cut() -> None:
-    console, text = a_console(force_terminal=True, width=60, height=30, color_system=None)
-    cells = [a_cell(seed=seed, model="some.very.long.module.name:AndClass") for seed in range(8)]
-    console.start(cells, stored=0, workers=1)
-    for one in cells[:-1]:
-        console.finished(a_failure(one))
+def drawn(console: Console, text: io.StringIO, result: Result) -> list[str]:
+    """The lines that a terminal shows after a cell ended."""
     text.seek(0)
     text.truncate()
-    console.finished(a_failure(cells[-1]))
-    shown = [line for line in text.getvalue().split("\n") if "adding" in line]
-    assert len(shown) == 5
-    assert all(len(line.rpartition("\r")[2].rpartition("\x1b[2K")[2]) <= 60 for line in shown)
+    console.finished(result)
+    return [line.rpartition("\r")[2].rpartition("\x1b[2K")[2].rstrip() for line in text.getvalue().split("\n")]
+
+
+def test_at_80_columns_a_cell_is_never_cut_and_only_the_newest_are_shown() -> None:
+    console, text = a_console(force_terminal=True, width=80, height=40, color_system=None)
+    entry = "some.very.long.module.name:AndClass:layers=2:width=8"
+    cells = [a_cell(task="running_average", model=entry, length=1000, seed=seed) for seed in range(8)]
+    console.start(cells, stored=0, workers=1)
+    console.working(0, cells[-1], 1, 20)
+    for one in cells[:-1]:
+        console.finished(a_result(one, score=a_score(score=0.123456), solved_at_step=350))
+    lines = drawn(console, text, a_result(cells[-1], score=a_score(score=0.123456), solved_at_step=350))
+    assert all(len(line) <= 80 for line in lines)
+    shown = "".join(line.strip() for line in lines).replace(" ", "")
+    assert [seed for seed in range(8) if cells[seed].label.replace(" ", "") in shown] == [3, 4, 5, 6, 7]
+    assert sum("solved at step 350" in line for line in lines) == 5
     console.stop()
+
+
+def test_a_short_cell_and_what_became_of_it_share_a_line() -> None:
+    console, text = a_console(force_terminal=True, width=120, height=30, color_system=None)
+    console.start([cell()], stored=0, workers=1)
+    lines = drawn(console, text, a_result(cell(), seconds=taking(4.0)))
+    assert any("adding / lstm / T10" in line and line.endswith("4.0 s") for line in lines)
+    console.stop()
+
+
+def test_cells_that_failed_say_where_once_for_each_error() -> None:
+    console, text = a_console()
+    place = "ValueError: no\n  trial.py:70 in _attempt\n  " + "deep" * 60 + ".py:3 in step\n"
+    failed = [a_failure(cell(length=length)).model_copy(update={"error": place}) for length in (10, 20, 30)]
+    other = a_failure(cell("gru")).model_copy(update={"error": "OSError: disk"})
+    console.failed([*failed, other])
+    assert text.getvalue().splitlines() == [
+        f"{failed[0].status}: {failed[0].cell.label}, and 2 more",
+        "    ValueError: no",
+        "      trial.py:70 in _attempt",
+        "      " + "deep" * 60 + ".py:3 in step",
+        f"{other.status}: {other.cell.label}",
+        "    OSError: disk",
+    ]

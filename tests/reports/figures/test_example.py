@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from altair.utils.schemapi import debug_mode
 
+from reports.figures import layout
 from reports.figures.drawing import PAGE
 from reports.figures.example import example
 from reports.figures.figures import rendered
@@ -12,7 +13,7 @@ STEPS = [("step", ["0", "1", "2"]), ("row", [0.0, 0.5, 1.0]), ("input", ["forty"
 
 def test_every_cell_is_drawn_in_its_place() -> None:
     with debug_mode(True):
-        spec = example([STEPS, [], [("transcript", ["4", "2"])]], "a title", ["a line"])
+        spec = layout.spec(example([STEPS, [], [("transcript", ["4", "2"])]], "a title", ["a line"]))
     assert len(spec["concat"]) == 2, "an empty block has no panel"
     rows = [row for name in spec["datasets"] for row in spec["datasets"][name]]
     assert [row["shade"] for row in rows if "shade" in row] == [0.0, 0.5, 1.0]
@@ -23,7 +24,7 @@ def test_every_cell_is_drawn_in_its_place() -> None:
 
 
 def test_a_long_sequence_goes_on_below() -> None:
-    spec = example([[("step", [str(step) for step in range(100)])]], "a title", [])
+    spec = layout.spec(example([[("step", [str(step) for step in range(100)])]], "a title", []))
     assert len(spec["concat"]) > 1
     assert all(panel["width"] <= PAGE for panel in spec["concat"])
     shown = [row["word"] for name in spec["datasets"] for row in spec["datasets"][name] if row["align"] == "center"]

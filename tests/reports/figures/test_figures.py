@@ -2,13 +2,15 @@ import io
 import itertools
 import json
 import math
+import re
 import struct
 import xml.etree.ElementTree as ElementTree
 
 import altair
 import pytest
 
-from reports.figures import drawing, figures
+from bench.records.result import Picture
+from reports.figures import drawing, figures, layout
 from reports.figures.flow import against_distance
 from reports.figures.inside import runs
 from reports.figures.training import BINS, stretches
@@ -62,16 +64,15 @@ def test_what_is_drawn(specs):
 
 
 def test_every_figure_renders_without_a_warning(specs, tmp_path, capfd):
-    for figure in itertools.starmap(figures.Figure, specs.items()):
-        paths = figures.write(figure, tmp_path)
-        assert [path.name.removeprefix(figure.name) for path in paths] == [".svg", ".png", ".vl.json"]
-        svg, png, spec = (path.read_bytes() for path in paths)
+    for name, drawn_spec in specs.items():
+        figures.write(name, figures.as_json(drawn_spec), tmp_path)
+        svg, png, spec = ((tmp_path / f"{name}.{ending}").read_bytes() for ending in ("svg", "png", "vl.json"))
         assert ElementTree.parse(io.BytesIO(svg)).getroot().tag.endswith("svg")
         assert png[:8] == b"\x89PNG\r\n\x1a\n"
         width, height = struct.unpack(">II", png[16:24])
-        assert 350 < width / figures.PIXELS < 1150, figure.name
-        assert 150 < height / figures.PIXELS < 1150, figure.name
-        assert json.loads(spec) == figure.spec
+        assert 350 < width / figures.PIXELS < 1150, name
+        assert 150 < height / figures.PIXELS < 1150, name
+        assert json.loads(spec) == drawn_spec
     written = capfd.readouterr()
     assert written.err == ""
     assert written.out == ""
@@ -95,7 +96,7 @@ def test_every_figure_says_its_n(specs):
 
 def test_drawn_values_are_the_stored_ones(results):
     view = View.of(results[:4])
-    spec = against_distance(view.topics[0], "input", view.looks)
+    spec = layout.spec(against_distance(view.topics[0], "input", view.looks))
     for result in results[:4]:
         # The data sets of one figure hold both lengths and both moments: each stored profile must be among them.
         for flow in result.gradient_flow:
@@ -150,10 +151,10 @@ def test_seeds_are_a_band_and_every_seed_a_line():
     assert {row["seed"]: row["log10_norm"] for row in rows(spec, distance=10) if "seed" in row} == {0: -1, 1: -2, 2: -4}
     (middle,) = [r for r in rows(spec, model="gru", distance=10) if "log10_norm" in r and "seed" not in r]
     assert middle["log10_norm"] == -2.0
-    assert "n = 3 seeds" in spec["title"]["subtitle"][2]
+    assert "n = 3 seeds" in " ".join(spec["title"]["subtitle"])
 
 
-def test_wedge_guides_and_credit():
+def test_wedge_and_credit():
     credit = [0.0] * 21
     credit[15] = 1.0
     flow = make_flow(0, reach=15, credit=tuple(credit))
@@ -161,10 +162,12 @@ def test_wedge_guides_and_credit():
     assert rows(spec, distance=15, drawn=-6, to=3)
     (bar,) = [row for row in rows(spec) if "credit" in row]
     assert (bar["distance"], bar["credit"]) == (15, 1.0)
-    ends = {
-        row["guide"]: row["drawn"] / row["distance"] for row in rows(spec) if "guide" in row and row["distance"] > 0
-    }
-    assert ends == pytest.approx({"0.8^k": math.log10(0.8), "1.5^k": math.log10(1.5)})
+    said = " ".join(spec["title"]["subtitle"])
+    lines = [layer for drawn_panel in panels(spec) for layer in drawn_panel["layer"] if layer["mark"]["type"] == "line"]
+    assert len(lines) == 1  # the model's: no line that no caption explains
+    assert "Grey wedge" in said
+    assert "(dotted)" in said
+    assert "true credit" in said
 
 
 def test_pieces_and_departures():
@@ -203,13 +206,36 @@ def test_clipped_steps_are_counted():
     assert "50 % clipped" in json.dumps(spec["concat"])
 
 
-def test_unsolved_runs_stand_at_their_budget(specs):
+def test_unsolved_runs_carry_their_budget(specs):
     spec = specs["steps-to-solve"]
-    kinds = {(row["model"], row["length"], row["kind"]): row["value"] for row in rows(spec)}
+    kinds = {(row["model"], row["length"], row["kind"]): row["value"] for row in rows(spec) if "model" in row}
     assert kinds == {
         ("rnn", 10, "solved"): 150, ("rnn", 10, "middle"): 150, ("rnn", 100, "censored"): 1000,
         ("gru", 10, "solved"): 150, ("gru", 10, "middle"): 150, ("gru", 100, "censored"): 1000,
     }  # fmt: skip
+
+
+def test_unsolved_runs_stand_above_solved_ones_whatever_their_budgets():
+    results = [
+        make_measured("adding", "gru", 10, steps=1000, solved_at=900, score=0.005),
+        make_measured("adding", "gru", 100, steps=300),
+        make_measured("adding", "rnn", 100, steps=300),
+    ]
+    (drawn_panel,) = panels(drawn(results)["steps-to-solve"])
+    points = [layer for layer in drawn_panel["layer"] if layer["mark"].get("filled") is False]
+    places = [layer["encoding"]["y"]["value"] for layer in points]
+    assert len(set(places)) == 2  # a row of their own for each model
+    assert all(place < 0 for place in places)  # above the frame
+
+
+def test_points_stay_at_their_length():
+    results = [make_measured("adding", m, 10, solved_at=100, score=0.005) for m in ("rnn", "gru", "lstm", "attention")]
+    spec = drawn(results)["steps-to-solve"]
+    assert {row["length"] for row in rows(spec) if "length" in row} == {10}
+    (drawn_panel,) = panels(spec)
+    aside = [layer["mark"]["xOffset"] for layer in drawn_panel["layer"] if "xOffset" in layer["mark"]]
+    assert len(set(aside)) == 4
+    assert max(map(abs, aside)) < 8  # less than the width of a point
 
 
 def test_the_exponent_stands_in_the_heading():
@@ -218,11 +244,68 @@ def test_the_exponent_stands_in_the_heading():
     assert "b: gru 0.30" in json.dumps(drawn(line)["steps-to-solve"]["concat"])
 
 
+def legend_symbols(spec):
+    return re.findall(r'role-legend-symbol".*?</g>', figures.svg(spec))
+
+
+def test_the_legend_shows_shapes_whole_and_lines_dashed(specs):
+    shapes, lines = legend_symbols(specs["score"]), legend_symbols(specs["adding-gradient-input"])
+    assert len(shapes) == 3  # rnn, gru, lstm
+    assert not any("stroke-dasharray" in symbol for symbol in shapes)
+    assert len(lines) == 2
+    assert all("stroke-dasharray" in symbol for symbol in lines)
+
+
 def test_score_and_chance(specs):
     spec = specs["score"]
     assert {row["value"] for row in rows(spec, kind="middle", model="rnn")} == {0.005, 0.16}
     assert {row["value"] for row in rows(spec, reference="chance")} == {1 / 6, 4.85}
     assert {row["value"] for row in rows(spec, reference="solved")} == {0.01}
+
+
+def test_no_line_is_drawn_through_a_length_that_was_not_measured():
+    lengths = {"gru": (10, 20, 50, 100), "rnn": (10, 20, 100)}
+    results = [make_result("adding", model, n) for model, held in lengths.items() for n in held]
+    failed = make_result("adding", "rnn", 5, status="error", score=None, error="boom")
+    lstm = [make_result("adding", "lstm", n) for n in (2, 10)]
+    spec = drawn([*results, failed, *lstm])["score"]
+    lines = {(row["model"], row["length"]): row["piece"] for row in rows(spec) if "piece" in row}
+    assert len({lines["gru", n] for n in lengths["gru"]}) == 1
+    assert lines["rnn", 10] == lines["rnn", 20] != lines["rnn", 100]
+    assert lines["lstm", 2] != lines["lstm", 10]  # at 5, asked for and on the axis, nothing was measured
+
+
+def axis_titles(spec, channel):
+    axes = [layer["encoding"].get(channel, {}).get("axis") for drawn in panels(spec) for layer in drawn["layer"]]
+    return {" ".join(axis["title"]) for axis in axes if axis and axis["title"]}
+
+
+def panels(spec):
+    """All panels of a spec, grid by grid."""
+    return [drawn for part in spec.get("vconcat", [spec]) for drawn in part["concat"]]
+
+
+def test_the_axis_of_scores_names_the_metric(specs):
+    assert axis_titles(specs["score"], "y") == {"mean squared error", "bits per character"}
+
+
+def test_every_axis_has_a_title(specs):
+    for name, spec in specs.items():
+        for channel in ("x", "y"):
+            assert axis_titles(spec, channel), (name, channel)
+
+
+def test_names_of_reference_lines_stand_outside_of_the_panel(specs):
+    texts = [layer for drawn in panels(specs["score"]) for layer in drawn["layer"] if layer["mark"]["type"] == "text"]
+    assert len(texts) == 4  # chance and solved, chance and skill 1
+    assert all(layer["encoding"]["x"] == {"value": "width"} and layer["mark"]["dx"] > 0 for layer in texts)
+
+
+def test_triangles_of_several_models_at_one_edge_do_not_hide_each_other():
+    results = [make_result("adding", model, 10, score=9.0) for model in ("rnn", "gru", "lstm")]
+    (drawn_panel,) = panels(drawn(results)["skill"])
+    marks = [layer["mark"] for layer in drawn_panel["layer"] if layer["mark"].get("fontSize") == 13]
+    assert len({mark["dx"] for mark in marks}) == 3
 
 
 def test_cost(specs):
@@ -235,6 +318,48 @@ def test_recall_by_place():
     score = result.score.model_copy(update={"extras": {"recall_0": 0.9, "recall_1": 0.1, "cross_entropy": 1.0}})
     spec = drawn([result.model_copy(update={"score": score})])["copying-recall"]
     assert {row["length"]: row["value"] for row in rows(spec, kind="middle")} == {0: 0.9, 1: 0.1}
+
+
+def fills(spec, panel):
+    """Colours of a panel's rectangles, as they are rendered."""
+    text = figures.svg(spec).partition(f"concat_{panel}_layer_0_marks")[2].partition("</g>")[0]
+    return [colour.replace(" ", "") for colour in re.findall(r'fill="([^"]+)"', text)]
+
+
+def test_a_closed_gate_is_white_an_open_one_dark():
+    picture = Picture(name="input", steps=(0, 1, 2), rows=((0, 50, 100),))
+    result = make_measured("adding", "gru").model_copy(update={"pictures": (picture,)})
+    assert fills(drawn([result])["adding-gates-gru"], 0) == ["rgb(255,255,255)", "rgb(107,174,214)", "rgb(8,48,107)"]
+
+
+def test_the_line_of_one_is_told_from_that_of_initialisation(specs):
+    (drawn_panel, *_) = panels(specs["adding-jacobian"])
+    (rule,) = [layer["mark"] for layer in drawn_panel["layer"] if layer["mark"]["type"] == "rule"]
+    (line,) = [layer["encoding"] for layer in drawn_panel["layer"] if layer["mark"]["type"] == "line"]
+    assert rule["color"] not in line["color"]["scale"]["range"]
+    dashes = line["strokeDash"]["scale"]["range"]
+    assert len({str(dash) for dash in (*dashes, rule["strokeDash"])}) == 3
+    assert "(dotted)" in " ".join(specs["adding-jacobian"]["title"]["subtitle"])
+
+
+def test_attention_that_is_spread_evenly_says_so_and_columns_say_their_steps():
+    flat = Picture(name="attention", steps=(0, 8, 16), rows=((0, 0, 0),))
+    pointed = Picture(name="attention", steps=(0, 1, 2), rows=((0, 99, 1),))
+    results = [
+        make_measured("copying", "attention", length).model_copy(update={"pictures": (picture,)})
+        for length, picture in ((10, pointed), (1000, flat))
+    ]
+    said = [drawn_panel["title"]["subtitle"] for drawn_panel in panels(drawn(results)["copying-attention-attention"])]
+    assert " ".join(said[0]) == "largest weight 99 %"
+    assert " ".join(said[1]) == "every weight below 0.5 %: spread evenly, 8 steps a column"
+
+
+def test_every_head_of_attention_is_a_row_of_panels():
+    heads = tuple(Picture(name=f"attention.{head}", steps=(0, 1), rows=((0, 100),)) for head in range(2))
+    made = drawn([make_measured("adding", "transformer").model_copy(update={"pictures": heads})])
+    assert "adding-gates-transformer" not in made
+    titles = [" ".join(drawn_panel["title"]["text"]) for drawn_panel in panels(made["adding-attention-transformer"])]
+    assert titles == ["attention, head 0, T = 10", "attention, head 1, T = 10"]
 
 
 def test_equal_neighbours_of_a_picture_are_one_rectangle():

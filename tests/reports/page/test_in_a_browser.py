@@ -359,6 +359,16 @@ def test_curves_switch_between_score_and_skill(opened, full_path):
     assert "skill" in block.locator("svg.chart").first.get_attribute("aria-label") != before
 
 
+def test_no_line_runs_through_a_length_without_a_value(opened, store):
+    lengths = {"gru": (10, 20, 50, 100), "rnn": (10, 20, 100)}
+    results = [make_result("adding", model, length) for model, held in lengths.items() for length in held]
+    dashboard.write(View.of(results), store, store.path / "page.html")
+    page = opened(store.path / "page.html").page
+    lines = page.locator("#curves article").first.locator("path.line:not(.legend *)")
+    ends = [path.count("L") for path in lines.evaluate_all("all => all.map(one => one.getAttribute('d'))")]
+    assert [count for count in ends if count] == [3, 1]  # of the gru one line, of the rnn the first two lengths alone
+
+
 def test_it_works_with_a_keyboard_alone(opened, full_path):
     one = opened(full_path)
     page = one.page

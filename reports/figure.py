@@ -1,0 +1,115 @@
+"""One figure for a paper or a slide, with its caption beside it: `python -m reports.figure STORE NAME`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from bench.cli import command
+from bench.records import foreign
+from bench.records.errors import UsageError
+from bench.store import Store
+from reports.text.words import sentence
+from reports.view import delivery
+from reports.view.asked import asked_topics, readings
+from reports.view.command import AS_THEY_ARE, Naming, chosen, names
+
+FORMATS = ("pdf", "svg", "png")
+WIDTHS = ("column", "text", "slide")
+
+app = App(name="python -m reports.figure", help="One figure for a paper or a slide; trains nothing.", version_flags=[])
+
+
+@app.default
+def figure(
+    store: Path,
+    name: str = "",
+    /,
+    *,
+    width: str = "column",
+    format: Annotated[str, Parameter(name="--format")] = "",
+    title: bool = True,
+    choice: Naming = AS_THEY_ARE,
+    output: Path | None = None,
+) -> None:
+    """Draw one figure at its size in print, and its caption as .tex and .md beside it. Without NAME: list the figures.
+
+    Parameters
+    ----------
+    store
+        A folder of results, as `python -m bench.run --store` writes it.
+    name
+        The figure's name: that of its files in a report, as `copying-gradient-input`.
+    width
+        column (3.3 in, no text under 7 pt), text (5.5 in) or slide (16:9, no text under 18 pt).
+    format
+        pdf (the default), svg, png, or several of them, separated by commas.
+    title
+        Whether the figure has a heading.
+    output
+        The file to write, instead of NAME-WIDTH in `STORE/report/paper`; its ending gives the format where none is
+        given.
+    """
+    formats = [chosen("format", text, FORMATS) for text in names(format or _ending(output) or FORMATS[0])]
+    chosen("width", width, WIDTHS)
+    source = Store(store)
+    view = choice.of(source)
+    # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
+    from reports.figures import figures, media
+
+    known = {figure.name: figure for figure in figures.figures(view, asked_topics(view, readings(source)))}
+    if not name:
+        print(foreign.block("\n".join(known)))
+        return
+    drawing = known[chosen("figure", name, known)].drawing
+    made = media.fitted(drawing, media.MEDIA[width], title)
+    path = output or store / "report" / "paper" / f"{name}-{width}"
+    files = {path.with_name(f"{_stem(path)}.{ending}"): made.content(ending) for ending in formats}
+    caption = Caption(name, drawing.title, drawing.caption)
+    files |= {path.with_name(f"{_stem(path)}.{ending}"): text.encode() for ending, text in caption.files().items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            delivery.write(file, content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None
+    print(foreign.block("\n".join(map(str, files))))
+
+
+def _ending(output: Path | None) -> str:
+    return output.suffix.removeprefix(".").lower() if output else ""
+
+
+def _stem(path: Path) -> str:
+    """The name of a file without an ending that stands for a format; `gradient-residual.0` keeps its own."""
+    return path.stem if _ending(path) in FORMATS else path.name
+
+
+class Caption:
+    """The caption of a figure, for a paper and for a page."""
+
+    def __init__(self, name: str, title: str, lines: Sequence[str]) -> None:
+        self.name = name
+        self.title = f"{title}."
+        self.text = " ".join(sentence(line) for line in lines if line.strip())
+
+    def files(self) -> dict[str, str]:
+        """Write the caption as LaTeX, to be read with `\\input` in a figure, and as Markdown."""
+        tex = f"\\caption{{\\textbf{{{foreign.latex(self.title)}}} {foreign.latex(self.text)}}}\n"
+        return {
+            "tex": f"{tex}\\label{{fig:{self.name}}}\n",
+            "md": f"**{foreign.markdown(self.title)}** {foreign.markdown(self.text)}\n",
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0 fine, 2 bad usage, no store or nothing to show, with one message."""
+    return command.run(app, arguments, app.name[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
