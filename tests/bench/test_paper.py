@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import paper
+from bench import evaluate, paper
 from bench.records.paper import read
 from bench.runner import papers
 from bench.runner.plan import plan
@@ -138,6 +138,22 @@ def test_a_quick_one_joins_no_report(measured: Path, tmp_path: Path, capsys: pyt
     assert paper.main(words) == 0
     assert "1 claims: 1 " in capsys.readouterr().out
     assert not (tmp_path / "store" / "report").exists()
+
+
+def test_models_that_are_asked_at_another_length_answer_claims(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked.toml"
+    asked.write_text(STUDY + CLAIM.replace("length = 10", "length = 10\ntested = 20"))
+    store = str(measured / "store")
+    assert paper.main([str(asked), "--store", store, "--dry-run"]) == 0
+    assert "1 claims: 1 not run here" in capsys.readouterr().out
+    assert evaluate.main([store, "--lengths", "20", "--models", "rnn:leak=0.5", "--workers", "1"]) == 0
+    capsys.readouterr()
+    assert paper.main([str(asked), "--store", store, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "10 → 20" in out
+    assert "not run here" not in out
 
 
 def test_a_store_without_results_and_a_paper_half_run_say_so(
