@@ -36,7 +36,7 @@ TABLES: dict[Kind, str] = {"optimiser": "OPTIMISERS", "schedule": "SCHEDULES", "
 COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "batch_size", "folder"})
 
 # Class attributes that are read from the source text.
-STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "documented_learning_rate"})
+STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "own_data", "documented_learning_rate"})
 
 # Modules that classes of one's own were written against, and the modules that hold the same names now.
 MOVED = {
@@ -114,8 +114,14 @@ class Card:
     minimum_length: int = 1
     tokens_per_step: int | None = None
     fallback: str | None = None
+    own_data: str | None = None
     documented_learning_rate: float = 1e-2
     positional: frozenset[str] = frozenset()
+
+    @property
+    def data_option(self) -> str:
+        """The option that says which data a task reads, where it reads some."""
+        return self.own_data or "corpus"
 
     def load(self) -> Any:
         """Import the class itself and return it (this is where torch is loaded).

@@ -73,6 +73,8 @@ class Task(LightningDataModule, metaclass=_Stating):
       minimum_length: the smallest length that makes sense.
       tokens_per_step: None, or the number of tokens a training step reads at every length (equal text per step).
       fallback: None, or the corpus used when the task's `corpus` cannot be had.
+      own_data: None, or the option that takes a user's file where the task reads no data without one. Its default is
+        the name of what then takes their place, of the same kind (`tasks.corpora.known.EMBEDDED`).
       context_tolerance: by how much a score may differ and still count as equal: the effective context of `context_use`
         is the least one whose score is equal to the best.
 
@@ -88,6 +90,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     minimum_length: ClassVar[int] = 1
     tokens_per_step: ClassVar[int | None] = None
     fallback: ClassVar[str | None] = None
+    own_data: ClassVar[str | None] = None
     context_tolerance: ClassVar[float] = 0.01
 
     spec: Spec

@@ -294,6 +294,17 @@ def test_a_file_of_ones_own_is_known_by_its_content_not_by_its_place(bench: Benc
     assert len(engine.ran) == 2
 
 
+def test_a_font_of_ones_own_is_known_by_its_content_and_none_is_no_data(bench: Bench) -> None:
+    content = DataIdentity(name="f.bdf", sha256="12" * 32)
+    bench.here = {"f.bdf": Resolved(content, Source("/home/a/f.bdf", None))}
+    engine = FakeEngine()
+    bench.execute(engine, tasks="ocr:font=f.bdf:letters=abc,ocr:font=drawn", models="gru", lengths="10")
+    (cell, source, *_), (ours, no_source, *_) = engine.ran
+    assert (ours.task, ours.data, no_source) == ("ocr", None, None)
+    assert (cell.task, cell.data) == ("ocr:font=121212121212:letters=abc", content)
+    assert source == Source("/home/a/f.bdf", None)
+
+
 # -- several runners on one store -------------------------------------------------------------------------------------
 
 
