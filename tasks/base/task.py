@@ -47,10 +47,20 @@ STATED = {
 }
 
 
+FORMS = {
+    "draw": "draw(generator, batch_size) -> Batch",
+    "held_out": "held_out(split) -> a list or Dataset of Batch",
+    "training_batch": "training_batch(step) -> Batch",
+}
+
+
 class _Stating(ABCMeta):
     """Checks that a task states all it must once it is built, and keeps its options for `Task.at`."""
 
     def __call__(cls, *lengths: Any, **options: Any) -> Any:
+        if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+            forms = ", ".join(FORMS.get(name, name) for name in lacking)
+            raise TypeError(f"{cls.__name__} lacks {forms}: implement what each task must")
         task = super().__call__(*lengths, **options)
         missing = [f"self.{name} ({what})" for name, what in STATED.items() if getattr(task, name, STATED) is STATED]
         if missing:
