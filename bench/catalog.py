@@ -177,6 +177,8 @@ def card(kind: Kind, name: str) -> Card:
         if len(matches) > 1:
             raise CatalogError(f"{kind} {name!r} is ambiguous: it may be {' or '.join(sorted(matches))}")
         if not matches:
+            if "." in name and "/" not in name:
+                raise CatalogError(f"{name!r} names no class: an import path is package.module:Class, {name}:MyClass")
             comma = "" if _near(name, files) else f" {IN_A_FILE}."
             raise CatalogError(f"{unknown(kind, name, files)}{comma}")
         name = matches[0]
