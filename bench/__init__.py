@@ -1,19 +1,53 @@
-"""A benchmark suite for long-range dependencies. Public API: `bench.load(store)`."""
+"""A benchmark suite for long-range dependencies.
+
+For notebooks and scripts: `measure` a sweep, `load` its results, `curves` and `gradients` as data frames, the `weights`
+of a stored model. Whatever is measured or loaded stands in a store, as with `python -m bench.run`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas
 
-__all__ = ["load"]
+    from bench.records.cell import Cell
+    from bench.records.job import Source
+    from models.base import SequenceModel
+
+__all__ = ["curves", "gradients", "load", "measure", "weights"]
+
+
+def measure(*, store: Path | str = "results", **asked: Any) -> pandas.DataFrame:
+    """Measure what is missing of a sweep, and return the results of its cells, as `load` does.
+
+    asked: the flags of `python -m bench.run` by name, as text or as values: tasks="copying,adding",
+    models=["lstm", "gru:reset=before"], lengths=[10, 100], seeds=[0, 1], workers=2, … The same call again resumes.
+
+    Raises:
+        UsageError: an unknown name, or a value that does not fit.
+        KeyboardInterrupt: interrupted; what finished is stored.
+    """
+    from bench import run
+    from bench.cli.command import EXIT_INTERRUPTED
+    from bench.cli.settings import configured
+    from bench.store import Store
+
+    sweep, settings = configured(asked | {"store": str(store)})
+    if run.measure(sweep, settings, table=False) == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    held = Store(store)
+    keys = {item.key for one in held.sweeps() if one.hash == sweep.hash for item in one.cells}
+    frame = held.frame()
+    return frame[frame["key"].isin(keys)].reset_index(drop=True)
 
 
 def load(store: Path | str = "results") -> pandas.DataFrame:
     """Return the results of a store as a DataFrame: one row per cell, columns as in docs/results-format.md.
+
+    Rows are ordered by task, model, length, seed and learning rate.
 
     Raises:
         StoreError: there is no store at this path, or its records are of a newer schema.
@@ -21,3 +55,88 @@ def load(store: Path | str = "results") -> pandas.DataFrame:
     from bench.store import Store
 
     return Store(store).frame()
+
+
+def curves(store: Path | str = "results") -> pandas.DataFrame:
+    """Return how training went: one row per cell and optimisation step.
+
+    Columns: key, task, model, length, seed, learning_rate, step (from 1), train_loss, gradient_norm (before clipping),
+    validation_score (where there was a validation, else NaN).
+
+    Raises:
+        StoreError: as `load`.
+    """
+    import pandas
+
+    from bench.records.row import CURVE_COLUMNS, curve_rows
+    from bench.store import Store
+
+    rows = (row for result in Store(store).ordered() for row in curve_rows(result))
+    return pandas.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def gradients(store: Path | str = "results") -> pandas.DataFrame:
+    """Return gradient flow: one row per cell, probed training step, quantity and distance.
+
+    Columns: key, task, model, length, seed, learning_rate, step, quantity, distance (steps back from the answer),
+    log10_norm (median over the probed sequences), and of the whole profile rate, half_life and verdict.
+
+    Raises:
+        StoreError: as `load`.
+    """
+    import pandas
+
+    from bench.records.row import GRADIENT_COLUMNS, gradient_rows
+    from bench.store import Store
+
+    rows = (row for result in Store(store).ordered() for row in gradient_rows(result))
+    return pandas.DataFrame(rows, columns=list(GRADIENT_COLUMNS))
+
+
+def weights(key: str, store: Path | str = "results", *, data: Path | str | None = None) -> SequenceModel:
+    """Return the trained model of a stored cell, in evaluation mode. key: as in the column `key`.
+
+    data: the folder of corpora, where the cell's task reads one (default: BENCH_DATA, the cache).
+
+    Raises:
+        StoreError: there is no such store, or it holds no such weights.
+        UsageError: the cell's corpus cannot be found.
+        ValueError: the weights are not those of this model any more.
+    """
+    from bench.store import Store
+    from bench.trial.asking import rebuilt
+
+    held = Store(store)
+    stored = held.weights(key)
+    answer = held.answer(key)
+    assert answer is not None
+    return rebuilt(answer.cell, _source(answer.cell, data), stored)[1].eval()
+
+
+def _source(cell: Cell, data: Path | str | None) -> Source | None:
+    """Return where the corpus of a cell lies on this machine; None where its task reads none."""
+    import os
+    from pathlib import Path
+
+    from bench import catalog
+    from bench.records.entry import Entry
+    from bench.records.errors import UsageError
+    from bench.records.job import Source
+    from tasks.corpora import resolving
+
+    if cell.data is None:
+        return None
+    entry = Entry.parse(cell.task)
+    card = catalog.card("task", entry.name)
+    fallback, given = card.fallback or "", data or os.environ.get("BENCH_DATA")
+    asked = str(dict(entry.options).get("corpus", card.options["corpus"].default))
+    try:
+        for name in (asked, fallback):
+            corpus = resolving.resolve(name, fallback=fallback, folder=Path(given) if given else None)
+            if corpus.sha256 == cell.data.sha256:
+                return Source(corpus.source, corpus.folder)
+    except resolving.CorpusError as error:
+        raise UsageError(str(error)) from None
+    raise UsageError(
+        f"{asked} is not the corpus that cell {cell.key} was trained on, {cell.data.name}: give data=FOLDER"
+    )

@@ -28,7 +28,7 @@ from bench.records.errors import BenchError
 Kind = Literal["task", "model", "optimiser", "schedule", "penalty"]
 SUITE = Path(__file__).resolve().parents[1]
 OURS = ("tasks", "models", "reports")
-PACKAGES: dict[str, str] = {"task": "tasks", "model": "models"}
+PACKAGES: dict[Kind, str] = {"task": "tasks", "model": "models"}
 # The functions that a recipe may name: the tables, name -> function, that hold them.
 OPTIMISATION = "models.base.optimisation"
 TABLES: dict[Kind, str] = {"optimiser": "OPTIMISERS", "schedule": "SCHEDULES", "penalty": "PENALTIES"}
@@ -79,7 +79,7 @@ class Option:
     @property
     def expected(self) -> str:
         """The values that the option accepts, for messages."""
-        return " or ".join([*map(_shown, self.choices), *self.kinds])
+        return " or ".join([*map(shown, self.choices), *self.kinds])
 
     def convert(self, raw: Any, owner: str) -> Any:
         """Return `raw`, text from the command line or a typed value from a configuration, as a value of this option.
@@ -88,14 +88,14 @@ class Option:
             CatalogError: it is none of the accepted kinds or choices.
         """
         for choice in self.choices:
-            if (raw == choice and type(raw) is type(choice)) or raw == _shown(choice):
+            if (raw == choice and type(raw) is type(choice)) or raw == shown(choice):
                 return choice
         for kind in self.kinds:
             try:
                 return _READERS[kind](raw)
             except (KeyError, TypeError, ValueError):
                 continue
-        near = difflib.get_close_matches(str(raw), [_shown(choice) for choice in self.choices], n=1)
+        near = difflib.get_close_matches(str(raw), [shown(choice) for choice in self.choices], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise CatalogError(f"{owner}: option {self.name!r} expects {self.expected}, got {str(raw)!r}.{hint}")
 
@@ -103,7 +103,7 @@ class Option:
 @dataclass(frozen=True)
 class Card:
     """What the source text tells of a task or model, or of a function of a recipe (`class_name` is then its name).
-    Fields that do not apply to its kind hold their defaults."""
+    summary: the first paragraph of its docstring. Fields that do not apply to its kind hold their defaults."""
 
     kind: Kind
     name: str
@@ -117,6 +117,7 @@ class Card:
     own_data: str | None = None
     documented_learning_rate: float = 1e-2
     positional: frozenset[str] = frozenset()
+    summary: str = ""
 
     @property
     def data_option(self) -> str:
@@ -322,7 +323,9 @@ def _read(kind: Kind, name: str, path: Path, module: str, class_name: str | None
     else:
         raise CatalogError(unknown(f"class in {module}", class_name, classes))
     fields = {key: value for key, value in _literals(node).items() if key in STATED}
-    return Card(kind, name, module, node.name, _options_of_class(node, tree), positional=_positional(node), **fields)
+    summary = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+    return Card(kind, name, module, node.name, _options_of_class(node, tree), **fields, positional=_positional(node),
+                summary=summary)  # fmt: skip
 
 
 @cache
@@ -496,7 +499,8 @@ _READERS: dict[str, Any] = {
 }
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return an option's value as it is typed."""
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if value is None else str(value)

@@ -161,6 +161,9 @@ def store(path: Path) -> Iterator[Finding]:
     opened.sweeps()
     for kind in KINDS:
         yield Finding("ok", kind, f"{sum(1 for _ in opened.kept(kind))} are whole")
+    unanswered = len(opened.readings.failures())
+    if unanswered:
+        yield Finding("note", "readings", f"{unanswered} questions failed", "bench.evaluate --retry-failed asks again")
     for foreign in opened.foreign:
         yield Finding("note", "sweep", f"{foreign} is in the words of another version", "It is not counted")
     for record in opened.corrupt:

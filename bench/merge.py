@@ -22,12 +22,14 @@ from bench.cli import command
 from bench.records import foreign
 from bench.records.asked import Asked
 from bench.records.cell import canonical_json
+from bench.records.reading import Reading
 from bench.records.result import Result
 from bench.store import Store, StoreError
 from bench.store.sealed import Kept
 from bench.store.store import KINDS
 
 Read = TypeVar("Read")
+Attempt = TypeVar("Attempt", Result, Reading)
 
 MEASURED = ("attempt", "seconds", "steps_per_second", "peak_memory_mb", "provenance")
 
@@ -43,12 +45,13 @@ class Merged:
     """What several stores hold together.
 
     answers: by key, with the store each is from. failures: by their text without the number of their attempt, with how
-    often each is held. sweeps: by hash. kept: the records of other kinds, by folder and key, with the store each is
-    from. schemas: a store for each schema number.
+    often each is held; unanswered: those of questions, likewise. sweeps: by hash. kept: the records of other kinds, by
+    folder and key, with the store each is from. schemas: a store for each schema number.
     """
 
     answers: dict[str, tuple[Store, Result]] = field(default_factory=dict)
     failures: dict[str, tuple[Result, int]] = field(default_factory=dict)
+    unanswered: dict[str, tuple[Reading, int]] = field(default_factory=dict)
     sweeps: dict[str, Asked] = field(default_factory=dict)
     kept: dict[tuple[str, str], tuple[Store, Kept]] = field(default_factory=dict)
     schemas: dict[int, Store] = field(default_factory=dict)
@@ -67,13 +70,10 @@ class Merged:
             differing = sorted(_differences(before[1], answer))
             if differing:
                 raise MergeError(_conflict(before, (store, answer), differing))
-        counts: Counter[str] = Counter()
-        for failure in sorted(_read(store, store.attempts()), key=lambda failure: failure.attempt):
+        for failure in _read(store, store.attempts()):
             self._same_schema(store, failure)
-            text = canonical_json(failure.model_dump(mode="json", exclude={"attempt"}))
-            counts[text] += 1
-            _, often = self.failures.get(text, (failure, 0))
-            self.failures[text] = failure, max(often, counts[text])
+        _count(_read(store, store.attempts()), self.failures)
+        _count(_read(store, iter(store.readings.attempts)), self.unanswered)
         for asked in store.sweeps():
             known = self.sweeps.get(asked.hash)
             self.sweeps[asked.hash] = asked if known is None else known.joined(asked)
@@ -110,6 +110,16 @@ class Merged:
             )
 
 
+def _count(attempts: Iterator[Attempt], known: dict[str, tuple[Attempt, int]]) -> None:
+    """Add a store's failed attempts to those that are known: the same one in two stores is one."""
+    counts: Counter[str] = Counter()
+    for failure in sorted(attempts, key=lambda failure: failure.attempt):
+        text = canonical_json(failure.model_dump(mode="json") | {"attempt": None})
+        counts[text] += 1
+        _, often = known.get(text, (failure, 0))
+        known[text] = failure, max(often, counts[text])
+
+
 def _read(store: Store, results: Iterator[Read]) -> Iterator[Read]:
     """Yield the records; where one cannot be read, the error names the store that holds it."""
     try:
@@ -125,7 +135,7 @@ def _differences(one: Result, other: Result) -> Iterator[str]:
 
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return the names of the fields that differ, but for those in which two measurements may."""
-    return [name for name in one if name not in MEASURED and one[name] != other[name]]
+    return [name for name in {**one, **other} if name not in MEASURED and one.get(name) != other.get(name)]
 
 
 def _conflict(one: tuple[Store, Result], other: tuple[Store, Result], differing: list[str]) -> str:
@@ -164,6 +174,9 @@ def merge(sources: list[Store], target: Path) -> tuple[Merged, int]:
     for text, (failure, often) in merged.failures.items():
         for _ in range(often - present.failures.get(text, (failure, 0))[1]):
             into.publish(failure)
+    for text, (reading, often) in merged.unanswered.items():
+        for _ in range(often - present.unanswered.get(text, (reading, 0))[1]):
+            into.publish_reading(reading)
     for (kind, key), (_, record) in merged.kept.items():
         if (kind, key) not in present.kept:
             into.publish_kept(kind, record)

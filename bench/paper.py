@@ -16,21 +16,22 @@ from cyclopts import App, Parameter
 from bench import catalog
 from bench.cli import command
 from bench.cli.settings import Settings, configured
-from bench.records.cell import Cell
+from bench.records import foreign
 from bench.records.entry import Entry
 from bench.records.errors import UsageError
 from bench.records.estimate import Estimate, duration
-from bench.records.paper import Claim, Paper, read
-from bench.records.result import Result
+from bench.records.paper import Paper, read
+from bench.records.reading import Reading
+from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
 from bench.run import measure
+from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
 from reports.summary import groups
 
 FOLDERS = ("papers", "studies")
 ROOT = Path(__file__).resolve().parents[1]
-SHORT, LEAST = 10, 20  # --quick: the fewest steps of a sweep's cells divided by the one, at least the other
 
 app = App(name="python -m bench.paper", help="Measure a published table again, beside it.", version_flags=[])
 
@@ -59,7 +60,7 @@ def paper(
         raise UsageError(f"expected the name of a paper. Known: {', '.join(_known()) or 'none'}; or the path of a file")
     content = _read(name)
     if quick:
-        content = shortened(content)
+        content = papers.shortened(content)
     _, settings = configured(
         {
             "store": store, "workers": workers, "data": data, "accelerator": accelerator, "wandb": wandb,
@@ -69,18 +70,13 @@ def paper(
     code = 0
     for sweep in () if dry_run else content.sweeps:
         if content.tuning:
-            code = max(code, measure(tuning(sweep, content), settings, table=False))
+            code = max(code, measure(papers.tuning(sweep, content), settings, table=False))
         for part in reported(sweep, content, settings.store) if code <= 1 else ():
             code = max(code, measure(part, settings, table=False))
         if code > 1:  # interrupted
             return code
-    _show(content, settings)
+    _show(content, settings, None if quick else Path(settings.store) / "report" / f"{Path(name).stem}.md")
     return code
-
-
-def tuning(sweep: Sweep, content: Paper) -> Sweep:
-    """Return the sweep that tries the learning rates, on the paper's seeds for it."""
-    return sweep.model_copy(update={"seeds": content.tuning})
 
 
 def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
@@ -88,13 +84,13 @@ def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
     every task, length and rate, of the models that chose it there. A model without a result there is left out."""
     if not content.tuning:
         return [sweep]
-    made = groups(_of([tuning(sweep, content)], store))
+    made = groups(_of([papers.tuning(sweep, content)], store))
     rates = {(g.identity.task, g.identity.model, g.identity.length): g.learning_rate for g in made if g.n}
     parts: dict[tuple[Entry, int, float], list[Entry]] = {}
     for task in sweep.tasks:
         for model in sweep.models:
             for length in sweep.lengths:
-                rate = rates.get((*_named(task, model, length), length))
+                rate = rates.get((*papers.named(task, model, length), length))
                 if rate is not None:
                     parts.setdefault((task, length, rate), []).append(model)
     return [
@@ -103,27 +99,6 @@ def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
         )
         for (task, length, rate), models in parts.items()
     ]
-
-
-def shortened(content: Paper) -> Paper:
-    """Return a paper of one seed, its cells of a tenth of the fewest steps: other cells, which show that it runs."""
-
-    def short(sweep: Sweep) -> Sweep:
-        cells = [planned.cell for planned in plan(sweep)]
-        steps = max(LEAST, min(cell.recipe.steps for cell in cells) // SHORT)
-        return sweep.model_copy(update={"seeds": (cells[0].seed,), "steps": steps})
-
-    return content.model_copy(update={"sweeps": tuple(map(short, content.sweeps))})
-
-
-def label(claim: Claim) -> tuple[str, str]:
-    """Return task and model of a claim as records name them: known options only, defaults left out."""
-    return _named(Entry.parse(claim.task), Entry.parse(claim.model), claim.length)
-
-
-def _named(task: Entry, model: Entry, length: int) -> tuple[str, str]:
-    cell = plan(Sweep(tasks=(task,), models=(model,), lengths=(length,)))[0].cell
-    return cell.task, cell.model
 
 
 def _known() -> dict[str, Path]:
@@ -139,7 +114,7 @@ def _read(name: str) -> Paper:
         if name not in known:
             raise UsageError(catalog.unknown("paper", name, known))
         path = known[name]
-    return read(path)
+    return papers.checked(read(path), str(path))
 
 
 def _results(content: Paper, store: str) -> list[Result]:
@@ -148,52 +123,78 @@ def _results(content: Paper, store: str) -> list[Result]:
 
 
 def _of(sweeps: Sequence[Sweep], store: str) -> list[Result]:
-    """Return the results that a store, where there is one, holds of some sweeps."""
+    """Return the results that a store, where there is one, holds of some sweeps, whichever sweep measured them."""
     if not Path(store).is_dir():
         return []
     held, hashes = Store(store), {sweep.hash for sweep in sweeps}
     asked = {item.key for sweep in held.sweeps() if sweep.hash in hashes for item in sweep.cells}
+    asked |= {item.cell.key for sweep in sweeps for item in plan(sweep)}  # all but cells that read a text
     return [result for result in held.results() if result.cell.key in asked]
 
 
-def _show(content: Paper, settings: Settings) -> None:
+def _show(content: Paper, settings: Settings, page: Path | None) -> None:
+    """Print what came out; where there are claims, write it as Markdown to `page` too, None: not."""
     from reports import claims, remedies
     from reports.summary.verdicts import counted, verdicts
     from reports.text import formats
     from reports.view import View
+    from reports.view.command import save
 
     results, console = _results(content, settings.store), formats.terminal()
     if content.claims:
-        made = verdicts(content, results, label)
-        formats.print_table(claims.table(content, made), console)
-        console.print(f"{len(made)} claims: {counted(made)}")
+        made = verdicts(content, results, papers.label, _readings(settings.store))
+        table = claims.table(content, made)
+        formats.print_table(table, console)
+        said = f"{len(made)} claims: {counted(made)}. {_progress(content, results, settings.store)}"
+        console.print(said, highlight=False)
+        if results and page is not None:
+            page.parent.mkdir(exist_ok=True)
+            save(page, formats.markdown([table], [said]))
+            console.print(foreign.line(str(page)), highlight=False)
     for table in remedies.tables(View.of(results)) if not content.claims else ():
         formats.print_table(table, console)
 
 
+def _readings(store: str) -> list[Reading]:
+    kept = Store(store).kept("readings") if Path(store).is_dir() else ()
+    return [record for record in kept if isinstance(record, Reading)]
+
+
+def _progress(content: Paper, results: Sequence[Result], store: str) -> str:
+    """Say how much of a paper is stored, and how long the rest takes."""
+    cells, done, seconds = _left(content, results, store)
+    if done == cells:
+        return f"All {cells} cells are stored."
+    rest = "" if done else " (the folder holds none of its results)"
+    return (
+        f"{done} of {cells} cells are stored in {store}{rest}; the others take about {duration(seconds)} on one core."
+    )
+
+
+def _left(content: Paper, results: Sequence[Result], store: str) -> tuple[int, int, float]:
+    """Return the cells of a paper, how many are stored, and the seconds of the rest."""
+    estimate, cells = Estimate(), papers.cells(content)
+    if Path(store).is_dir():
+        estimate.learn_from(Store(store).answers())
+    tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
+    answered = [result.cell for result in (*results, *tried) if result.status in ANSWERS]
+    if content.tuning:  # the rates of the reported cells are not known beforehand
+        left = max(0, len(cells) - len(answered))
+        return len(cells), len(answered), sum(map(estimate.seconds, cells)) * left / len(cells)
+    stored = {cell.model_copy(update={"data": None}).key for cell in answered}  # a plan does not know its data
+    missing = [cell for cell in cells if cell.key not in stored]
+    return len(cells), len(cells) - len(missing), sum(map(estimate.seconds, missing))
+
+
 def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
-    """Yield the name of every paper, its cells, how many are stored, the hours of the rest, and its verdicts."""
+    """Yield the name of every paper, its cells, how many are stored, the seconds of the rest, and its verdicts."""
     from reports.summary.verdicts import counted, verdicts
 
     for name, path in sorted(_known().items()):
-        content, estimate = _read(str(path)), Estimate()
+        content = _read(str(path))
         results = _results(content, store)
-        estimate.learn_from(results)
-        cells = _cells(content)
-        done = results + _of([tuning(sweep, content) for sweep in content.sweeps if content.tuning], store)
-        left = max(0, len(cells) - len(done))
-        seconds = sum(map(estimate.seconds, cells)) * left / len(cells)
-        made = verdicts(content, results, label)
-        yield name, len(cells), len(done), seconds, counted(made) or "a study: no claims"
-
-
-def _cells(content: Paper) -> list[Cell]:
-    """Return the cells of a paper; where rates are tried on other seeds, one of the rates for every reported cell."""
-    sweeps = list(content.sweeps)
-    if content.tuning:
-        sweeps = [sweep.model_copy(update={"learning_rates": (0.01,)}) for sweep in content.sweeps]
-        sweeps += [tuning(sweep, content) for sweep in content.sweeps]
-    return list({item.cell.key: item.cell for sweep in sweeps for item in plan(sweep)}.values())
+        made = verdicts(content, results, papers.label, _readings(store))
+        yield name, *_left(content, results, store), counted(made) or "a study: no claims"
 
 
 def _list(store: str, form: Literal["text", "csv"]) -> int:

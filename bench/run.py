@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,11 +37,12 @@ CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
 @app.default
-@flagged
+@partial(flagged, more={f"{kind}s": f"All: {', '.join(catalog.names(kind))}." for kind in catalog.PACKAGES})
 def run(
     *,
     config: Annotated[Path | None, Parameter(help="A TOML file with the same fields; flags win over it.")] = None,
     dry_run: Annotated[bool, Parameter(help="Show the cells and the estimated time, and stop.", negative="")] = False,
+    every: Annotated[bool, Parameter("--list", help="Show tasks, models and their options.", negative="")] = False,
     print_config: Annotated[bool, Parameter(help="Print the configuration as TOML, and stop.", negative="")] = False,
     **given: Any,
 ) -> int:
@@ -47,13 +50,24 @@ def run(
     flags = {name: value for name, value in given.items() if value is not None}
     sweep, settings = configured((from_toml(config) if config else {}) | flags)
     catalog.unshadowed()
+    if every:
+        return _list()
     if print_config:
         print(as_toml(sweep, settings), end="")
         return 0
     return _preview(sweep, settings) if dry_run else measure(sweep, settings)
 
 
-def _resolver(settings: Settings) -> Any:
+def _list() -> int:
+    from bench.cli.listing import listing
+
+    for line in listing(shutil.get_terminal_size().columns):
+        print(line)
+    return 0
+
+
+def resolver(settings: Settings) -> Any:
+    """Return what finds the corpora that settings name."""
     from bench.records.cell import DataIdentity
     from bench.records.job import Source
     from bench.runner.plan import Request, Resolved
@@ -89,7 +103,8 @@ def _devices(settings: Settings) -> list[str]:
     return devices
 
 
-def _workers(settings: Settings) -> int:
+def workers_of(settings: Settings) -> int:
+    """Return how many worker processes run."""
     if settings.workers is not None:
         return settings.workers
     devices = _devices(settings)
@@ -100,7 +115,8 @@ def _workers(settings: Settings) -> int:
     return os.cpu_count() or 1
 
 
-def _engine(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
+def engine_of(settings: Settings, surroundings: Surroundings, console: Console) -> Engine:
+    """Return the engine that settings name; it says on the console what it does."""
     if settings.engine == "ray":
         from bench.engines.cluster.corpora import Corpora
         from bench.engines.cluster.engine import ClusterEngine
@@ -120,7 +136,7 @@ def _engine(settings: Settings, surroundings: Surroundings, console: Console) ->
 
     return LocalEngine(
         surroundings,
-        workers=_workers(settings),
+        workers=workers_of(settings),
         devices=_devices(settings),
         timeout=settings.timeout,
         report=console.working,
@@ -147,8 +163,8 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
     for cell in cells:
         recipe = cell.recipe
         console.note(f"{cell.label}: {recipe.steps} steps × {recipe.batch_size} sequences")
-    left = sum(map(estimate.seconds, cells)) / _workers(settings)
-    console.note(f"{len(cells)} cells, roughly {duration(left)} on {_workers(settings)} workers. Nothing was run.")
+    left = sum(map(estimate.seconds, cells)) / workers_of(settings)
+    console.note(f"{len(cells)} cells, roughly {duration(left)} on {workers_of(settings)} workers. Nothing was run.")
     return 0
 
 
@@ -180,8 +196,8 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
         mirroring=None if afterwards else mirroring,
         checkpoints=_checkpoints(settings, store),
     )
-    engine = _engine(settings, surroundings, console)
-    resolve = _resolver(settings)
+    engine = engine_of(settings, surroundings, console)
+    resolve = resolver(settings)
     outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
     if outcome.results and table:
         from reports.table import show

@@ -1,6 +1,6 @@
 """The command `python -m bench.status STORE`: what was asked of a store, what is done, and how long the rest takes.
 
-Exit code: 0, or 1 where a cell failed or a file is corrupt, or 2 for bad usage. Nothing is written.
+Exit code: 0, or 1 where a cell or a question failed or a file is corrupt, or 2 for bad usage. Nothing is written.
 """
 
 from __future__ import annotations
@@ -92,6 +92,12 @@ def status(
     say(f"{store}: {whole.text}{_left(whole, at_work)}")
     for kind in KINDS:
         say(f"{kind}: {sum(1 for _ in opened.kept(kind))}")
+    unanswered = opened.readings.failures()
+    for reading in [*unanswered.values()][:SHOWN]:
+        said = foreign.first_line(reading.error or "")
+        say(f"unanswered: {foreign.line(reading.question.label)}  {reading.status}  {said}")
+    if unanswered:
+        say(f"{len(unanswered)} questions to stored models failed: bench.evaluate asks again with --retry-failed.")
     for runner in at_work:
         say(f"running: process {runner.process} on {runner.host}, {runner.workers} workers, cells: {runner.leases}")
     for result in whole.failures[:SHOWN]:
@@ -102,7 +108,7 @@ def status(
         say("To run failed cells again, give the sweep's command once more with --retry-failed.")
     for path in opened.corrupt:
         say(f"corrupt: {foreign.line(str(path))}. The sweep's next run moves it aside and measures its cell again.")
-    return EXIT_WRONG if whole.failures or opened.corrupt else 0
+    return EXIT_WRONG if whole.failures or unanswered or opened.corrupt else 0
 
 
 def _left(whole: Progress, at_work: list[Runner]) -> str:

@@ -12,8 +12,9 @@ from bench.cli import command
 from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
-from reports import gradients, table
+from reports import gradients, lengths, table
 from reports.view import View
+from reports.view.asked import asked_topics, readings
 from reports.view.command import ALL, Choice, save
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
@@ -59,6 +60,10 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
             "(`python -m bench.run --steps 0` probes at initialisation without training)",
             file=sys.stderr,
         )
+    answered = asked_topics(view, readings(source))
+    if answered:
+        texts["lengths.md"] = lengths.write(answered, "markdown")
+        texts["lengths.csv"] = lengths.write(answered, "csv")
     for name, text in texts.items():
         save(folder / name, text)
         yield folder / name
@@ -66,9 +71,9 @@ def _written(source: Store, view: View, folder: Path) -> Iterator[Path]:
     from reports.figures import figures
     from reports.page import page as dashboard
 
-    dashboard.write(view, source, folder / "index.html")
+    dashboard.write(view, source, folder / "index.html", answered)
     yield folder / "index.html"
-    for figure in figures.figures(view):
+    for figure in figures.figures(view, answered):
         yield from figures.write(figure, folder / "figures")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.records.paper import Paper
-from reports.summary.verdicts import VERDICTS, Ours, Verdict
+from bench.records.paper import Claim, Paper
+from bench.records.recipe import as_text
+from reports.summary.measured import Ours
+from reports.summary.verdicts import VERDICTS, Verdict
 from reports.text import words
 from reports.text.layout import Column, Table
 
@@ -20,10 +22,10 @@ def table(paper: Paper, made: Sequence[Verdict]) -> Table:
     """Lay out claims beside what was measured."""
     rows = tuple(
         (
-            str(verdict.claim.length),
+            _asked(verdict.claim),
             verdict.claim.task,
             verdict.claim.model,
-            verdict.claim.quantity,
+            _quantity(verdict.claim),
             words.number(verdict.claim.value),
             words.EQUALS_CHANCE if verdict.equals_chance else "",
             *_measured(verdict.ours),
@@ -39,6 +41,17 @@ def table(paper: Paper, made: Sequence[Verdict]) -> Table:
     )
     notes += [f"otherwise than in the source: {departure}" for departure in paper.departures]
     return Table(f"{paper.title} · {paper.source}", COLUMNS, rows, tuple(notes))
+
+
+def _asked(claim: Claim) -> str:
+    """The length that a model was trained at, and the one at which it is asked where that is another."""
+    return str(claim.length) if claim.tested in (None, claim.length) else f"{claim.length} → {claim.tested}"
+
+
+def _quantity(claim: Claim) -> str:
+    """The quantity, with the recipe where there are several."""
+    recipe = ", ".join(f"{name} {as_text(value)}" for name, value in claim.recipe.items())
+    return f"{claim.quantity} ({recipe})" if recipe else claim.quantity
 
 
 def _measured(ours: Ours | None) -> tuple[str, str, str, str]:

@@ -68,7 +68,10 @@ class RunningAverage(SyntheticTask):
 
     def at(self, length: int) -> Self:
         """Build the task at another length with the same α, because a model was trained on this α."""
-        return type(self)(length, **(self._options | {"alpha": self.alpha}))
+        task = type(self)(length, **(self._options | {"alpha": self.alpha}))
+        if length != self.length:
+            task.carried = f"α = {self.alpha:.4g} is kept: a longer sequence tests stability, not memory"
+        return task
 
     def draw(self, generator: Generator, batch_size: int) -> Batch:
         inputs = torch.randn(batch_size, self.length, generator=generator)

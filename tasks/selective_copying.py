@@ -9,7 +9,6 @@ from torch import Generator, Tensor
 
 from tasks.base import Batch, Column, Recall, Replacement, Spec, SyntheticTask, Tokens
 
-SYMBOLS = 10  # how many are to be recalled
 ALPHABET = 8  # ids 0 … 7
 BLANK = 8
 ASK = 9
@@ -33,8 +32,11 @@ class SelectiveCopying(SyntheticTask):
     length T is the number of blanks among the symbols. Symbol i is recalled 10 … T+10 steps after it was read. The
     mean over all ten is T/2+10.
 
+    symbols: how many there are in the place of ten, in all that stands above.
+
     Score (accuracy, higher is better): right recalls over recalls, argmax over all 10 classes. Beside it
-    recall_0 … recall_9 per position and cross_entropy in nats.
+    recall_0 … recall_9 per position, exact, the share of sequences whose every recall is right, and cross_entropy in
+    nats.
 
     chance 1/8: the symbols are uniform over 8, so an answer given without seeing them is right one time in 8. best 1.
     Solved at .99.
@@ -52,28 +54,31 @@ class SelectiveCopying(SyntheticTask):
     version = 1
     minimum_length = 1
 
-    def __init__(self, length: int, **common: Any) -> None:
+    def __init__(self, length: int, *, symbols: int = 10, **common: Any) -> None:
         super().__init__(length, **common)
-        self.asked = length + SYMBOLS  # the step of the first recall
+        if symbols < 1:
+            raise ValueError(f"SelectiveCopying: option 'symbols' expects at least 1, got {symbols}")
+        self.symbols = symbols
+        self.asked = length + symbols  # the step of the first recall
         self.spec = Spec(
             inputs=Tokens((Column(CLASSES, 10),)),
             outputs=CLASSES,
-            objective=Recall(scored=SYMBOLS),
+            objective=Recall(scored=symbols),
             predict=self._predict,
-            steps=self.asked + SYMBOLS,
+            steps=self.asked + symbols,
         )
-        self.reach = length + SYMBOLS
+        self.reach = length + symbols
         self.chance = 1 / ALPHABET
         self.best = 1.0
         self.solved_threshold = 0.99
         self.floors["best_linear"] = self._best_linear()
 
     def draw(self, generator: Generator, batch_size: int) -> Batch:
-        symbols = torch.randint(ALPHABET, (batch_size, SYMBOLS), generator=generator)
-        places = torch.rand(batch_size, self.asked, generator=generator).topk(SYMBOLS).indices.sort(1).values
-        inputs = symbols.new_full((batch_size, self.asked + SYMBOLS), BLANK).scatter(1, places, symbols)
+        symbols = torch.randint(ALPHABET, (batch_size, self.symbols), generator=generator)
+        places = torch.rand(batch_size, self.asked, generator=generator).topk(self.symbols).indices.sort(1).values
+        inputs = symbols.new_full((batch_size, self.asked + self.symbols), BLANK).scatter(1, places, symbols)
         inputs[:, self.asked :] = ASK
-        return Batch(inputs.unsqueeze(-1), symbols.view(-1), self.read_last(batch_size, inputs.size(1), SYMBOLS))
+        return Batch(inputs.unsqueeze(-1), symbols.view(-1), self.read_last(batch_size, inputs.size(1), self.symbols))
 
     def answer_steps(self, batch: Batch) -> Tensor:
         return torch.full((len(batch),), self.asked)
@@ -92,8 +97,8 @@ class SelectiveCopying(SyntheticTask):
         ]
 
     def _places(self, batch: Batch) -> Tensor:
-        """The steps (batch, 10) of the symbols."""
-        return (batch.inputs[..., 0] < ALPHABET).nonzero()[:, 1].view(-1, SYMBOLS)
+        """The steps (batch, symbols) of the symbols."""
+        return (batch.inputs[..., 0] < ALPHABET).nonzero()[:, 1].view(-1, self.symbols)
 
     def _predict(self, x: Tensor, window: int | None) -> Tensor:
         """Logits: the symbol where it is in sight, all eight alike where it is not, blank before the recalls."""
@@ -103,30 +108,30 @@ class SelectiveCopying(SyntheticTask):
         symbols = x[:, : self.asked, :ALPHABET]
         there = symbols.detach().sum(-1).round()
         following = there.flip(1).cumsum(1).flip(1) * there  # how many symbols are left to come, this one included
-        for i in range(SYMBOLS):
+        for i in range(self.symbols):
             start = 0 if window is None else max(0, self.asked + i + 1 - window)
-            mine = (following[:, start:] == SYMBOLS - i).to(x.dtype)
+            mine = (following[:, start:] == self.symbols - i).to(x.dtype)
             symbol = torch.einsum("bt,bts->bs", mine, symbols[:, start:])
             logits[:, self.asked + i, :ALPHABET] = CERTAIN * (2 * symbol - 1) * mine.sum(1, keepdim=True)
         return logits
 
     def _best_linear(self) -> float:
         """Measure on the test set how often the heaviest symbol is the right one, each step weighed for its recall."""
-        weights, right, recalls = place_probabilities(self.length), 0, 0
+        weights, right, recalls = place_probabilities(self.length, self.symbols), 0, 0
         for batch in self.test_dataloader():
-            symbols = batch.targets.view(-1, SYMBOLS)
+            symbols = batch.targets.view(-1, self.symbols)
             own = weights[:, self._places(batch)]  # (recalls, batch, symbols)
-            votes = own.new_zeros(*own.shape[:2], ALPHABET).scatter_add(2, symbols.expand(SYMBOLS, -1, -1), own)
+            votes = own.new_zeros(*own.shape[:2], ALPHABET).scatter_add(2, symbols.expand(self.symbols, -1, -1), own)
             right += int((votes.argmax(2) == symbols.T).sum())
             recalls += symbols.numel()
         return right / recalls
 
 
-def place_probabilities(length: int) -> Tensor:
-    """Return P(symbol i lies at step t) = C(t, i) C(T+9−t, 9−i) / C(T+10, 10), as (10, T+10)."""
-    step = torch.arange(length + SYMBOLS, dtype=torch.float64)
-    symbol = torch.arange(SYMBOLS, dtype=torch.float64)[:, None]
-    return (_log_choose(step, symbol) + _log_choose(step.flip(0), SYMBOLS - 1 - symbol)).softmax(1)
+def place_probabilities(length: int, symbols: int = 10) -> Tensor:
+    """Return P(symbol i lies at step t) = C(t, i) C(T+n−1−t, n−1−i) / C(T+n, n), as (n, T+n), of n symbols."""
+    step = torch.arange(length + symbols, dtype=torch.float64)
+    symbol = torch.arange(symbols, dtype=torch.float64)[:, None]
+    return (_log_choose(step, symbol) + _log_choose(step.flip(0), symbols - 1 - symbol)).softmax(1)
 
 
 def _log_choose(n: Tensor, k: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ TABLE: list[tuple[str, str]] = [
     ("bench.catalog", RECORDS),
     ("bench.records.*", ""),
     ("bench.store.*", RECORDS),
+    ("bench.cli.listing", "bench.catalog"),
     ("bench.cli.*", RECORDS),
     ("bench.probes.alignment", f"{BASES} tasks.base.transcription tasks.base.written"),
     ("bench.probes.*", f"{BASES} models.parts.layer {RECORDS}"),
@@ -33,9 +34,11 @@ TABLE: list[tuple[str, str]] = [
     ("bench.engines.worker", f"{RECORDS} bench.engines.* bench.trial.*"),  # the process that measures
     ("bench.engines.*", f"{STORE} bench.engines.* bench.trial.sources"),
     ("bench.runner.*", f"{STORE} bench.catalog bench.cli.* bench.engines.*"),
-    ("bench", "bench.store"),
+    ("bench", ANYTHING),  # each name loads what it needs when it is called
+    ("bench.__main__", "bench.run bench.cli.*"),
     ("bench.run", ANYTHING),  # composition roots
     ("bench.paper", ANYTHING),
+    ("bench.evaluate", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
     (
@@ -57,14 +60,14 @@ TABLE: list[tuple[str, str]] = [
     ("reports.summary.*", RECORDS),
     ("reports.view.*", f"{STORE} reports.summary reports.summary.*"),
     ("reports.text.*", f"{RECORDS} {VIEW} bench.cli.terminal"),
-    ("reports.figures.*", f"{RECORDS} {VIEW}"),
+    ("reports.figures.*", f"{RECORDS} {VIEW} reports.text.*"),
     ("reports.page.*", f"{STORE} {VIEW} reports.text.*"),
     ("reports.*", f"{STORE} bench.cli.* {VIEW} reports.text.*"),
     ("reports", ""),
     ("tasks", ""),
     ("models", ""),
 ]
-ROOTS = {"bench.paper", "reports.__main__"}  # nobody imports them
+ROOTS = {"bench.paper", "bench.evaluate", "reports.__main__"}  # nobody imports them
 
 
 @cache

@@ -228,6 +228,7 @@ def test_flags_exist(workspace: Path) -> None:
     for module in (
         "bench.check",
         "bench.doctor",
+        "bench.evaluate",
         "bench.merge",
         "bench.paper",
         "bench.publish",
@@ -236,6 +237,7 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.status",
         "reports",
         "reports.gradients",
+        "reports.lengths",
         "reports.remedies",
         "reports.table",
     ):

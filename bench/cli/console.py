@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -18,6 +20,8 @@ from bench.records.cell import Cell
 from bench.records.estimate import Estimate, duration
 
 if TYPE_CHECKING:
+    from bench.records.job import Work
+    from bench.records.reading import Reading
     from bench.records.result import Result
 
 NEWEST = 5
@@ -30,24 +34,35 @@ STYLES = {"solved": "green", "learning": "cyan", "at chance": "yellow", "budget-
 
 
 class Console:
-    """The progress of one sweep, shown while the sweep runs."""
+    """The progress of one sweep, or of questions, shown while they run.
 
-    def __init__(self, terminal: Terminal | None = None) -> None:
+    noun: what one of them is called. names: by key, the names of questions, which do not know their model's.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal | None = None,
+        *,
+        noun: str = "cell",
+        estimate: Estimate | None = None,
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.terminal = terminal or Terminal()
-        self.estimate = Estimate()
+        self.noun, self.names = noun, names
+        self.estimate = estimate or Estimate()
         self._live = Live(console=self.terminal, auto_refresh=False, transient=True)
-        self._workers: dict[int, tuple[Cell, int, int]] = {}
-        self._newest: deque[Result] = deque(maxlen=NEWEST)
-        self._waiting: dict[str, Cell] = {}
+        self._workers: dict[int, tuple[Work, int, int]] = {}
+        self._newest: deque[Result | Reading] = deque(maxlen=NEWEST)
+        self._waiting: dict[str, Work] = {}
         self._total = self._done = 0
         self._drawn = 0.0
 
-    def start(self, cells: list[Cell], stored: int, workers: int) -> None:
-        """Begin a sweep: `cells` are to be measured by `workers` workers; `stored` more are stored already."""
-        self._total, self._done = len(cells) + stored, stored
-        self._waiting = {_identity(cell): cell for cell in cells}
+    def start(self, work: Sequence[Work], stored: int, workers: int) -> None:
+        """Begin: all `work` is to be done by `workers` workers; `stored` more is stored already."""
+        self._total, self._done = len(work) + stored, stored
+        self._waiting = {_identity(each): each for each in work}
         self._slots = workers
-        self.note(f"{self._total} cells: {stored} stored, {len(cells)} to run on {workers} workers")
+        self.note(f"{self._total} {self.noun}s: {stored} stored, {len(work)} to run on {workers} workers")
         if self.terminal.is_terminal:
             self._live.start()
 
@@ -55,17 +70,17 @@ class Console:
         """Print one line of information."""
         self.terminal.print(foreign.block(text), highlight=False, markup=False, soft_wrap=True)
 
-    def working(self, worker: int, cell: Cell | None, step: int, steps: int) -> None:
-        """Show what a worker does now; `cell` is None while the worker is idle."""
-        if cell is None:
+    def working(self, worker: int, work: Work | None, step: int, steps: int) -> None:
+        """Show what a worker does now; `work` is None while the worker is idle."""
+        if work is None:
             self._workers.pop(worker, None)
         else:
-            self._workers[worker] = (cell, step, steps)
+            self._workers[worker] = (work, step, steps)
         self._draw()
 
-    def skipped(self, cell: Cell) -> None:
-        """Count a cell that turned out to be stored already."""
-        if self._waiting.pop(_identity(cell), None):
+    def skipped(self, work: Work) -> None:
+        """Count what turned out to be stored already."""
+        if self._waiting.pop(_identity(work), None):
             self._done += 1
 
     def stopped(self, cell: Cell, step: int) -> None:
@@ -74,20 +89,21 @@ class Console:
             self._total -= 1
         self.note(f"{cell.label}  stopped at {step}: another rate is better by more than both intervals")
 
-    def finished(self, result: Result) -> None:
-        """Count and show a cell that ended; before `start`, show one that could not even begin."""
+    def finished(self, record: Result | Reading) -> None:
+        """Count and show what ended; before `start`, show what could not even begin."""
         if not self._total:
-            self.note(described(result).plain)
+            self.note(described(record, self.names).plain)
             return
+        work, seconds = _of(record)
         self._done += 1
-        self._waiting.pop(_identity(result.cell), None)
-        if result.seconds is not None:
-            self.estimate.learn(result.cell, result.seconds.total)
+        self._waiting.pop(_identity(work), None)
+        if seconds is not None:
+            self.estimate.learn(work, seconds)
         if self.terminal.is_terminal:
-            self._newest.append(result)
+            self._newest.append(record)
             self._draw(force=True)
         else:
-            self.note(f"[{self._done}/{self._total}] {described(result).plain}")
+            self.note(f"[{self._done}/{self._total}] {described(record, self.names).plain}")
 
     def stop(self) -> None:
         """End the display, and leave the terminal clean."""
@@ -97,8 +113,8 @@ class Console:
     def seconds_left(self) -> float:
         """Estimated seconds until the last cell ends: all work shared among the workers, but no less than the longest
         single cell."""
-        running = {_identity(cell): step / max(1, steps) for cell, step, steps in self._workers.values()}
-        each = [self.estimate.seconds(cell) * (1 - running.get(name, 0.0)) for name, cell in self._waiting.items()]
+        running = {_identity(work): step / max(1, steps) for work, step, steps in self._workers.values()}
+        each = [self.estimate.seconds(work) * (1 - running.get(name, 0.0)) for name, work in self._waiting.items()]
         return max(sum(each) / self._slots, max(each)) if each else 0.0
 
     def _draw(self, *, force: bool = False) -> None:
@@ -112,38 +128,60 @@ class Console:
         left = f"about {duration(self.seconds_left)} left" if self._waiting else "done"
         bar.add_row(ProgressBar(total=self._total, completed=self._done, width=40), f"{self._done}/{self._total}", left)
         workers = Table.grid(padding=(0, 1))
-        for index, (cell, step, steps) in sorted(self._workers.items()):
+        for index, (work, step, steps) in sorted(self._workers.items()):
             share = ProgressBar(total=max(1, steps), completed=step, width=12)
-            workers.add_row(Text(f"worker {index}", style="dim"), share, Text(cell.label, overflow="ellipsis"))
+            workers.add_row(
+                Text(f"worker {index}", style="dim"), share, Text(_name(work, self.names), overflow="ellipsis")
+            )
         newest = Table.grid(padding=(0, 2))
         newest.add_column(overflow="ellipsis", min_width=LABEL)  # where lines are too long, the label gives way first
         newest.add_column(overflow="ellipsis", no_wrap=True)
-        for result in self._newest:
-            newest.add_row(Text(result.cell.label, overflow="ellipsis", no_wrap=True), _said_of(result))
+        for record in self._newest:
+            name = Text(_name(_of(record)[0], self.names), overflow="ellipsis", no_wrap=True)
+            newest.add_row(name, _said_of(record))
         return Group(newest, bar, workers)
 
 
-def described(result: Result) -> Text:
-    """Return one line about a finished cell."""
-    return Text(result.cell.label + "  ", overflow="ellipsis", no_wrap=True).append(_said_of(result))
+def described(record: Result | Reading, names: Mapping[str, str] = MappingProxyType({})) -> Text:
+    """Return one line about what finished. names: as of a console."""
+    return Text(f"{_name(_of(record)[0], names)}  ", overflow="ellipsis", no_wrap=True).append(_said_of(record))
 
 
-def _said_of(result: Result) -> Text:
-    """Return what became of a cell: score, outcome, seconds."""
-    text = Text(overflow="ellipsis", no_wrap=True)
-    if result.score is None:
-        first = foreign.first_line(result.error or "")
-        return text.append(result.status, style="red").append(f"  {first}" if first else "")
-    text.append(f"{result.score.score:.4g} {result.score.unit}", style="bold")
-    text.append(f" (chance {result.score.chance:.3g})  ", style="dim")
-    outcome = result.outcome or ""
-    text.append(outcome, style=STYLES.get(outcome, ""))
-    if result.solved_at_step is not None:
-        text.append(f" at step {result.solved_at_step}")
-    if result.seconds is not None:
-        text.append(f"  {result.seconds.total:.1f} s", style="dim")
+def _name(work: Work, names: Mapping[str, str]) -> str:
+    return foreign.line(names.get(work.key, work.label) if names else work.label)
+
+
+def _of(record: Result | Reading) -> tuple[Work, float | None]:
+    """Return what a record is of, and the seconds that it took."""
+    from bench.records.result import Result
+
+    if isinstance(record, Result):
+        return record.cell, record.seconds.total if record.seconds else None
+    return record.question, record.seconds
+
+
+def _said_of(record: Result | Reading) -> Text:
+    """Return what became of a cell or a question: score, outcome, seconds."""
+    from bench.records.result import Result
+
+    text, score, seconds = Text(overflow="ellipsis", no_wrap=True), record.score, _of(record)[1]
+    if score is not None:
+        text.append(f"{score.score:.4g} {score.unit}", style="bold")
+        text.append(f" (chance {score.chance:.3g})  ", style="dim")
+        outcome = (record.outcome or "") if isinstance(record, Result) else "at chance" if score.at_chance else ""
+        text.append(outcome, style=STYLES.get(outcome, ""))
+        if isinstance(record, Result) and record.solved_at_step is not None:
+            text.append(f" at step {record.solved_at_step}")
+    elif isinstance(record, Result) or record.gradient_flow is None:
+        first = foreign.first_line(record.error or "")
+        return text.append(record.status, style="red").append(f"  {first}" if first else "")
+    else:
+        text.append(", ".join(f"{name} {each.verdict}" for name, each in record.gradient_flow.profiles.items()))
+    if seconds is not None:
+        text.append(f"  {seconds:.1f} s", style="dim")
     return text
 
 
-def _identity(cell: Cell) -> str:
-    return f"{cell.label} {cell.recipe.batch_size}"
+def _identity(work: Work) -> str:
+    """Return what stands for work whatever its corpus turns out to be."""
+    return f"{work.label} {work.recipe.batch_size}" if isinstance(work, Cell) else work.key

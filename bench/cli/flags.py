@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
 from cyclopts import Parameter
@@ -25,12 +25,13 @@ def helps() -> dict[str, str]:
     )
 
 
-def flagged(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command that takes any keywords the flags of `helps`, before those that it has itself."""
+def flagged(command: Callable[..., int], more: Mapping[str, str]) -> Callable[..., int]:
+    """Give a command that takes any keywords the flags of `helps`, before those that it has itself. more: what the help
+    of a flag says besides, by name."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
     derived = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name, text))
-        for name, text in helps().items()
+        for name, text in ((name, f"{text} {more.get(name, '')}".strip()) for name, text in helps().items())
     ]
     signature = inspect.Signature([*derived, *own], return_annotation=int)
     command.__signature__ = signature  # type: ignore[attr-defined]

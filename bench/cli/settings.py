@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from bench.records.frozen import Frozen
 from bench.records.recipe import as_text
 from bench.records.sweep import Sweep
 
+Asked = TypeVar("Asked", bound=Frozen)
 MOST_PARTS = 10_000  # of a sweep, for --shard
 MOST_BYTES = 2**20  # of a configuration file
 
@@ -107,12 +108,20 @@ def configured(values: Mapping[str, Any]) -> tuple[Sweep, Settings]:
             near = difflib.get_close_matches(name, fields, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(fields))}."
             raise UsageError(f"unknown key {name!r} in the configuration.{hint}")
+    sweep = checked(Sweep, {name: value for name, value in values.items() if name in Sweep.model_fields})
+    return sweep, checked(Settings, {name: value for name, value in values.items() if name in Settings.model_fields})
+
+
+def checked(kind: type[Asked], values: Mapping[str, Any]) -> Asked:
+    """Return the record of a kind that these values describe.
+
+    Raises:
+        UsageError: a value does not fit.
+    """
     try:
-        sweep = Sweep(**{name: value for name, value in values.items() if name in Sweep.model_fields})
-        settings = Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})
+        return kind(**values)
     except ValidationError as error:
         raise UsageError("\n".join(map(_fault, error.errors()))) from None
-    return sweep, settings
 
 
 def _fault(error: Any) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from bench.records.cell import Cell
 from bench.records.errors import BenchError
 from bench.records.job import Finished, Job
 
-Report = Callable[[int, Cell | None, int, int], None]
+if TYPE_CHECKING:
+    from bench.records.job import Work
+
+Report = Callable[[int, "Work | None", int, int], None]
 
 
 class EngineError(BenchError):

@@ -33,7 +33,7 @@ class LocalEngine:
 
     devices: GPUs that the processes share evenly, as CUDA_VISIBLE_DEVICES names them. Where there are any, a cell that
     ran out of memory is tried again by itself on an empty one. retried: the statuses after which a cell is tried again.
-    report: called with (worker, cell or None when idle, step, steps) whenever a worker says what it does.
+    report: called with (worker, cell or question or None when idle, step, steps) whenever a worker says what it does.
     say: called with one line for people.
     """
 
@@ -163,7 +163,7 @@ class LocalEngine:
                 self._vacate(slot)
             worker = self._suited(slot, waiting.item)
             worker.start(waiting.item, waiting.attempt, alone=waiting.alone)
-            self.report(worker.index, worker.cell, 0, waiting.item.steps)
+            self.report(worker.index, worker.work, 0, waiting.item.steps)
 
     def _suited(self, slot: Slot, job: Job) -> Worker:
         """Return an idle worker on this slot's device, if possible one whose process serves the job's entries already,
@@ -182,7 +182,7 @@ class LocalEngine:
         """Read a worker's messages, replace it where it died or is late, and yield the outcome of its cell."""
         for kind, content in worker.messages():
             if kind == "report" and worker.job is not None:
-                self.report(worker.index, worker.cell, *content)
+                self.report(worker.index, worker.work, *content)
             elif kind == "note":
                 self._say_once(content)
             elif kind == "finished":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 
@@ -29,6 +30,20 @@ def only(device: str | None) -> Iterator[None]:
     """Let processes started inside use this GPU only; each calls it the first. None: leave the GPUs as they are."""
     with environment({} if device is None else {"CUDA_VISIBLE_DEVICES": device}, win=True):
         yield
+
+
+@contextlib.contextmanager
+def without_main() -> Iterator[None]:
+    """Keep processes started inside from loading the script that runs here: it may measure at its top level."""
+    main = sys.modules["__main__"]
+    spec, file = main.__spec__, vars(main).pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
+        if file is not None:
+            main.__file__ = file
 
 
 @contextlib.contextmanager

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.engines import offspring
 from bench.engines.placement import Slot
-from bench.engines.starting import environment, only, without_interrupts
+from bench.engines.starting import environment, only, without_interrupts, without_main
 from bench.records import foreign
-from bench.records.cell import Cell
 from bench.records.job import Job, Surroundings
-from bench.records.result import Status
 
 if TYPE_CHECKING:
     from bench.engines.guard import Guard
+    from bench.records.job import Work
+    from bench.records.reading import Standing
 
 CELLS_PER_WORKER = 100  # then the process is replaced: whatever a cell left behind is gone
 REPORT_SECONDS = 0.5
@@ -74,7 +74,13 @@ class Worker:
         self.process = context.Process(target=serve, args=(theirs, self.surroundings), daemon=True)
         defaults = ALLOCATOR | {"OMP_NUM_THREADS": str(self.surroundings.threads)}
         marked = {offspring.VARIABLE: self.mark}
-        with without_interrupts(), environment(defaults), environment(marked, win=True), only(self.slot.device):
+        with (
+            without_interrupts(),
+            without_main(),
+            environment(defaults),
+            environment(marked, win=True),
+            only(self.slot.device),
+        ):
             self.process.start()
         theirs.close()
 
@@ -112,9 +118,9 @@ class Worker:
         return not self._silent and (self.process.is_alive() or self.pipe.poll())
 
     @property
-    def cell(self) -> Cell | None:
-        """The cell that the process measures; None while it is idle."""
-        return self.job.cell if self.job else None
+    def work(self) -> Work | None:
+        """The cell that the process measures, or the question that it answers; None while it is idle."""
+        return self.job.work if self.job else None
 
     def suits(self, entries: tuple[str, ...]) -> bool:
         """Return whether this process may serve a cell with these entries of other people."""
@@ -139,7 +145,7 @@ class Worker:
         if self.ready:
             self.since = time.monotonic()
 
-    def done(self, status: Status) -> None:
+    def done(self, status: Standing) -> None:
         """Note that the cell ended. After a shortage of memory the process is not used again; nor after an error on a
         GPU, because an error in a kernel leaves the process unable to use the GPU at all."""
         spoilt = status == "out_of_memory" or (status == "error" and self.slot.device is not None)

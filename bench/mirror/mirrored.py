@@ -57,11 +57,20 @@ def tags(cell: Cell) -> tuple[str, ...]:
 
 
 def config(cell: Cell, sweep: str, attempt: int) -> Row:
-    """Return what a cell is, flat, so that W&B can filter and group by it. sweep: the hash of the cell's sweep."""
+    """Return what a cell is, flat, so that W&B can filter and group by it. sweep: the hash of the cell's sweep.
+
+    Options that are not at their defaults stand apart too, as `model_option_leak`.
+    """
     recipe = cell.recipe.values
+    options = {
+        f"{kind}_option_{foreign.line(name)}": _number(str(value))
+        for kind, text in (("task", cell.task), ("model", cell.model))
+        for name, value in Entry.parse(text).options
+    }
     return {
         "task": foreign.line(cell.task),
         "model": foreign.line(cell.model),
+        **options,
         "length": cell.length,
         "seed": cell.seed,
         **{"recipe_version" if name == "version" else name: value for name, value in recipe.items()},
@@ -74,6 +83,13 @@ def config(cell: Cell, sweep: str, attempt: int) -> Row:
         "cell": cell.key,
         "attempt": attempt,
     }
+
+
+def _number(text: str) -> int | float | str:
+    """Return a number where the text is one, so that W&B sorts and draws it as one."""
+    if not re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", text, re.ASCII):
+        return foreign.line(text)
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def origin(result: Result) -> Row:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from statistics import median
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from bench.records.cell import Cell
 from bench.records.result import Result
+
+if TYPE_CHECKING:
+    from bench.records.job import Work
 
 # Seconds of a default cell of another model ÷ the lstm's, 16,000 parameters, one core (medians over the default sweep
 # and a smoke sweep of 2026-11-26). A model that does not stand here counts as `OTHER`.
@@ -35,14 +40,19 @@ class Estimate:
     A guess for each cell, times factors that finished cells teach: one of this machine, the median, and those of the
     cell's model, task and length, and of their pairs, whose logarithms are fitted by ridge regression, one after the
     other until they hold still. So a few cells of any kind say how fast the machine is, and many what each kind takes.
+
+    A question takes as long as a cell of the asked length without training. trained: the cells whose models are asked,
+    by key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trained: Mapping[str, Cell] = MappingProxyType({})) -> None:
+        self._trained = trained
         self._seen: deque[tuple[tuple[Factor, ...], float]] = deque(maxlen=REMEMBERED)
         self._fitted: dict[Factor, float] | None = {}
 
-    def learn(self, cell: Cell, seconds: float) -> None:
-        """Learn from a finished cell, which took `seconds`."""
+    def learn(self, work: Work, seconds: float) -> None:
+        """Learn from a finished cell or question, which took `seconds`."""
+        cell = self._as_cell(work)
         self._seen.append((_factors(cell), math.log(max(seconds, 1e-3) / _guess(cell))))
         self._fitted = None
 
@@ -52,11 +62,18 @@ class Estimate:
             if result.seconds is not None:
                 self.learn(result.cell, result.seconds.total)
 
-    def seconds(self, cell: Cell) -> float:
-        """Return the estimated seconds of `cell`."""
+    def seconds(self, work: Work) -> float:
+        """Return the estimated seconds of a cell or a question."""
+        cell = self._as_cell(work)
         if self._fitted is None:
             self._fitted = self._fit()
         return _guess(cell) * math.exp(sum(self._fitted.get(factor, 0.0) for factor in ((), *_factors(cell))))
+
+    def _as_cell(self, work: Work) -> Cell:
+        if isinstance(work, Cell):
+            return work
+        cell = self._trained[work.cell]
+        return cell.model_copy(update={"length": work.length, "recipe": cell.recipe.model_copy(update={"steps": 0})})
 
     def _fit(self) -> dict[Factor, float]:
         """Return the logarithm of each factor; that of the machine is named ()."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from bench.records.cell import Cell
 
 if TYPE_CHECKING:  # results are not needed by whoever only asks for work
-    from bench.records.reading import Question, Reading
-    from bench.records.result import Result, Status
+    from bench.records.reading import Question, Reading, Standing
+    from bench.records.result import Result
     from bench.records.rung import Rung
+
+    Work = Cell | Question
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a question is asked of: the cell, and its final weights as they are stored (safetensors)."""
+    """What a question is asked of: the cell, and its final weights as they are stored (safetensors); None as long as
+    they were not read."""
 
     cell: Cell
-    weights: bytes
+    weights: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,13 @@ class Finished:
 
         assert isinstance(self.record, Result), "a question has a reading, and a pause has a rung"
         return self.record
+
+    @property
+    def lease(self) -> str:
+        """The key of the work, under which a runner leases it."""
+        from bench.records.rung import Rung
+
+        return self.record.cell.key if isinstance(self.record, Rung) else self.record.key
 
 
 class Job(NamedTuple):
@@ -67,16 +77,23 @@ class Job(NamedTuple):
         return self.stored.cell
 
     @property
+    def key(self) -> str:
+        """The key of the cell or of the question."""
+        return self.work.key
+
+    @property
     def steps(self) -> int:
         """The optimisation steps to be taken; 0 for a question."""
         return (self.until or self.work.recipe.steps) if isinstance(self.work, Cell) else 0
 
-    def failed(self, status: Status, error: str, **known: Any) -> Finished:
-        """Return the outcome of a job that failed: a result or a reading with its status and error."""
+    def failed(self, status: Standing, error: str, **known: Any) -> Finished:
+        """Return the outcome of a job that failed: a result or a reading with its status and error. `undefined` is for
+        questions alone."""
         from bench.records.reading import Reading
         from bench.records.result import Result
 
         if isinstance(self.work, Cell):
+            assert status != "undefined", "a cell is always defined"
             return Finished(Result(cell=self.work, status=status, error=error, **known))
         return Finished(Reading(question=self.work, status=status, error=error, **known))
 

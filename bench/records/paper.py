@@ -19,28 +19,32 @@ A TOML file:
     value = 74000
     where = "table 7, first row"
 
-A sweep holds the keys of a configuration (`bench.run --config`). A study is a paper without claims.
+A sweep holds the keys of a configuration (`bench.run --config`). A study is a paper without claims. Where two sweeps
+run the same cell under two recipes, a claim says which one it is about: `recipe = {hidden = 128}`.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.records.entry import Entry
 from bench.records.errors import UsageError
 from bench.records.frozen import Frozen, Natural, Positive
+from bench.records.recipe import FIELDS, Scalar
 from bench.records.sweep import Sweep
 
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Record = TypeVar("Record", bound=Frozen)
+CLAIMED = tuple(name for name in FIELDS if name != "learning_rate")  # the rate is chosen among those of a cell
+SIZES = ("hidden", "parameters")  # fields of a recipe that differ between models of one row
 
 
 class PaperError(UsageError):
@@ -50,17 +54,39 @@ class PaperError(UsageError):
 class Claim(Frozen):
     """One number of a published table.
 
-    task, model, length: the cell's, as a sweep of the paper asks for them. quantity: a column of `bench.load`. value:
-    as published. spread: half the width of its published interval, None where there is none. where: in the source.
+    task, model, length: the cell's, as a sweep of the paper asks for them. recipe: fields of its recipe, where several
+    recipes are run. tested: the length at which the trained model is asked, None: its own. quantity: `score`, or the
+    metric's name; `error`, 1 − an accuracy; an extra of the score (`exact`); a column of `bench.load`. value: as
+    published. spread: half the width of its published interval, None where there is none. chance: what knowing nothing
+    gives of this quantity, where the score's own chance is not that. compared: `order`, where the number is of other
+    data, and only the order of models can be held against ours. where: in the source.
     """
 
     task: Text
     model: Text
     length: Positive
+    recipe: dict[str, Scalar] = Field(default_factory=dict)
+    tested: Positive | None = None
     quantity: Text
     value: Number
     spread: Spread | None = None
+    chance: Number | None = None
+    compared: Literal["value", "order"] = "value"
     where: Text
+
+    @field_validator("recipe")
+    @classmethod
+    def _of_a_recipe(cls, value: dict[str, Scalar]) -> dict[str, Scalar]:
+        named = {name.replace("-", "_"): field for name, field in value.items()}
+        for name in named:
+            _known("field", name, CLAIMED)
+        return named
+
+    @property
+    def row(self) -> tuple[str, int, int, str, tuple[tuple[str, Scalar], ...]]:
+        """What claims about several models have in common where their order is published: all but the model."""
+        shared = tuple(sorted((name, field) for name, field in self.recipe.items() if name not in SIZES))
+        return self.task, self.length, self.tested or self.length, self.quantity, shared
 
 
 class Paper(Frozen):
@@ -132,10 +158,11 @@ def _tables(kind: type[Record], content: Mapping[str, Any], name: str) -> tuple[
 def _record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
     """Return the record of a table. place: of the table, for the message."""
     named = {name.replace("-", "_"): value for name, value in values.items()}
-    for name in named.keys() - kind.model_fields.keys():
-        near = difflib.get_close_matches(name, kind.model_fields, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(kind.model_fields)}."
-        raise ValueError(f"{place}unknown key {name!r}. {hint}")
+    try:
+        for name in named:
+            _known("key", name, tuple(kind.model_fields))
+    except ValueError as error:
+        raise ValueError(f"{place}{error}") from None
     try:
         return kind(**named)
     except ValidationError as error:
@@ -144,6 +171,18 @@ def _record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record
         message = fault["msg"].removeprefix("Value error, ")
         got = "" if fault["type"] == "missing" or "got" in message else f", got {fault['input']!r}"
         raise ValueError(f"{place}{name + ': ' if name else ''}{message[:1].lower()}{message[1:]}{got}") from None
+
+
+def _known(what: str, name: str, names: Sequence[str]) -> None:
+    """Refuse a name that is none of `names`.
+
+    Raises:
+        ValueError: it is none; the message holds the nearest one.
+    """
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
+        raise ValueError(f"unknown {what} {name!r}. {hint}")
 
 
 def _asks_for(sweep: Sweep, claim: Claim) -> bool:

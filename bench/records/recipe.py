@@ -92,6 +92,10 @@ class Training(Frozen):
     stop: Annotated[
         Literal["solved", "never"], Field(description="solved (the default): train no longer; never: take all steps.")
     ] = "solved"
+    sequences: Annotated[
+        Positive | None,
+        Field(title="training sequences", description="Train on N sequences, again and again (each one new)."),
+    ] = None
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

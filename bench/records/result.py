@@ -99,6 +99,14 @@ class Score(Frozen):
         return max(low, least), min(high, largest)
 
     @property
+    def passes(self) -> bool:
+        """Whether the score passes the task's threshold; never where there is none."""
+        threshold = self.solved_threshold
+        if threshold is None:
+            return False
+        return self.score >= threshold if self.higher_is_better else self.score <= threshold
+
+    @property
     def at_chance(self) -> bool:
         """Whether the score merely equals the trivial baseline: skill < .05, or the test-sampling interval holds
         chance."""
@@ -268,6 +276,11 @@ class Result(Frozen):
     notes: tuple[Block, ...] = ()
     provenance: Provenance | None = None
     weights_sha256: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the cell."""
+        return self.cell.key
 
     @property
     def outcome(self) -> str | None:

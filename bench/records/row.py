@@ -5,8 +5,10 @@ Every field of the recipe is a column, so that no grouping of rows mixes recipes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from bench.records.cell import Cell
 from bench.records.memory import memory
 from bench.records.recipe import FIELDS
 from bench.records.result import GradientFlow, Provenance, Result
@@ -72,6 +74,33 @@ def row(result: Result) -> dict[str, Any]:
         values["gradient_norm_mean"] = sum(norms) / len(norms)
         values["gradient_norm_max"] = max(norms)
     return values
+
+
+NAMED = ("key", "task", "model", "length", "seed", "learning_rate")
+CURVE_COLUMNS = (*NAMED, "step", "train_loss", "gradient_norm", "validation_score")
+GRADIENT_COLUMNS = (*NAMED, "step", "quantity", "distance", "log10_norm", "rate", "half_life", "verdict")
+
+
+def curve_rows(result: Result) -> Iterator[tuple[Any, ...]]:
+    """Yield a row of CURVE_COLUMNS for each optimisation step, from 1. What was not measured is None."""
+    named, curves = _named(result.cell), result.curves
+    validated = dict(curves.validation)
+    for step, (loss, norm) in enumerate(zip(curves.train_loss, curves.gradient_norm, strict=True), start=1):
+        yield (*named, step, loss, norm, validated.get(step))
+
+
+def gradient_rows(result: Result) -> Iterator[tuple[Any, ...]]:
+    """Yield a row of GRADIENT_COLUMNS for each stored distance of each quantity of each snapshot."""
+    named = _named(result.cell)
+    for flow in result.gradient_flow:
+        for name, profile in flow.profiles.items():
+            for distance, value in zip(flow.distances, profile.log10_median, strict=True):
+                whole = (profile.rate, profile.half_life, profile.verdict)
+                yield (*named, flow.step, name, distance, value, *whole)
+
+
+def _named(cell: Cell) -> tuple[Any, ...]:
+    return cell.key, cell.task, cell.model, cell.length, cell.seed, cell.recipe.learning_rate
 
 
 def _made(made: Provenance) -> dict[str, Any]:

@@ -25,7 +25,7 @@ TASKS = ("copying", "adding", "running_average", "char_lm", "ner")
 MODELS = ("rnn", "gru", "lstm", "attention", "transformer")
 
 
-def _entries(value: Any) -> Any:
+def entries(value: Any) -> Any:
     """Read entries from `a,b:x=1`, from a list of such, or from tables {name = …, option = …} (configuration files)."""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
@@ -66,7 +66,7 @@ def _option(key: str, value: Any) -> Value:
     raise ValueError(f"option {key!r} expects a number, text, true, false or a list, got {value!r}")
 
 
-def _numbers(kind: type[int | float]) -> Any:
+def read_numbers(kind: type[int | float]) -> Any:
     """Return a converter from `1,2,3`, a number or a list to a tuple of numbers."""
     expected = "whole numbers" if kind is int else "numbers"
 
@@ -136,24 +136,24 @@ class Sweep(Training):
     """
 
     lengths: Annotated[
-        tuple[Positive, ...], _numbers(int), Field(description="Sequence lengths, e.g. 10,100,1000 (the default).")
+        tuple[Positive, ...], read_numbers(int), Field(description="Sequence lengths, e.g. 10,100,1000 (the default).")
     ] = (10, 100, 1000)
     tasks: Annotated[
         tuple[Entry, ...],
-        BeforeValidator(_entries),
+        BeforeValidator(entries),
         Field(description="Tasks, with options: copying,adding:marks=anywhere."),
     ] = tuple(Entry(name) for name in TASKS)
     models: Annotated[
         tuple[Entry, ...],
-        BeforeValidator(_entries),
+        BeforeValidator(entries),
         Field(description="Models, with options, or package.module:Class."),
     ] = tuple(Entry(name) for name in MODELS)
     seeds: Annotated[
-        tuple[Natural, ...] | None, _numbers(int), Field(description="Seeds, e.g. 0,1,2 (default: the budget's).")
+        tuple[Natural, ...] | None, read_numbers(int), Field(description="Seeds, e.g. 0,1,2 (default: the budget's).")
     ] = None
     learning_rates: Annotated[
         tuple[Rate, ...] | None,
-        _numbers(float),
+        read_numbers(float),
         Field(description="A grid, chosen on validation (default: the budget's)."),
     ] = None
     budget: Annotated[Literal["smoke", "quick", "full"], Field(description="smoke, quick (the default) or full.")] = (

@@ -1,20 +1,35 @@
-"""The corpora that a sweep's cells read: those on this machine, and those that are being fetched."""
+"""The corpora that cells or questions read: those on this machine, and those that are being fetched."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Generic, Protocol, TypeVar
 
 from bench.records.errors import BenchError
 from bench.records.job import Job
-from bench.runner.plan import Planned, Request, Resolve, Resolved
+from bench.runner.plan import Request, Resolve, Resolved
 
 
-class Corpora:
-    """The corpora of the planned cells. Those that `mine` need and are not here are fetched in the background.
+class Waiting(Protocol):
+    """What is planned and may wait for its corpus."""
 
-    mine: the cells that are to run. say: called once with the note on a corpus, where there is one.
+    @property
+    def request(self) -> Request | None:
+        """The corpus that is asked for; None: none."""
+
+    def with_data(self, resolved: Resolved | None) -> Job:
+        """Return the job, with its data."""
+
+
+Wanted = TypeVar("Wanted", bound=Waiting)
+
+
+class Corpora(Generic[Wanted]):
+    """The corpora of what is planned. Those that `mine` need and are not here are fetched in the background.
+
+    mine: those of them that are to run. say: called once with the note on a corpus, where there is one.
 
     Attributes: waiting, the cells of `mine` that were not handed over yet.
 
@@ -24,8 +39,8 @@ class Corpora:
 
     def __init__(
         self,
-        planned: Iterable[Planned],
-        mine: Iterable[Planned],
+        planned: Iterable[Wanted],
+        mine: Iterable[Wanted],
         resolve: Resolve,
         say: Callable[[str], None],
     ) -> None:
@@ -39,17 +54,17 @@ class Corpora:
         absent = dict.fromkeys(item.request for item in self.waiting if item.request not in self._here)
         self._fetching = {request: _in_background(resolve, request) for request in absent if request}
 
-    def job(self, item: Planned) -> Job | None:
+    def job(self, item: Wanted) -> Job | None:
         """Return the job of a planned cell, with its corpus; None as long as the corpus is not here."""
         return item.with_data(self._here[item.request]) if item.request in self._here else None
 
-    def here(self) -> dict[Planned, Job]:
+    def here(self) -> dict[Wanted, Job]:
         """Return, once, the jobs of the waiting cells whose corpus is here."""
         jobs = {item: job for item in self.waiting if (job := self.job(item)) is not None}
         self.waiting = [item for item in self.waiting if item not in jobs]
         return jobs
 
-    def arrived(self) -> tuple[dict[Planned, Job], dict[Planned, str]]:
+    def arrived(self) -> tuple[dict[Wanted, Job], dict[Wanted, str]]:
         """Return, once, the jobs of the waiting cells whose corpus came, and why the others' cannot be had."""
         lost: dict[Request | None, str] = {}
         for request, future in list(self._fetching.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from bench.records.job import Job
 from bench.runner.corpora import Corpora
@@ -13,8 +14,8 @@ from bench.store.leases import Leases
 def pending(
     jobs: list[Job],
     arrived: Callable[[], list[Job]],
-    corpora: Corpora,
-    ledger: Ledger,
+    corpora: Corpora[Any],
+    ledger: Ledger[Any],
     leases: Leases,
     say: Callable[[str], None],
 ) -> Iterator[Job | None]:

@@ -10,29 +10,22 @@ store     keeps the results                                    bench.store
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 from bench import catalog
 from bench.cli.console import Console
 from bench.engines.base import Engine
-from bench.engines.placement import ordered
-from bench.records import foreign
 from bench.records.asked import Asked, AskedCell
-from bench.records.job import Finished, Job
+from bench.records.job import Job
 from bench.records.result import ANSWERS, Result
-from bench.records.rung import Rung
 from bench.records.sweep import Sweep
 from bench.runner import edited, halving
 from bench.runner.corpora import Corpora
 from bench.runner.ledger import Ledger
-from bench.runner.pending import pending
 from bench.runner.plan import Planned, Resolve, plan, share
+from bench.runner.running import Running, interrupts, tidy
 from bench.store import Store
-from bench.store.leases import Leases, forget_the_dead
+from bench.store.leases import Leases
 
 
 @dataclass(frozen=True)
@@ -71,22 +64,20 @@ def execute(
         StoreError: a result could not be stored.
     """
     planned = plan(sweep)
-    _tidy(store, console)
+    tidy(store, console)
     for line in edited.warnings((item.cell for item in planned), store):
         console.note(line)
     corpora = Corpora(planned, share(planned, part), resolve, console.note)
-    ledger = Ledger(store, console.skipped, retry_failed=retry_failed)
+    ledger = Ledger(store, store.results_shelf, console.skipped, retry_failed=retry_failed)
     stopped: dict[str, int] = {}
-    ledger.write_down(_asked(sweep, planned, corpora, stopped))
+    held: list[Asked] = []
 
-    def arrived() -> list[Job]:
-        """Enter the cells whose corpora came since the last call, or cannot be had; return those that must run."""
-        complete, unavailable = corpora.arrived()
-        if complete:
-            ledger.write_down(_asked(sweep, planned, corpora, stopped))
-        for item, error in unavailable.items():
-            console.finished(ledger.unavailable(item.cell, error))
-        return ledger.missing(complete.values())
+    def write_down() -> None:
+        """Store what was asked, where it differs from what was stored last."""
+        asked = _asked(sweep, planned, corpora, stopped)
+        if [asked] != held:
+            held[:] = [asked]
+            store.record_sweep(asked)
 
     def stop(jobs: list[Job]) -> list[Job]:
         """Stop the rates that cannot win; return the jobs of all others."""
@@ -97,48 +88,42 @@ def execute(
             store.discard(key)
         stopped.update(new)
         ledger.stop(new)
-        ledger.write_down(_asked(sweep, planned, corpora, stopped))
+        write_down()
         return [job for job in jobs if job.cell.key not in stopped]
 
-    def order(jobs: list[Job]) -> list[Job]:
-        return ordered(jobs, lambda job: console.estimate.seconds(job.cell), engine.workers)
-
-    jobs, interrupted = ledger.missing(corpora.here().values()), list[int]()
-    while corpora.waiting and (sweep.halving or not jobs):  # rates are compared once all of them can run
-        corpora.wait()
-        jobs += arrived()
+    write_down()
+    running = Running(store, engine, console, corpora, ledger, came=write_down)
+    jobs, interrupted = running.first(all_of_them=sweep.halving), list[int]()  # rates are compared once all can run
     if sweep.halving:
         jobs = stop(jobs)
     if jobs:
         console.estimate.learn_from(store.answers())
-        engine.limit(len(jobs) + len(corpora.waiting))
-        with _interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
+        running.limit(jobs)
+        with interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
             _check(jobs, engine)
-            cells = [job.cell for job in jobs] + [item.cell for item in corpora.waiting]
-            console.start(cells, ledger.stored, engine.workers)
+            running.start(jobs)
             for level in range(len(halving.PARTS) if sweep.halving else 0):
                 steps = halving.due((job.cell for job in jobs), level, store)
                 paused = [job._replace(until=steps[job.cell.key]) for job in jobs if job.cell.key in steps]
-                left = pending(order(paused), list, corpora, ledger, leases, console.note)
-                _measure(left, store, engine, console, leases)
+                running.run(paused, leases, list)
                 jobs = stop(jobs)
-            left = pending(order(jobs), lambda: order(arrived()), corpora, ledger, leases, console.note)
-            _measure(left, store, engine, console, leases)
+            running.run(jobs, leases, running.arrived)
         console.stop()
-    results = ledger.results()
+    results = _results(ledger)
     return Outcome(list(results), [result for result in results.values() if result], interrupted=bool(interrupted))
 
 
-def _tidy(store: Store, console: Console) -> None:
-    """Move aside what is corrupt, and forget runners that are dead."""
-    for name in store.set_aside():
-        console.note(f"corrupt record {foreign.line(name)} moved to {store.path / 'corrupt'}; its cell runs again")
-    if store.hard_links is False:
-        console.note(f"{store.path} has no hard links: let no two runners write to it (see python -m bench.doctor)")
-    forget_the_dead(store)
+def _results(ledger: Ledger[Result]) -> dict[str, Result | None]:
+    """Return what the store holds of a runner's cells, by key. Where a cell's corpus could not be had here, these are
+    the answers of runners that had the corpus."""
+    by_key: dict[str, Result | None] = {}
+    for key, result in ledger.records().items():
+        instead = ledger.store.instead(result) if result else []
+        by_key |= {each.cell.key: each for each in instead} if instead else {key: result}
+    return by_key
 
 
-def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora, stopped: dict[str, int]) -> Asked:
+def _asked(sweep: Sweep, planned: list[Planned], corpora: Corpora[Planned], stopped: dict[str, int]) -> Asked:
     """Return what was asked, with the corpora that are here by now, and the rates that were stopped."""
 
     def one(item: Planned) -> AskedCell:
@@ -155,50 +140,3 @@ def _check(jobs: list[Job], engine: Engine) -> None:
     faults = engine.check([*shortest.values(), *longest.values()])
     if faults:
         raise catalog.CatalogError("\n".join(faults))
-
-
-def _measure(jobs: Iterator[Job | None], store: Store, engine: Engine, console: Console, leases: Leases) -> None:
-    """Hand the jobs to the engine, and store each result as it comes."""
-    try:
-        for finished in engine.run(jobs):
-            _keep(finished, store, console, leases)
-    except BaseException:
-        console.stop()
-        raise
-
-
-def _keep(finished: Finished, store: Store, console: Console, leases: Leases) -> None:
-    """Store what a job came to, and say it."""
-    if isinstance(finished.record, Rung):
-        store.publish_kept("rungs", finished.record)
-        leases.release(finished.record.cell.key)
-    else:
-        store.publish(finished.result, finished.weights)
-        leases.release(finished.result.cell.key)
-        console.finished(finished.result)
-
-
-@contextmanager
-def _interrupts(engine: Engine, console: Console) -> Iterator[list[int]]:
-    """Finish the running cells at the first Ctrl-C; stop now at the second, or at a scheduler's SIGTERM."""
-    received: list[int] = []
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1 or number == signal.SIGTERM:
-            raise KeyboardInterrupt
-        engine.stop()
-        console.note("Finishing the cells that are running; press Ctrl-C again to stop now. Nothing stored is lost.")
-
-    try:
-        before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: signals are the caller's business
-        yield received
-        return
-    try:
-        yield received
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,6 +4,8 @@
     failures/<key>-<attempt>.json    everything else, so that an answer is never rewritten
     weights/<key>.safetensors        final weights, whole before the record that holds their sha256;
                                      <key>-<12 digits of sha256> where they were written without the lock
+    readings/<key>.json              stored models asked again: answers (`bench.records.reading`)
+    unanswered/<key>-<attempt>.json  and the attempts that gave none
     sweeps/<hash>.json               what was asked, written before anything runs (`bench.records.asked`)
     checkpoints/<key>.pt             how far a long cell came, until its answer is stored (`bench.trial.checkpoint`)
     running/, leases/                the runners at work, and their cells (`bench.store.leases`)
@@ -28,13 +30,24 @@ from typing import TYPE_CHECKING, Any
 from bench.records import foreign
 from bench.records.asked import Asked, UnreadableError, without_data
 from bench.records.cell import Cell
-from bench.records.reading import READING_SCHEMA, Reading
+from bench.records.reading import ANSWERED, READING_SCHEMA, Reading
 from bench.records.result import ANSWERS, Result
 from bench.records.row import COLUMNS, row
 from bench.records.rung import RUNG_SCHEMA, Rung
 from bench.store.files import Files, leftovers
 from bench.store.folder import Folder, Record, read
-from bench.store.sealed import CorruptRecordError, Kept, StoreError, content, decode, decode_kept, encode, seal
+from bench.store.sealed import (
+    CorruptRecordError,
+    Kept,
+    StoreError,
+    content,
+    decode,
+    decode_as,
+    decode_kept,
+    encode,
+    seal,
+)
+from bench.store.shelf import Shelf
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +56,7 @@ __all__ = ["COLUMNS", "CorruptRecordError", "Store", "StoreError", "decode", "en
 
 # Other kinds of records, by folder: the record's type, and the newest schema number of it that this version reads.
 KINDS: dict[str, tuple[type[Kept], int]] = {"readings": (Reading, READING_SCHEMA), "rungs": (Rung, RUNG_SCHEMA)}
-FOLDERS = ("cells", "failures", "weights", "sweeps")
+FOLDERS = ("cells", "failures", "weights", "sweeps", "unanswered")
 # What to do about an error of the operating system, where its own text does not say.
 _REMEDIES = {
     errno.ENOSPC: "Free some space",
@@ -57,9 +70,9 @@ _REMEDIES = {
 class Store:
     """The results in the folder `path`. files: the operating system's, or a test's.
 
-    Attributes: corrupt, the files that were read so far and are corrupt; foreign, the files of sweeps that another
-    version of the suite wrote; hard_links, whether the file system has them, None until the store is opened to be
-    written.
+    Attributes: results_shelf, of cells; readings, of stored models; corrupt, the files that were read so far and are
+    corrupt; foreign, the files of sweeps that another version of the suite wrote; hard_links, whether the file system
+    has them, None until the store is opened to be written.
 
     Raises:
         StoreError: `path` is a file, cannot be written (when `create`), or does not exist (when not). Every method
@@ -74,8 +87,12 @@ class Store:
         self.hard_links: bool | None = None
         self.cells: Folder[Result] = self._folder("cells", _answer)
         self._failures: Folder[Result] = self._folder("failures", _failure)
+        self.results_shelf = Shelf(self.cells, self._failures, self.files)
+        self.readings = Shelf(self._folder("readings", _reading), self._folder("unanswered", _unanswered), self.files)
         self._sweeps: Folder[tuple[str, Any]] = self._folder("sweeps", lambda name, line: (name, content(line)))
-        self._kept = {name: self._folder(name, partial(decode_kept, *kind)) for name, kind in KINDS.items()}
+        self._kept: dict[str, Folder[Any]] = {
+            name: self._folder(name, partial(decode_kept, *kind)) for name, kind in KINDS.items()
+        } | {"readings": self.readings.answers}
         if create:
             with self.writing():
                 for folder in (*FOLDERS, *KINDS):
@@ -110,13 +127,7 @@ class Store:
                 with contextlib.suppress(OSError):  # most have none; one that stays is removed by the next sweep
                     self.files.unlink(self.checkpoints / f"{result.cell.key}.pt")
                 return published
-            attempt = self.tried(result.cell.key) + 1
-            while True:
-                numbered = result.model_copy(update={"attempt": attempt})
-                name = f"{result.cell.key}-{attempt}"
-                if self.files.publish(self._failures.file(name), encode(numbered)):
-                    return True
-                attempt += 1
+            return self.results_shelf.publish_failure(result)
 
     def _publish_answer(self, result: Result, weights: bytes | None, *, locked: bool) -> bool:
         """Store weights, then the record that names them.
@@ -136,6 +147,13 @@ class Store:
         if weights is not None and locked and not published:
             self.files.unlink(plain)  # another writer published first; its weights have a name of their own
         return published
+
+    def publish_reading(self, reading: Reading) -> bool:
+        """Store a reading; return False, and change nothing, where its question is answered already."""
+        if reading.status in ANSWERED:
+            return self.publish_kept("readings", reading)
+        with self.writing():
+            return self.readings.publish_failure(reading)
 
     def publish_kept(self, kind: str, record: Kept) -> bool:
         """Store a record of one of `KINDS`; return False, and change nothing, where its key is stored already."""
@@ -168,26 +186,19 @@ class Store:
 
     def failures(self) -> dict[str, Result]:
         """Return the last failed attempt of every cell without an answer, by key."""
-        last: dict[str, Result] = {}
-        for result in self._failures:
-            key = result.cell.key
-            if not self.has(key) and (key not in last or last[key].attempt < result.attempt):
-                last[key] = result
-        return last
+        return self.results_shelf.failures()
 
     def failed(self, key: str, attempt: int) -> bool:
         """Return whether this attempt at the cell is stored as failed."""
-        return self._failures.has(f"{key}-{attempt}")
+        return self.results_shelf.failed(key, attempt)
 
     def tried(self, key: str) -> int:
         """Return the number of this cell's last failed attempt; 0: none is stored."""
-        names = (path.stem for path in (self.path / "failures").glob(f"{key}-*.json"))
-        return max((int(number) for name in names if (number := name.rpartition("-")[2]).isdecimal()), default=0)
+        return self.results_shelf.tried(key)
 
     def refresh(self) -> None:
         """Read the folders' names anew, so that what other hosts stored up to now is seen."""
-        for folder in ("cells", "failures"):
-            self.files.refresh(self.path / folder)
+        self.results_shelf.refresh()
 
     def attempts(self) -> Iterator[Result]:
         """Yield every stored failure, also of answered cells. Corrupt ones are skipped and listed in `corrupt`."""
@@ -196,6 +207,15 @@ class Store:
     def results(self) -> list[Result]:
         """Return the answers, then the last failure of every cell without one."""
         return list(self._results())
+
+    def ordered(self) -> list[Result]:
+        """Return `results` by task, model, length, seed and learning rate."""
+
+        def place(result: Result) -> tuple[str, str, int, int, float]:
+            cell = result.cell
+            return cell.task, cell.model, cell.length, cell.seed, cell.recipe.learning_rate
+
+        return sorted(self._results(), key=place)
 
     def _results(self) -> Iterator[Result]:
         failures = self.failures().values()
@@ -299,7 +319,7 @@ class Store:
     def set_aside(self) -> list[str]:
         """Check every record, move the corrupt ones to `corrupt/`, and return their names: their cells run again.
         Leftovers are removed."""
-        records: list[Folder[Any]] = [self.cells, self._failures, *self._kept.values()]
+        records: list[Folder[Any]] = [self.cells, self._failures, self.readings.attempts, *self._kept.values()]
         for folder in records:
             for _ in folder:  # reading finds what is corrupt
                 pass
@@ -322,7 +342,7 @@ class Store:
         """Return one pandas row per cell, answers and failures; columns as in docs/results-format.md."""
         import pandas
 
-        rows = [row(result) for result in self._results()]
+        rows = [row(result) for result in self.ordered()]
         if self.corrupt:
             names = foreign.line(", ".join(path.name for path in self.corrupt))
             warnings.warn(f"left out, because the record is corrupt: {names}", stacklevel=3)
@@ -341,3 +361,17 @@ def _failure(name: str, line: bytes) -> Result:
     if result.status in ANSWERS or f"{result.cell.key}-{result.attempt}" != name:
         raise CorruptRecordError(f"failures/{name} holds another record")
     return result
+
+
+def _reading(name: str, line: bytes) -> Reading:
+    reading = decode_as(Reading, READING_SCHEMA, line)
+    if reading.status not in ANSWERED or reading.key != name:
+        raise CorruptRecordError(f"readings/{name} holds another record")
+    return reading
+
+
+def _unanswered(name: str, line: bytes) -> Reading:
+    reading = decode_as(Reading, READING_SCHEMA, line)
+    if reading.status in ANSWERED or f"{reading.key}-{reading.attempt}" != name:
+        raise CorruptRecordError(f"unanswered/{name} holds another record")
+    return reading

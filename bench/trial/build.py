@@ -177,4 +177,5 @@ def prepare(job: Job) -> tuple[Task, SequenceModel]:
     task.block = max(size for size in range(1, BLOCK + 1) if recipe.evaluate_every % size == 0)
     task.steps = recipe.steps
     task.train_lengths = recipe.train_lengths
+    task.sequences = recipe.sequences
     return task, model

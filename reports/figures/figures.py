@@ -15,10 +15,11 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.records import foreign
-from reports.figures import effort, flow, inside, lengths, memory, training
+from reports.figures import asked, effort, flow, inside, lengths, memory, training
 from reports.figures.drawing import Figure, Looks, Spec
 from reports.summary.profiles import quantities, trained
 from reports.view import Topic, View, delivery
+from reports.view.asked import AskedTopic
 
 __all__ = ["Figure", "figures", "rendered", "write"]
 
@@ -27,9 +28,9 @@ LONGEST = 1000  # letters of a text in a figure
 PIXELS = 2  # of a PNG per unit of the figure: sharp on a dense screen and in print
 
 
-def figures(view: View) -> Iterator[Figure]:
-    """Draw the figures that a view allows, overviews first."""
-    plans = [*_overviews(view.topics, view.looks)]
+def figures(view: View, answered: Sequence[AskedTopic] = ()) -> Iterator[Figure]:
+    """Draw the figures that a view allows, overviews first. answered: what its models said at other lengths."""
+    plans = [*_overviews(view.topics, view.looks), *_asked(answered, view.looks)]
     for topic in view.topics:
         plans += [*_gradients(topic, view.looks), *_inner(topic, view.looks)]
     for name, draw in plans:
@@ -49,6 +50,12 @@ def _overviews(topics: Sequence[Topic], models: Looks) -> Iterator[Plan]:
         yield "cost", partial(effort.cost, priced, models)
     if ruled := memory.topics_with_horizon(topics):
         yield "memory-horizon", partial(memory.horizon, ruled, models)
+
+
+def _asked(answered: Sequence[AskedTopic], models: Looks) -> Iterator[Plan]:
+    for topic in answered:
+        yield f"{topic.topic.name}-other-lengths", partial(asked.against_length, topic, models)
+        yield f"{topic.topic.name}-other-lengths-grid", partial(asked.grid, topic, models)
 
 
 def _gradients(topic: Topic, models: Looks) -> Iterator[Plan]:

@@ -25,6 +25,7 @@ NUMBERS = (
 )  # fmt: skip
 TEXTS = ("metric", "unit", "gradient_verdict", "data", "key", "status", "seed", "learning_rate", "test_n")
 LONGEST = 4_000  # letters of an error or a sample
+LATER = (", code=None", ", scale=None", ", ('sequences', None)")  # of an identity: links are older than these
 
 
 def cell(result: Result, group: int, lists: Lists) -> dict[str, Any]:
@@ -59,7 +60,9 @@ def _cut(text: str | None) -> str | None:
 
 def group_key(group: Group) -> str:
     """Name a group by its identity alone, so that a link to the group stays good."""
-    identity = repr(group.identity).replace(", code=None", "").replace(", scale=None", "")  # links are older
+    identity = repr(group.identity)
+    for later in LATER:
+        identity = identity.replace(later, "")
     return "g-" + hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 

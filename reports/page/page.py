@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from bench.records import foreign
 from bench.store import Store
 from reports.page.payload import payload
 from reports.view import View, delivery
+from reports.view.asked import AskedTopic
 
 SCRIPTS = (
-    "text.js", "elements.js", "draw.js", "marks.js", "overview.js", "curves.js", "gradients.js", "choice.js",
-    "compare.js", "cells.js", "provenance.js", "main.js",
+    "text.js", "elements.js", "draw.js", "marks.js", "overview.js", "curves.js", "gradients.js", "asked.js",
+    "choice.js", "compare.js", "cells.js", "provenance.js", "main.js",
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; base-uri 'none'; form-action 'none'; "
@@ -29,14 +31,16 @@ POLICY = (
 )
 
 
-def write(view: View, store: Store, path: Path) -> None:
+def write(view: View, store: Store, path: Path, answered: Sequence[AskedTopic] = ()) -> None:
     """Write the page of a store's view. Whole or not at all: an older page stays until the new one is there.
+
+    answered: what the view's models said at other lengths.
 
     Raises:
         OSError: `path` cannot be written.
     """
     sweeps = store.sweeps()  # read first: it adds to what is corrupt
-    content = payload(store.path.resolve().name, view, sweeps, [broken.name for broken in store.corrupt])
+    content = payload(store.path.resolve().name, view, sweeps, [broken.name for broken in store.corrupt], answered)
     text = page(foreign.throughout(content))
     path.parent.mkdir(parents=True, exist_ok=True)
     delivery.write(path, text)

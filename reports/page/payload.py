@@ -10,9 +10,10 @@ from reports.page import cells, origins
 from reports.page.series import SCALE, Lists, short
 from reports.summary.grouping import steps_exponent
 from reports.summary.memory import worse_with_more
-from reports.text import words
+from reports.text import asked, words
 from reports.text.notes import references
 from reports.view import Topic, View
+from reports.view.asked import AskedTopic
 
 FORMAT = 1
 
@@ -22,10 +23,12 @@ def payload(
     view: View,
     sweeps: Sequence[Asked] = (),
     corrupt: Sequence[str] = (),
+    answered: Sequence[AskedTopic] = (),
 ) -> dict[str, Any]:
     """Collect everything the page's script reads. The same store gives the same content.
 
-    sweeps: what was asked of the store. corrupt: names of unreadable records.
+    sweeps: what was asked of the store. corrupt: names of unreadable records. answered: what the models of the view
+    said at other lengths.
     """
     lists = Lists()
     places = {result.cell.key: place for place, result in enumerate(view.results)}
@@ -52,12 +55,38 @@ def payload(
         "groups": groups,
         "cells": [cells.cell(r, member.place, lists) for member in view.members for r in member.group.results],
         "settings": {"names": list(cells.SETTINGS), "rows": [cells.settings(result) for result in view.results]},
+        "asked": [_asked(topic) for topic in answered],
         "tests": [test for topic in view.topics for test in cells.tests(topic)],
         "provenance": origins.provenance(view.results, sweeps),
         "warnings": origins.warnings(view.results, view.groups, sweeps, corrupt),
         "distances": lists.held,
         "profile_scale": SCALE,
     }
+
+
+def _asked(topic: AskedTopic) -> dict[str, Any]:
+    """A topic's models at other lengths: a row for each trained length of a model, a cell for each tested one."""
+    return {
+        "title": topic.topic.title,
+        "score": topic.topic.heading.measure,
+        "lengths": topic.lengths,
+        "notes": [*asked.said(topic)],
+        "rows": [
+            {
+                "label": member.label,
+                "difference": member.difference,
+                "trained": asked.trained(row),
+                "cells": [_square(asked.cell(row, length)) for length in topic.lengths],
+                "effective": asked.effective(row),
+            }
+            for member, row in topic.rows
+        ],
+    }
+
+
+def _square(cell: asked.Cell) -> dict[str, Any]:
+    step = None if cell.skill is None else max(0, min(10, round(10 * cell.skill)))
+    return {"lines": list(cell.lines), "own": cell.own, "mark": cell.mark, "step": step}
 
 
 def _topic(topic: Topic) -> dict[str, Any]:

@@ -201,7 +201,13 @@ def _differs(setting: _Setting, every: Iterable[_Setting]) -> tuple[str, ...]:
         for name in ("data", "device", "torch", "task_version", "measure")
         if len({other[name] for other in all_of}) > 1
     ]
-    return (*stated, *_differing([other.recipe for other in rivals], setting.recipe))
+    differing = _differing([other.recipe for other in rivals], setting.recipe)
+    return (*stated, *dict.fromkeys([*_ranges(setting.recipe), *differing]))
+
+
+def _ranges(recipe: Sequence[tuple[str, Any]]) -> list[str]:
+    """`train lengths uniform`: said of every setting that was trained on a range, also where no other is beside it."""
+    return [f"train lengths {value}" for name, value in recipe if name == "train_lengths" and value != "fixed"]
 
 
 def _differing(every: Iterable[Sequence[tuple[str, Any]]], recipe: Sequence[tuple[str, Any]]) -> list[str]:

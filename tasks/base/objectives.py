@@ -66,9 +66,9 @@ class RelativeSquaredError(Objective):
 class Recall(Objective):
     """Accuracy over the last `scored` reads of each sequence; trained on the cross-entropy of every read.
 
-    Argmax over all classes. Extras: recall_0 … recall_{scored−1} (accuracy of each scored read) and cross_entropy
-    (nats, mean over all reads). outputs (reads, classes), targets (reads,) class ids; every sequence has equally many
-    reads.
+    Argmax over all classes. Extras: recall_0 … recall_{scored−1} (accuracy of each scored read), exact (the share of
+    sequences whose every scored read is right) and cross_entropy (nats, mean over all reads). outputs (reads, classes),
+    targets (reads,) class ids; every sequence has equally many reads.
     """
 
     metric_name = "recall_accuracy"
@@ -242,4 +242,5 @@ class _RecallMetric(RatioMetric):
     def extras(self) -> dict[str, float]:
         sequences = sum(len(part) for part in self.denominators)
         named = {f"recall_{i}": float(hits) / sequences for i, hits in enumerate(self.correct.tolist())}
-        return {**named, "cross_entropy": float(self.nats / self.reads)}
+        whole = dim_zero_cat(self.numerators) == dim_zero_cat(self.denominators)
+        return {**named, "exact": float(whole.double().mean()), "cross_entropy": float(self.nats / self.reads)}

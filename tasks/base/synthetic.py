@@ -70,7 +70,8 @@ class _HeldOut(Dataset[Batch]):
         self.split = split
 
     def __len__(self) -> int:
-        return HELD_OUT_SEQUENCES // self.task.held_out_batch_size
+        wanted = self.task.test_sequences if self.split == "test" else None
+        return min(HELD_OUT_SEQUENCES, wanted or HELD_OUT_SEQUENCES) // self.task.held_out_batch_size
 
     def __getitem__(self, index: int) -> Batch:
         if not 0 <= index < len(self):

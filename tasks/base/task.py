@@ -91,6 +91,10 @@ class Task(LightningDataModule, metaclass=_Stating):
     Attributes of a task object:
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
       train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
+      sequences (how many there are to train on; None: each batch is new, see `drawn_at`),
+      test_sequences (a task that draws its test set draws so many of its sequences, the first ones; None: all),
+      carried (what of its rule `at` kept as it is at another length, in words, because a longer sequence then asks for
+        no longer memory; else empty),
       decided (the rest of a validation pass is not drawn; set and reset by what trains),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
       true dependency; None: as far back as a sequence goes), notation (how ids, classes and numbers are written).
@@ -110,6 +114,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     data: Data | None = None
     reach: int | None = None
     notation: Notation = Notation()
+    carried: str = ""
     _options: dict[str, Any]
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:
@@ -125,7 +130,9 @@ class Task(LightningDataModule, metaclass=_Stating):
         self.steps: int | None = None
         self.first_step = 0
         self.train_lengths: Literal["fixed", "uniform"] = "fixed"
+        self.sequences: int | None = None
         self.decided = False
+        self.test_sequences: int | None = None
         self.floors: dict[str, float] = {}
 
     def at(self, length: int) -> Self:
@@ -238,6 +245,16 @@ class Task(LightningDataModule, metaclass=_Stating):
         return Block(part.to(device) for part in batch) if isinstance(batch, Block) else batch.to(device)
 
 
+def drawn_at(task: Task, step: int) -> int:
+    """Return the step whose batch is trained on at `step`: itself, or where a task has so many `sequences` only, one of
+    the first steps, each once in an epoch, in another order in each; a function of (seed, step) only."""
+    if task.sequences is None:
+        return step
+    batches = max(1, task.sequences // task.batch_size)
+    epoch, place = divmod(step, batches)
+    return int(torch.randperm(batches, generator=generator(task.seed, "epoch", epoch))[place])
+
+
 def training_length(task: Task, step: int) -> int:
     """Return the length of the training batch of `step`: the task's own, or drawn uniformly from `Task.lengths`, a
     function of (seed, step) only."""
@@ -258,6 +275,7 @@ class _Stream(IterableDataset[Batch | Block]):
         of_length = lru_cache(LENGTHS_KEPT)(task.at)
 
         def batch(step: int) -> Batch:
+            step = drawn_at(task, step)
             length = training_length(task, step)
             return (task if length == task.length else of_length(length)).training_batch(step)
 

@@ -6,6 +6,7 @@ import pytest
 
 from bench import paper
 from bench.records.paper import read
+from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
 
@@ -82,7 +83,7 @@ def test_a_paper_that_is_measured_runs_nothing_and_says_what_came_out(
 
 def test_quick_is_one_seed_and_a_tenth_of_the_steps() -> None:
     study = read(paper.ROOT / "studies" / "remedies.toml")
-    for whole, quick in zip(study.sweeps, paper.shortened(study).sweeps, strict=True):
+    for whole, quick in zip(study.sweeps, papers.shortened(study).sweeps, strict=True):
         steps = {item.cell.recipe.steps for item in plan(whole)}
         cells = [item.cell for item in plan(quick)]
         assert {cell.seed for cell in cells} == {0}
@@ -116,3 +117,101 @@ def test_a_seed_cannot_both_choose_and_be_reported(tmp_path: Path, capsys: pytes
     (tmp_path / "bad.toml").write_text(STUDY.replace("[100]", "[1]"))
     assert paper.main([str(tmp_path / "bad.toml")]) == 2
     assert "tuning: expected seeds that no sweep reports, got 1 in both" in capsys.readouterr().err
+
+
+def test_the_verdicts_join_the_report(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paper.main([str(measured / "mine.toml"), "--store", str(measured / "store"), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    page = measured / "store" / "report" / "mine.md"
+    assert str(page) in out.replace("\n", "")
+    text = page.read_text()
+    assert text.startswith("### A study · here")
+    assert "1 claims: 1 " in text
+    assert "All 8 cells are stored." in text
+    assert "All 8 cells are stored." in out.replace("\n", " ")
+
+
+def test_a_quick_one_joins_no_report(measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = tmp_path / "short.toml"
+    short.write_text((STUDY + CLAIM).replace("tuning = [100]", "").replace("rnn,rnn:leak=0.5", "rnn:leak=0.5"))
+    words = [str(short), "--store", str(tmp_path / "store"), "--workers", "1", "--quick"]
+    assert paper.main(words) == 0
+    assert "1 claims: 1 " in capsys.readouterr().out
+    assert not (tmp_path / "store" / "report").exists()
+
+
+def test_a_store_without_results_and_a_paper_half_run_say_so(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    Store(empty, create=True)
+    for store in (str(empty), str(tmp_path / "nowhere")):
+        assert paper.main([str(measured / "mine.toml"), "--store", store, "--dry-run"]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert (
+            f"1 claims: 1 not run here. 0 of 8 cells are stored in {store} (the folder holds none of its results); "
+            in out
+        )
+        assert "the others take about " in out
+    assert not (tmp_path / "nowhere").exists()
+    half = tmp_path / "half.toml"
+    half.write_text((STUDY + CLAIM).replace("seeds = [0, 1]", "seeds = [0, 1, 2, 3]"))
+    assert paper.main([str(half), "--store", str(measured / "store"), "--dry-run"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "1 claims: 1 " in out
+    assert "not run here" not in out
+    assert f"8 of 12 cells are stored in {measured / 'store'}; the others take about " in out
+
+
+def test_results_count_whichever_sweep_measured_them(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another paper with some of the same cells needs no run of its own."""
+    results = Store(measured / "store").results()
+    rate = next(r.cell.recipe.learning_rate for r in results if (r.cell.model, r.cell.seed) == ("rnn", 0))
+    other = tmp_path / "other.toml"
+    text = (
+        (STUDY + CLAIM).replace("tuning = [100]\n", "").replace("[0.0003, 0.01]", f"[{rate}]").replace("[0, 1]", "[0]")
+    )
+    other.write_text(text.replace("rnn:leak=0.5", "rnn").replace('models = "rnn,rnn"', 'models = "rnn"'))
+    assert paper.main([str(other), "--store", str(measured / "store"), "--dry-run"]) == 0
+    assert "not run here" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ('quantity = "score"', 'quantity = "scroe"'),
+            "no quantity 'scroe' of adding. Known: score, mean_squared_error",
+        ),
+        (
+            ('quantity = "score"', 'quantity = "error"'),
+            "quantity 'error' is 1 − an accuracy, and the score of adding is",
+        ),
+        (("value =", "valeu ="), "[[claims]] 1: unknown key 'valeu'. Did you mean 'value'?"),
+        (('model = "rnn:leak=0.5"', 'model = "gru"'), "claim 1 names no cell of a sweep: adding / gru / T10."),
+        (
+            ("length = 10\nquantity", "length = 11\nquantity"),
+            "claim 1 names no cell of a sweep: adding / rnn:leak=0.5 / T11",
+        ),
+        (("where =", "recipe = {steps = 3}\nwhere ="), "is about a recipe that no sweep runs."),
+    ],
+)
+def test_a_claim_that_cannot_be_held_is_one_message(
+    measured: Path, tmp_path: Path, change: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text(STUDY + CLAIM.replace(*change))
+    assert paper.main([str(bad), "--store", str(measured / "store"), "--dry-run"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_every_paper_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paper.main(["--list", "--format", "csv", "--store", str(tmp_path / "none")]) == 0
+    lines = {line.split(",")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert {path.stem for path in (paper.ROOT / "papers").glob("*.toml")} < lines.keys()
+    assert lines["cogscale"].startswith("cogscale,36,0,")
+    assert lines["cogscale"].endswith(",12 not run here")

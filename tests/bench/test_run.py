@@ -293,8 +293,8 @@ def catalog_rate(name: str) -> float:
 def test_the_number_of_workers_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for system in ("Linux", "Darwin"):
         monkeypatch.setattr("platform.system", lambda system=system: system)
-        assert run._workers(Settings(workers=7)) == 7
-        assert run._workers(Settings()) >= 1
+        assert run.workers_of(Settings(workers=7)) == 7
+        assert run.workers_of(Settings()) >= 1
 
 
 # -- a whole sweep -----------------------------------------------------------------------------------------------------

@@ -77,12 +77,12 @@ def test_as_many_workers_as_slots(gpus: int, monkeypatch: pytest.MonkeyPatch) ->
     from bench.engines import devices
 
     monkeypatch.setattr(devices, "visible", lambda: [str(number) for number in range(gpus)])
-    assert run._workers(Settings()) == gpus
-    assert run._workers(Settings(cells_per_gpu=3)) == 3 * gpus
-    assert run._workers(Settings(workers=5)) == 5
+    assert run.workers_of(Settings()) == gpus
+    assert run.workers_of(Settings(cells_per_gpu=3)) == 3 * gpus
+    assert run.workers_of(Settings(workers=5)) == 5
     monkeypatch.setattr(run.os, "sched_getaffinity", lambda process: set(range(11)))
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert run._workers(Settings(accelerator="cpu")) == 11
+    assert run.workers_of(Settings(accelerator="cpu")) == 11
 
 
 # -- what docs/scaling.md shows ----------------------------------------------------------------------------------------

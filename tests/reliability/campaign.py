@@ -79,6 +79,16 @@ def several_runners(folder: Path, kills: int, seed: int) -> list[Row]:
     return rows
 
 
+def several_askers(folder: Path, kills: int, seed: int) -> list[Row]:
+    """Rows 1 and 5, of questions to stored models."""
+    seen = several.campaign(folder, kills=kills, cells=200, seed=seed, ask=True)
+    names = ("lost", "duplicate", "changed", "late", "blocked", "left")
+    figure = f"{seen.kills} kills, {seen.executions} executions of {seen.cells} questions: "
+    figure += _counts({name: getattr(seen, name) for name in names})
+    test = "3 runners of bench.evaluate on one store, 200 questions, fake trials; runners or workers killed"
+    return [("1, 5", "one reading per question, and no result changes", test, figure, seen.clean)]
+
+
 def long_cells(folder: Path, kills: int, seed: int) -> list[Row]:
     """Rows 1, 2 and 9 with checkpoints in the middle of cells."""
     rows = []
@@ -148,6 +158,7 @@ def main() -> int:
             lambda: publishers(folder / "publishers", arguments.kills, arguments.seed),
             lambda: whole_runners(folder / "runners", max(10, arguments.kills // 5), arguments.seed),
             lambda: several_runners(folder / "several", arguments.kills, arguments.seed),
+            lambda: several_askers(folder / "askers", max(10, arguments.kills // 5), arguments.seed),
             lambda: long_cells(folder / "long", max(6, arguments.kills // 5), arguments.seed),
             lambda: failing_calls(folder / "failing"),
             damaged_records,

@@ -15,12 +15,15 @@ from typing import Any
 from bench.cli.console import Console
 from bench.engines import worker
 from bench.engines.local import LocalEngine
-from bench.records.job import Checkpointing, Finished, Surroundings
+from bench.records.asking import Asking
+from bench.records.job import Checkpointing, Finished, Job, Surroundings
+from bench.records.reading import Question, Reading
 from bench.records.result import Result
 from bench.records.sweep import Sweep
-from bench.runner import runner
+from bench.runner import questions, runner
+from bench.runner.plan import plan
 from bench.store import Store, files, leases
-from tests.support.factories import a_result
+from tests.support.factories import a_result, a_score
 
 CELL_SECONDS = 0.01
 LOG = "executions"  # in the store's folder: what was begun and published, a line each
@@ -44,12 +47,22 @@ def serve(pipe: Connection, surroundings: Surroundings) -> None:
         else:
             pipe.send(("began", content.steps))
             if store is not None:
-                stored = (store / "cells" / f"{content[0].key}.json").exists()
-                log(store, "late" if stored else "began", content[0].key)
+                kind = "cells" if content.stored is None else "readings"
+                stored = (store / kind / f"{content.key}.json").exists()
+                log(store, "late" if stored else "began", content.key)
             time.sleep(CELL_SECONDS)
-            weights = content[0].key.encode() * 100
-            digest = hashlib.sha256(weights).hexdigest()
-            pipe.send(("finished", Finished(a_result(content.cell, weights_sha256=digest), weights)))
+            pipe.send(("finished", answered(content)))
+
+
+def answered(job: Job) -> Finished:
+    """What comes of a cell: a function of its key; of a question: a function of the weights that are asked."""
+    if isinstance(job.work, Question):
+        assert job.stored is not None
+        weights = job.stored.weights or b""
+        assert hashlib.sha256(weights).hexdigest() == job.work.weights_sha256
+        return Finished(Reading(question=job.work, status="ok", score=a_score(score=len(weights) / 1e5)))
+    weights = job.key.encode() * 100
+    return Finished(a_result(job.cell, weights_sha256=hashlib.sha256(weights).hexdigest()), weights)
 
 
 def log(store: Path, what: str, key: str) -> None:
@@ -66,6 +79,12 @@ class LoggingStore(Store):
         taken = super().publish(result, weights)
         if taken:
             log(self.path, "published", result.cell.key)
+        return taken
+
+    def publish_reading(self, reading: Reading) -> bool:
+        taken = super().publish_reading(reading)
+        if taken:
+            log(self.path, "published", reading.key)
         return taken
 
 
@@ -92,10 +111,33 @@ def execute(store: Store, cells: int, workers: int = 2, surroundings: Surroundin
     return runner.execute(sweep_of(cells), store, engine, console, lambda *_: None)
 
 
+def trained(store: Store, cells: int) -> None:
+    """Store the cells of a sweep, as if they had been measured."""
+    for item in plan(sweep_of(cells)):
+        finished = answered(Job(item.cell))
+        store.publish(finished.result, finished.weights)
+
+
+def ask(store: Store, surroundings: Surroundings) -> questions.Outcome:
+    """Ask all that a store holds, once each, with fake trials in real processes."""
+    worker.serve = serve
+    posed = questions.plan(Asking(lengths=(20,)), store).posed
+    console = Console(noun="question", estimate=questions.estimate(posed), names=dict(questions.names(posed)))
+    engine = LocalEngine(surroundings, workers=2, report=console.working, say=console.note)
+    return questions.ask(posed, store, engine, console, lambda *_: None)
+
+
 def main() -> None:
-    """`FOLDER CELLS [HOST]`: run; the last line says what the store holds at the end. HOST: be one of several runners,
-    on a host of this name, where leases lapse soon."""
+    """`FOLDER CELLS [HOST [ask]]`: run; the last line says what the store holds at the end. HOST: be one of several
+    runners, on a host of this name, where leases lapse soon; ask: of questions to stored models, and not of a sweep."""
     folder, cells = Path(sys.argv[1]), int(sys.argv[2])
+    if len(sys.argv) > 4:
+        files.HOST = leases.HOST = sys.argv[3]
+        leases.BEAT, leases.EXPIRY = 0.1, 1.5
+        store = LoggingStore(folder, create=True)
+        asked = ask(store, Surroundings(checkpoints=Checkpointing(store.checkpoints, 1.0)))
+        print(json.dumps({"exit_code": asked.exit_code, "results": len(asked.readings)}))
+        sys.exit(asked.exit_code)
     if len(sys.argv) > 3:
         files.HOST = leases.HOST = sys.argv[3]
         leases.BEAT, leases.EXPIRY = 0.1, 1.5

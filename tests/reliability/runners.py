@@ -123,8 +123,10 @@ def kill(process: int, seen: Seen) -> None:
 
 
 def records(store: Path) -> dict[str, bytes]:
-    """The files of a store's answers."""
-    return {path.name: path.read_bytes() for path in (store / "cells").glob("[!.]*.json")}
+    """The files of a store's answers, of cells and of questions."""
+    return {
+        path.name: path.read_bytes() for kind in ("cells", "readings") for path in (store / kind).glob("[!.]*.json")
+    }
 
 
 def compare(store: Path, before: dict[str, bytes], seen: Seen) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.store import Store
-from tests.reliability.fakes import LOG, sweep_of
+from tests.reliability.fakes import LOG, sweep_of, trained
 from tests.reliability.runners import ROOT, WORKERS, children, compare, kill
 
 RUNNERS = 3
@@ -49,16 +49,20 @@ class Shared:
 
 
 class Herd:
-    """`RUNNERS` runners of one sweep on one store. hosts: whether each is on a host of its own."""
+    """`RUNNERS` runners of one sweep on one store, or of questions to all that it holds (`ask`). hosts: whether each is
+    on a host of its own."""
 
-    def __init__(self, store: Path, cells: int, *, hosts: bool) -> None:
-        self.store, self.cells, self.hosts = store, cells, hosts
-        Store(store, create=True)
+    def __init__(self, store: Path, cells: int, *, hosts: bool, ask: bool = False) -> None:
+        self.store, self.cells, self.hosts, self.ask = store, cells, hosts, ask
+        opened = Store(store, create=True)
+        if ask:
+            trained(opened, cells)
         self.running = [self.start(index) for index in range(RUNNERS)]
 
     def start(self, index: int) -> subprocess.Popen[str]:
         host = f"{index}" * 8 if self.hosts else HERE
         command = [sys.executable, "-m", "tests.reliability.fakes", str(self.store), str(self.cells), host]
+        command += ["ask"] if self.ask else []
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def kill_one(self, chance: random.Random, seen: Shared) -> None:
@@ -96,9 +100,9 @@ class Herd:
 
 
 @contextlib.contextmanager
-def herd(store: Path, cells: int, *, hosts: bool) -> Iterator[Herd]:
+def herd(store: Path, cells: int, *, hosts: bool, ask: bool = False) -> Iterator[Herd]:
     """A herd that does not outlive its block."""
-    started = Herd(store, cells, hosts=hosts)
+    started = Herd(store, cells, hosts=hosts, ask=ask)
     try:
         yield started
     finally:
@@ -107,14 +111,14 @@ def herd(store: Path, cells: int, *, hosts: bool) -> Iterator[Herd]:
             run.communicate()
 
 
-def campaign(folder: Path, *, kills: int, cells: int, seed: int) -> Shared:
-    """Sweeps of `cells` cells until there were `kills` kills; with none, one sweep."""
+def campaign(folder: Path, *, kills: int, cells: int, seed: int, ask: bool = False) -> Shared:
+    """Sweeps of `cells` cells, or as many questions (`ask`), until there were `kills` kills; with none, one sweep."""
     chance, seen = random.Random(seed), Shared()
     generation = 0
     while seen.kills < kills or not generation:
         store = folder / f"store-{generation}"
         before: dict[str, bytes] = {}
-        with herd(store, cells, hosts=bool(generation % 2)) as started:
+        with herd(store, cells, hosts=bool(generation % 2), ask=ask) as started:
             while seen.kills < kills and not started.over:
                 time.sleep(chance.expovariate(1 / 0.25))
                 started.kill_one(chance, seen)
@@ -122,11 +126,11 @@ def campaign(folder: Path, *, kills: int, cells: int, seed: int) -> Shared:
             started.finish(seen)
         generation += 1
         compare(store, before, seen)
-        _count(store, cells, seen)
+        _count(store, cells, seen, ask=ask)
     return seen
 
 
-def _count(store: Path, cells: int, seen: Shared) -> None:
+def _count(store: Path, cells: int, seen: Shared, *, ask: bool) -> None:
     begun, published = Counter[str](), Counter[str]()
     for line in (store / LOG).read_text().splitlines():
         what, key = line.split()
@@ -137,7 +141,7 @@ def _count(store: Path, cells: int, seen: Shared) -> None:
         elif what == "late":
             seen.late += 1
     opened = Store(store)
-    answers = {result.cell.key for result in opened.answers()}
+    answers = {record.key for record in (opened.kept("readings") if ask else opened.answers())}
     seen.cells += cells
     seen.executions += begun.total()
     seen.extra += begun.total() - cells
@@ -145,4 +149,5 @@ def _count(store: Path, cells: int, seen: Shared) -> None:
     seen.duplicate += sum(count > 1 for count in published.values())
     opened.set_aside()
     leases = list((store / "leases").glob("[!.]*"))
-    seen.left += len(leases) + len(opened.failures()) + len(list((store / "corrupt").glob("*")))
+    failures = len(opened.failures()) + len(opened.readings.failures())
+    seen.left += len(leases) + failures + len(list((store / "corrupt").glob("*")))

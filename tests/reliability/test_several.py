@@ -32,6 +32,13 @@ def test_killed_runners_lose_nothing_and_block_nobody(tmp_path: Path) -> None:
     assert seen.kills >= 14
 
 
+def test_killed_runners_ask_every_question_and_lose_no_reading(tmp_path: Path) -> None:
+    seen = several.campaign(tmp_path, kills=10, cells=120, seed=5, ask=True)
+    assert seen.clean, seen
+    assert (seen.lost, seen.duplicate, seen.changed) == (0, 0, 0)
+    assert seen.kills >= 10
+
+
 @pytest.mark.parametrize("age", [0.0, 3600.0], ids=["a moment ago", "an hour ago"])
 def test_leases_of_the_dead_here_and_elsewhere_block_nobody(tmp_path: Path, age: float) -> None:
     """Row 5: every cell is leased, by a process that is gone or by a host that fell silent."""

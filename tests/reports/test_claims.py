@@ -1,7 +1,8 @@
 from bench.records.paper import Claim, Paper
 from bench.records.sweep import Sweep
 from reports import claims
-from reports.summary.verdicts import Ours, Verdict
+from reports.summary.measured import Ours
+from reports.summary.verdicts import Verdict
 from reports.text import formats
 
 
@@ -18,3 +19,18 @@ def test_the_table_says_what_was_claimed_and_what_came_out():
     shown = formats.plain(lambda console: formats.print_table(table, console))
     for text in ("Somebody 1997", "reproduced", "not run here", "table 1"):
         assert text in shown
+
+
+def test_the_table_says_which_recipe_and_which_length_is_meant():
+    claimed = Claim(
+        task="copying", model="gru", length=100, recipe={"steps": 600, "clip": "none"}, tested=200, quantity="exact",
+        value=0.1, where="table 1",
+    )  # fmt: skip
+    paper = Paper(
+        title="A table",
+        source="Somebody",
+        claims=(claimed,),
+        sweeps=(Sweep(tasks="copying", models="gru", lengths=(100,)),),
+    )
+    table = claims.table(paper, [Verdict(claimed, None, "not run here", False)])
+    assert table.rows[0][:4] == ("100 → 200", "copying", "gru", "exact (steps 600, clip none)")

@@ -18,6 +18,7 @@ JUDGING = {"blocks", "at_chance", "best", "context_use", "memory_horizon", "with
 MAY = {  # what is drawn as it is stored
     ("reports/figures/memory.py", "context_use"),
     ("reports/page/cells.py", "context_use"),
+    ("reports/figures/asked.py", "best"),
     ("reports/figures/lengths.py", "best"),
     ("reports/page/cells.py", "best"),
     ("reports/page/payload.py", "best"),

@@ -41,6 +41,15 @@ def test_three_seeds_are_never_called_better():
     assert table.rows[1][4] == ""
 
 
+def test_what_is_at_chance_on_both_sides_is_not_called_better():
+    """Five scores below five others give p = .008 also where nobody has learned anything."""
+    low = [make_result("adding", "rnn", 100, seed, score=0.1770) for seed in range(5)]
+    high = [make_result("adding", "rnn:leak=0.1", 100, seed, score=0.1769) for seed in range(5)]
+    assert rows([*low, *high]).rows[1][4] == "both at chance"
+    learned = [make_result("adding", "rnn:leak=0.1", 100, seed, score=0.10) for seed in range(5)]
+    assert rows([*low, *learned]).rows[1][4] == "better, p 0.008"
+
+
 @pytest.mark.parametrize(
     ("slope", "solved_at", "said"),
     [

@@ -160,3 +160,30 @@ def test_counterfactuals_change_one_symbol_each() -> None:
 def test_length_below_one() -> None:
     with pytest.raises(ValueError, match="Copying: length must be at least 1, got 0"):
         Copying(0)
+
+
+@pytest.mark.parametrize("recall", ["forward", "reversed"])
+def test_other_numbers_of_symbols_follow_the_same_rule(recall: Any) -> None:
+    """Fifty symbols at T = 11: ten blanks, the delimiter, and each symbol again T + 50 steps later (or reversed)."""
+    task = Copying(11, symbols=50, recall=recall, batch_size=3)
+    batch = task.training_batch(0)
+    assert batch.inputs.shape == (3, 111, 1)
+    assert task.reach == (61 if recall == "forward" else 110)
+    for row in range(3):
+        steps = batch.inputs[row, :, 0].tolist()
+        assert steps[50:] == [8] * 10 + [9] + [8] * 50
+        symbols = steps[:50] if recall == "forward" else steps[49::-1]
+        assert decode(task, batch, row) == [None] * 61 + symbols
+    metric = task.spec.objective.metric()
+    for held in task.held_out("test"):  # type: ignore[attr-defined]
+        metric.update(outputs_of(held.targets, 50.0), held)
+    evaluation = metric.compute()
+    assert (evaluation.score, evaluation.extras["recall_49"], evaluation.extras["exact"]) == (1, 1, 1)
+    assert Copying(11, symbols=50, loss="all").floors == {"cross_entropy_knowing_nothing": knowing_nothing(11, 50)}
+    assert knowing_nothing(11, 50) == pytest.approx(50 * math.log(8) / 111)
+
+
+def test_ten_symbols_are_the_default() -> None:
+    assert torch.equal(Copying(4, symbols=10).training_batch(2).inputs, Copying(4).training_batch(2).inputs)
+    with pytest.raises(ValueError, match=r"^Copying: option 'symbols' expects at least 1, got 0$"):
+        Copying(4, symbols=0)

@@ -140,3 +140,21 @@ def test_counterfactuals_change_one_symbol_each() -> None:
 def test_length_below_one() -> None:
     with pytest.raises(ValueError, match=r"^SelectiveCopying: length must be at least 1, got 0$"):
         SelectiveCopying(0)
+
+
+def test_other_numbers_of_symbols_follow_the_same_rule() -> None:
+    task = SelectiveCopying(28, symbols=4, batch_size=20)
+    batch = task.training_batch(0)
+    assert batch.inputs.shape == (20, 36, 1)
+    for row in range(20):
+        steps = batch.inputs[row, :, 0].tolist()
+        assert steps[-4:] == [9] * 4
+        assert [token for token in steps[:32] if token != 8] == batch.targets.view(20, 4)[row].tolist()
+    assert task.spec.predict is not None
+    answers = task.spec.predict(one_hot(batch.inputs[..., 0], 10).double(), None)[:, -4:].argmax(-1)
+    assert torch.equal(answers.flatten(), batch.targets)
+    counted = [comb(t, 1) * comb(6 - t, 2) / comb(7, 4) for t in range(7)]
+    assert place_probabilities(3, 4)[1].tolist() == pytest.approx(counted, abs=1e-12)
+    assert 1 / 8 < task.floors["best_linear"] < 0.99
+    with pytest.raises(ValueError, match=r"^SelectiveCopying: option 'symbols' expects at least 1, got 0$"):
+        SelectiveCopying(4, symbols=0)

@@ -235,7 +235,7 @@ class ClusterEngine:
             held.outcome = held.actor.run.remote(waiting.item, waiting.attempt, self._parcel(waiting.item))
             held.news = self._ask(held)
             self.executions += 1
-            self.report(held.index, waiting.item.cell, 0, waiting.item.steps)
+            self.report(held.index, waiting.item.work, 0, waiting.item.steps)
 
     def _vacate(self, slot: Slot, hands: Sequence[_Held]) -> None:
         for held in hands:
@@ -280,7 +280,7 @@ class ClusterEngine:
         except self._ray.exceptions.RayError:
             return  # its outcome will say so
         if steps:
-            self.report(held.index, held.waiting.item.cell, step, steps)
+            self.report(held.index, held.waiting.item.work, step, steps)
         held.news = self._ask(held)
 
     def _settle(self, held: _Held, queue: Queue[Job]) -> Iterator[Finished]:

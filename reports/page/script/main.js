@@ -1,6 +1,6 @@
 // Puts the sections in their places and follows the address.
 
-const SECTIONS = { overview, curves, gradients, compare, cells, provenance };
+const SECTIONS = { overview, curves, gradients, asked, compare, cells, provenance };
 
 function into(name) {
   return document.getElementById(name).lastElementChild;
@@ -26,6 +26,7 @@ function start() {
     plural(data.groups.length, 'group'), plural(data.topics.length, 'task'), plural(data.warnings.length, 'warning')].filter(Boolean).join(' · ');
   readAddress();
   readChoice();
+  document.querySelector('nav a[href="#asked"]').hidden = document.getElementById('asked').hidden = !data.asked.length;
   if (data.cells.length) for (const [name, build] of Object.entries(SECTIONS)) build(into(name));
   else for (const name of Object.keys(SECTIONS)) into(name).append(make('p', {}, 'The store holds no results yet.'));
   if (data.cells.length) {

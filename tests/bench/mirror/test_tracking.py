@@ -94,6 +94,8 @@ def test_the_identity_of_a_run() -> None:
     assert mirrored.config(cell, "feed", 2) == {
         "task": "adding:marks=anywhere",
         "model": "lstm:layers=2",
+        "task_option_marks": "anywhere",
+        "model_option_layers": 2,
         "length": 100,
         "seed": 3,
         "steps": 20,
@@ -111,6 +113,7 @@ def test_the_identity_of_a_run() -> None:
         "penalty": None,
         "train_lengths": "fixed",
         "stop": "solved",
+        "sequences": None,
         "task_version": 1,
         "model_version": 1,
         "code": None,
@@ -120,6 +123,16 @@ def test_the_identity_of_a_run() -> None:
         "cell": cell.key,
         "attempt": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.1", 0.1), ("1e-3", 1e-3), ("-2", -2), ("1+4+16", "1+4+16"), ("nan", "nan"), ("1_0", "1_0"), ("true", "true")],
+)
+def test_options_that_are_numbers_are_numbers(text: str, value: object) -> None:
+    config = mirrored.config(a_cell(model=f"rnn:leak={text}"), "feed", 1)
+    assert config["model_option_leak"] == value
+    assert type(config["model_option_leak"]) is type(value)
 
 
 def test_names_that_are_too_long_stay_apart() -> None:

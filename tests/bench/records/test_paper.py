@@ -84,6 +84,20 @@ def test_an_interval_need_not_be_published(tmp_path: Path) -> None:
         (HEAD + SWEEP + CLAIM + CLAIM.replace(":marks=early", ""), "claim 2 names no cell of a sweep: adding / lstm"),
         (HEAD + "departures = [3]\n" + SWEEP, "departures.0: input should be a valid string, got 3"),
         ("title = [", "is not valid TOML: "),
+        (HEAD + SWEEP + CLAIM + "recipe = {hiden = 3}\n", "[[claims]] 1: recipe: unknown field 'hiden'. Did you mean"),
+        (HEAD + SWEEP + CLAIM + "recipe = {learning-rate = 1}\n", "recipe: unknown field 'learning_rate'. "),
+        (
+            HEAD + SWEEP + CLAIM + "tested = 0\n",
+            "[[claims]] 1: tested: input should be greater than or equal to 1, got",
+        ),
+        (
+            HEAD + SWEEP + CLAIM + 'compared = "size"\n',
+            "[[claims]] 1: compared: input should be 'value' or 'order', got",
+        ),
+        (
+            HEAD + SWEEP + CLAIM.replace("100", "101"),
+            "claim 1 names no cell of a sweep: adding:marks=early / lstm / T101",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_message(tmp_path: Path, text: str, message: str) -> None:
@@ -98,3 +112,19 @@ def test_what_does_not_fit_is_one_message(tmp_path: Path, text: str, message: st
 def test_a_paper_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PaperError, match=r"cannot read the paper .*missing\.toml: No such file or directory"):
         paper.read(tmp_path / "missing.toml")
+
+
+def test_what_a_claim_may_say_beside(tmp_path: Path) -> None:
+    beside = 'recipe = {batch-size = 1, clip = "value:0.5"}\ntested = 300\nchance = 0.5\ncompared = "order"\n'
+    (claim,) = paper.read(written(tmp_path, HEAD + SWEEP + CLAIM + beside)).claims
+    assert claim.recipe == {"batch_size": 1, "clip": "value:0.5"}
+    assert (claim.tested, claim.chance, claim.compared) == (300, 0.5, "order")
+
+
+def test_models_of_one_row_differ_in_their_size_alone() -> None:
+    def row(**recipe: int) -> object:
+        given = {"task": "copying", "length": 10, "quantity": "score", "value": 0.5, "where": "here"}
+        return Claim.model_validate(given | {"model": "gru", "recipe": recipe}).row
+
+    assert row(hidden=3) == row(hidden=4) == row()
+    assert row(steps=3) != row(steps=4)

@@ -41,6 +41,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
     "penalty": ("pascanu:weight=2.0", "pascanu:weight=2.0"),
     "train_lengths": ("uniform", "uniform"),
     "stop": ("never", "never"),
+    "sequences": (1000, "1000"),
 }
 EVERY = pytest.mark.parametrize("name", Recipe.model_fields)
 ADDED = pytest.mark.parametrize("name", Training.model_fields)

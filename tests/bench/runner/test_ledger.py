@@ -12,7 +12,7 @@ from bench.records.job import Job
 from bench.runner.ledger import Ledger
 from bench.store import Store
 from bench.store.leases import Leases
-from tests.support.factories import a_cell, a_failure, a_result, an_asked
+from tests.support.factories import a_cell, a_failure, a_result
 
 STORED, FAILED, OPEN = (a_cell(seed=seed) for seed in range(3))
 JOBS: list[Job] = [Job(cell) for cell in (STORED, FAILED, OPEN)]
@@ -28,12 +28,12 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.mark.parametrize(("retry", "missing"), [(False, [OPEN]), (True, [FAILED, OPEN])])
 def test_what_is_missing(store: Store, retry: bool, missing: list[Cell]) -> None:
-    skipped: list[Cell] = []
-    ledger = Ledger(store, skipped.append, retry_failed=retry)
+    skipped: list[Any] = []
+    ledger = Ledger(store, store.results_shelf, skipped.append, retry_failed=retry)
     assert [job.cell for job in ledger.missing(JOBS)] == missing
     assert ledger.missing(JOBS) == [], "each cell is entered once"
     assert ledger.stored == len(skipped) == 3 - len(missing)
-    found = ledger.results()
+    found = ledger.records()
     assert {key: result and result.status for key, result in found.items()} == {
         STORED.key: "ok",
         FAILED.key: "error",
@@ -42,7 +42,7 @@ def test_what_is_missing(store: Store, retry: bool, missing: list[Cell]) -> None
 
 
 def test_a_cell_is_measured_by_who_holds_its_lease(store: Store) -> None:
-    ledger = Ledger(store, lambda cell: None, retry_failed=False)
+    ledger = Ledger(store, store.results_shelf, lambda cell: None, retry_failed=False)
     with Leases(store, "ab", 1) as own, Leases(store, "ab", 1) as other:
         assert other.take(OPEN.key)
         assert not ledger.take(JOBS[2], own)
@@ -55,8 +55,8 @@ def test_a_cell_is_measured_by_who_holds_its_lease(store: Store) -> None:
 def test_a_cell_that_is_stored_while_it_is_leased_is_left(
     store: Store, settle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(store, lambda cell: None, retry_failed=False)
-    monkeypatch.setattr(store, "refresh", lambda: store.publish(settle(OPEN)))
+    ledger = Ledger(store, store.results_shelf, lambda cell: None, retry_failed=False)
+    monkeypatch.setattr(store.results_shelf, "refresh", lambda: store.publish(settle(OPEN)))
     with Leases(store, "ab", 1) as own:
         assert not ledger.take(JOBS[2], own)
         assert not list((store.path / "leases").iterdir()), "the lease is given back"
@@ -64,17 +64,7 @@ def test_a_cell_that_is_stored_while_it_is_leased_is_left(
 
 
 def test_a_failure_from_before_this_runner_settles_nothing(store: Store) -> None:
-    ledger = Ledger(store, lambda cell: None, retry_failed=True)
+    ledger = Ledger(store, store.results_shelf, lambda cell: None, retry_failed=True)
     assert ledger.unsettled([JOBS[1]]) == [JOBS[1]]
     store.publish(a_failure(FAILED))
     assert ledger.unsettled([JOBS[1]]) == []
-
-
-def test_what_was_asked_is_written_where_it_is_news(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[object] = []
-    monkeypatch.setattr(store, "record_sweep", written.append)
-    ledger = Ledger(store, lambda cell: None, retry_failed=False)
-    first, second = an_asked(unknown=[OPEN]), an_asked(OPEN)
-    for asked in (first, an_asked(unknown=[OPEN]), second, second):
-        ledger.write_down(asked)
-    assert written == [first, second]

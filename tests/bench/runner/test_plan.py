@@ -29,7 +29,7 @@ def the_recipe(**fields: Any) -> Recipe:
         ({"schedule": "cosine:warm_up=0"}, {"schedule": "cosine"}),
         ({"penalty": "none"}, {}),
         ({"penalty": "pascanu:weight=1"}, {"penalty": "pascanu"}),
-        ({"train_lengths": "fixed", "stop": "solved"}, {}),
+        ({"train_lengths": "fixed", "stop": "solved", "sequences": None}, {}),
     ],
     ids=str,
 )

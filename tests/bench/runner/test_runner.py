@@ -452,3 +452,11 @@ def test_an_interrupt_leaves_a_store_that_resumes(bench: Bench, times: int, stor
     engine = FakeEngine()
     assert bench.execute(engine).exit_code == 0
     assert len(engine.ran) == 4 - stored
+
+
+def test_what_was_asked_is_written_where_it_is_news(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[list[bool]] = []
+    monkeypatch.setattr(bench.store, "record_sweep", lambda asked: written.append([item.known for item in asked.cells]))
+    bench.away["shakespeare"] = bench.here.pop("shakespeare")
+    bench.execute(FakeEngine(), tasks="char_lm", models="lstm", lengths="20,10")
+    assert written == [[False, False], [True, True]]

@@ -58,7 +58,13 @@ def test_a_recipe_names_the_schedule_and_the_optimiser() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"clip": "value:0.001"}, {"optimiser": "adamw"}, {"schedule": "cosine"}, {"train_lengths": "uniform"}],
+    [
+        {"clip": "value:0.001"},
+        {"optimiser": "adamw"},
+        {"schedule": "cosine"},
+        {"train_lengths": "uniform"},
+        {"sequences": 8},
+    ],
     ids=str,
 )
 def test_a_field_changes_what_is_learned(fields: Any) -> None:

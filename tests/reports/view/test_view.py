@@ -161,3 +161,10 @@ def test_looks_differ_and_stay():
     assert len({look.colour for look in together}) == len(together)
     default = [LOOKS[name] for name in ("rnn", "gru", "lstm", "attention", "transformer")]
     assert len({look.dash for look in default}) == len({look.shape for look in default}) == 5
+
+
+def test_a_range_of_trained_lengths_is_named_also_alone():
+    assert only_topic([make_result(train_lengths="uniform")]).heading.differs == ("train lengths uniform",)
+    both = View.of([make_result(train_lengths=how) for how in ("uniform", "fixed")]).topics
+    assert sorted(topic.heading.differs for topic in both) == [("train lengths fixed",), ("train lengths uniform",)]
+    assert [len(topic.groups) for topic in both] == [1, 1]

@@ -60,12 +60,14 @@ def test_recall_agrees_with_torchmetrics_on_the_last_reads() -> None:
     accuracy = torchmetrics.Accuracy(task="multiclass", num_classes=10, average="micro")
     each = [torchmetrics.Accuracy(task="multiclass", num_classes=10, average="micro") for _ in range(3)]
     nats: list[float] = []
+    exact = 0
     for part in range(2):
         outputs, targets = normal(24, 10) * (part + 1), classes(10, 24)
         outputs[torch.arange(0, 24, 2), targets[::2]] += 2
         ours.update(outputs, a_batch(targets, READ))
         scored, right = outputs.view(6, 4, 10)[:, 1:], targets.view(6, 4)[:, 1:]
         accuracy.update(scored.reshape(-1, 10), right.reshape(-1))
+        exact += int((scored.argmax(2) == right).all(1).sum())
         for i, metric in enumerate(each):
             metric.update(scored[:, i], right[:, i])
         nats.append(float(Recall(scored=3).loss(outputs, a_batch(targets))))
@@ -75,7 +77,8 @@ def test_recall_agrees_with_torchmetrics_on_the_last_reads() -> None:
     assert evaluation.n == 12
     recalls = [evaluation.extras[f"recall_{i}"] for i in range(3)]
     assert recalls == pytest.approx([float(metric.compute()) for metric in each])
-    assert set(evaluation.extras) == {"recall_0", "recall_1", "recall_2", "cross_entropy"}
+    assert set(evaluation.extras) == {"recall_0", "recall_1", "recall_2", "exact", "cross_entropy"}
+    assert evaluation.extras["exact"] == pytest.approx(exact / 12)
     assert evaluation.extras["cross_entropy"] == pytest.approx(sum(nats) / 2, rel=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Training streams whose lengths are drawn."""
+"""Training streams whose lengths are drawn, and those of a limited number of sequences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from tasks.adding import Adding
 from tasks.base import Batch, Task, generator
-from tasks.base.task import training_length
+from tasks.base.task import drawn_at, training_length
 from tasks.copying import Copying
 from tasks.dyck import Dyck
 from tasks.pixels import Pixels
@@ -91,3 +91,46 @@ def test_only_lengths_that_there_are_are_drawn(task: Task, lengths: list[int]) -
 def test_a_cell_of_drawn_lengths_is_trained(task: str, length: int) -> None:
     result = run(a_job("lstm", task, length, steps=10, train_lengths="uniform")).result
     assert result.status == "ok", result.error
+
+
+def of_so_many(sequences: int, batch_size: int = 10, seed: int = 0, **attributes: Any) -> Task:
+    task = Copying(3, batch_size=batch_size, seed=seed)
+    task.sequences = sequences
+    for name, value in attributes.items():
+        setattr(task, name, value)
+    return task
+
+
+@pytest.mark.parametrize(("sequences", "batches"), [(100, 10), (109, 10), (10, 1), (3, 1)])
+def test_so_many_sequences_are_trained_on_again_and_again(sequences: int, batches: int) -> None:
+    """Every epoch holds the first batches, each once."""
+    task = of_so_many(sequences)
+    for epoch in range(3):
+        steps = [drawn_at(task, epoch * batches + place) for place in range(batches)]
+        assert sorted(steps) == list(range(batches))
+    seen = {tuple(row) for batch in stream(task, 3 * batches) for row in batch.inputs[..., 0].tolist()}
+    assert len(seen) == 10 * batches
+
+
+def test_epochs_come_in_other_orders_for_every_seed() -> None:
+    orders = {
+        tuple(drawn_at(of_so_many(200, seed=seed), step) for step in range(20 * epoch, 20 * epoch + 20))
+        for seed in (0, 1)
+        for epoch in range(3)
+    }
+    assert len(orders) == 6
+
+
+def test_a_stream_of_so_many_sequences_can_begin_anywhere_and_has_lengths_of_its_own() -> None:
+    plain = stream(of_so_many(50), 12)
+    assert all(map(same, stream(of_so_many(50, first_step=7), 5), plain[7:]))
+    drawn = of_so_many(50, train_lengths="uniform")
+    assert {batch.steps for batch in stream(drawn, 25)} == {20 + training_length(drawn, step) for step in range(5)}
+
+
+def test_a_cell_of_so_many_sequences_is_trained_as_one_without_before_they_come_again() -> None:
+    jobs = [a_job("lstm", "copying", 3, steps=4, batch_size=10, **given) for given in ({}, {"sequences": 10})]
+    first, second = (run(job).result for job in jobs)
+    assert (first.status, second.status) == ("ok", "ok")
+    assert first.curves.train_loss[0] == second.curves.train_loss[0]
+    assert first.curves.train_loss[1] != second.curves.train_loss[1]

@@ -1,0 +1,93 @@
+"""What a paper's sweeps and claims stand for in cells."""
+
+from __future__ import annotations
+
+from bench.records.cell import Cell
+from bench.records.entry import Entry
+from bench.records.paper import Claim, Paper, PaperError
+from bench.records.recipe import Scalar, as_text
+from bench.records.sweep import Sweep
+from bench.runner.plan import plan
+
+# Of a shortened paper: the fewest steps of a sweep's cells divided by the one, at least the other.
+SHORT, LEAST = 10, 20
+ANY_RATE = 0.01
+
+
+def named(task: Entry, model: Entry, length: int) -> tuple[str, str]:
+    """Return task and model as records name them: known options only, defaults left out."""
+    cell = plan(Sweep(tasks=(task,), models=(model,), lengths=(length,)))[0].cell
+    return cell.task, cell.model
+
+
+def label(claim: Claim) -> tuple[str, str]:
+    """Return task and model of a claim as records name them."""
+    return named(Entry.parse(claim.task), Entry.parse(claim.model), claim.length)
+
+
+def tuning(sweep: Sweep, content: Paper) -> Sweep:
+    """Return the sweep that tries the learning rates, on the paper's seeds for it."""
+    return sweep.model_copy(update={"seeds": content.tuning})
+
+
+def cells(content: Paper) -> list[Cell]:
+    """Return the cells of a paper; where rates are tried on other seeds, one of the rates for every reported cell."""
+    sweeps = list(content.sweeps)
+    if content.tuning:
+        sweeps = [sweep.model_copy(update={"learning_rates": (ANY_RATE,)}) for sweep in content.sweeps]
+        sweeps += [tuning(sweep, content) for sweep in content.sweeps]
+    return list({item.cell.key: item.cell for sweep in sweeps for item in plan(sweep)}.values())
+
+
+def shortened(content: Paper) -> Paper:
+    """Return a paper of one seed, its cells of a tenth of the fewest steps: other cells, which show that it runs."""
+    sweeps, claims = [], list(content.claims)
+    for sweep in content.sweeps:
+        planned = [item.cell for item in plan(sweep)]
+        steps = max(LEAST, min(cell.recipe.steps for cell in planned) // SHORT)
+        sweeps.append(sweep.model_copy(update={"seeds": (planned[0].seed,), "steps": steps}))
+        for place, claim in enumerate(content.claims):
+            if any(_about(cell, claim) for cell in planned):
+                recipe = {name: value for name, value in claim.recipe.items() if name != "evaluate_every"}
+                claims[place] = claim.model_copy(update={"recipe": recipe | {"steps": steps}})
+    return content.model_copy(update={"sweeps": tuple(sweeps), "claims": tuple(claims)})
+
+
+def checked(content: Paper, name: str) -> Paper:
+    """Return a paper whose every claim is about one recipe of one cell. name: of the paper, for messages.
+
+    Raises:
+        PaperError: a claim is about none, or about several.
+    """
+    recipes: dict[tuple[str, str, int], list[dict[str, Scalar]]] = {}
+    for sweep in content.sweeps:
+        for item in plan(sweep):
+            recipe = {key: value for key, value in item.cell.recipe.values.items() if key != "learning_rate"}
+            known = recipes.setdefault((item.cell.task, item.cell.model, item.cell.length), [])
+            known.extend([recipe] * (recipe not in known))
+    for number, claim in enumerate(content.claims, start=1):
+        known = recipes.get((*label(claim), claim.length), [])
+        meant = [recipe for recipe in known if _is(recipe, claim)]
+        if len(meant) != 1:
+            place = f"the paper {name}: claim {number}, {claim.task} / {claim.model} / T{claim.length},"
+            raise PaperError(f"{place} is about {_which(known, meant)}")
+    return content
+
+
+def _about(cell: Cell, claim: Claim) -> bool:
+    """Whether a claim is about a cell."""
+    return (cell.task, cell.model, cell.length) == (*label(claim), claim.length) and _is(cell.recipe.values, claim)
+
+
+def _is(recipe: dict[str, Scalar], claim: Claim) -> bool:
+    return all(as_text(recipe[name]) == as_text(value) for name, value in claim.recipe.items())
+
+
+def _which(known: list[dict[str, Scalar]], meant: list[dict[str, Scalar]]) -> str:
+    """Say which recipes a claim may be about, by the fields in which they differ."""
+    differing = [name for name in known[0] if len({as_text(recipe[name]) for recipe in known}) > 1] if known else []
+    fields = "; ".join(", ".join(f"{name} = {as_text(recipe[name])}" for name in differing) for recipe in known)
+    shown = f" There are {fields}." if fields else ""
+    if meant:
+        return f"{len(meant)} recipes.{shown} Say which, as in recipe = {{{differing[0]} = {meant[0][differing[0]]}}}."
+    return f"a recipe that no sweep runs.{shown} Correct its recipe, or add it to a sweep."
