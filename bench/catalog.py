@@ -124,6 +124,11 @@ class Card:
         """The option that says which data a task reads, where it reads some."""
         return self.own_data or "corpus"
 
+    @property
+    def data_fallback(self) -> str | None:
+        """What takes the place of the data that the option names; None where the task reads no data."""
+        return self.fallback if self.own_data is None else str(self.options[self.own_data].default)
+
     def load(self) -> Any:
         """Import the class itself and return it (this is where torch is loaded).
 

@@ -118,12 +118,10 @@ def _settled(recipe: Recipe) -> Recipe:
 
 
 def _request(task: catalog.Card, options: dict[str, Any]) -> Request | None:
-    option = task.data_option
-    if task.own_data in options:  # its default is no data, and no part of the cell's identity
-        return Request(options[option], task.options[option].default, option)
-    if task.fallback is None:
-        return None
-    return Request(options.get(option, task.options[option].default), task.fallback)
+    option, fallback = task.data_option, task.data_fallback
+    if fallback is None or (task.own_data is not None and option not in options):
+        return None  # the default of own_data is no data, and no part of the cell's identity
+    return Request(options.get(option, task.options[option].default), fallback, option)
 
 
 def _canonical(card: catalog.Card, options: dict[str, Any]) -> str:
