@@ -87,7 +87,7 @@ def test_every_combination_is_one_cell() -> None:
 
 def test_entries_become_canonical() -> None:
     asked = "rnn:activation=relu:layers=1,rnn:activation=relu,r:layers=01:activation=relu"
-    (cell,) = (planned.cell for planned in plan(a_sweep(tasks="add:marks=halves", models=asked, lengths="10")))
+    (cell,) = (planned.cell for planned in plan(a_sweep(tasks="adding:marks=halves", models=asked, lengths="10")))
     assert (cell.task, cell.model) == ("adding", "rnn:activation=relu")
 
 
