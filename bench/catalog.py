@@ -24,6 +24,7 @@ from bench.records import foreign
 from bench.records.code import digest
 from bench.records.entry import IN_A_FILE
 from bench.records.errors import BenchError
+from bench.records.sweep import MODELS, TASKS
 
 Kind = Literal["task", "model", "optimiser", "schedule", "penalty"]
 SUITE = Path(__file__).resolve().parents[1]
@@ -169,6 +170,8 @@ def names(kind: Kind) -> list[str]:
 def card(kind: Kind, name: str) -> Card:
     """Return the card of a discovered name, of a unique prefix of one, or of an import path `package.module:Class`.
 
+    A prefix of one default task or model is unique, whatever others it begins.
+
     Raises:
         CatalogError: no such name, an ambiguous prefix, or a file without exactly one class that states its version.
     """
@@ -180,6 +183,9 @@ def card(kind: Kind, name: str) -> Card:
     files = _files(kind)
     if name not in files:
         matches = [candidate for candidate in files if name and candidate.startswith(name)]
+        usual = [candidate for candidate in matches if candidate in (*TASKS, *MODELS)]
+        if len(usual) == 1:  # a task or a model that joins makes no command line of before ambiguous
+            matches = usual
         if len(matches) > 1:
             raise CatalogError(f"{kind} {name!r} is ambiguous: it may be {' or '.join(sorted(matches))}")
         if not matches:

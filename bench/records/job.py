@@ -27,11 +27,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a question is asked of: the cell, and its final weights as they are stored (safetensors); None as long as
-    they were not read."""
+    """What a question is asked of: the cell, its final weights as they are stored (safetensors; None as long as they
+    were not read), and the optimisation steps that were taken, where these are known."""
 
     cell: Cell
     weights: bytes | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

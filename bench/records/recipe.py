@@ -16,6 +16,9 @@ from bench.records.entry import Entry
 from bench.records.frozen import Frozen, Natural, Positive, Rate
 
 CLIPS = "a number above 0 (of the norm; also norm:NUMBER), value:NUMBER or none"
+# Sequences of a held-out set that a task draws: whole batches, in all of which there are powers of two.
+HELD_OUT = (64, 128, 256, 512, 1024)
+MOST, LONG, FEWER = 1024, 3000, 256  # at most; from which length on fewer have to do; and how many these are
 Scalar = bool | int | float | str | None
 
 
@@ -59,6 +62,17 @@ def as_text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
+def _as_held_out(given: int | None) -> int | None:
+    """Return the size of a held-out set that is asked for; the usual one is not written.
+
+    Raises:
+        ValueError: it is no power of two from 64 to 1,024.
+    """
+    if given is not None and given not in HELD_OUT:
+        raise ValueError(f"expected one of {', '.join(map(str, HELD_OUT))}, got {given}")
+    return given
+
+
 def _unless_none(given: Any) -> Any:
     return None if given == "none" else given
 
@@ -95,6 +109,15 @@ class Training(Frozen):
     sequences: Annotated[
         Positive | None,
         Field(title="training sequences", description="Train on N sequences, again and again (each one new)."),
+    ] = None
+
+    held_out: Annotated[
+        int | None,
+        AfterValidator(_as_held_out),
+        Field(
+            title="held-out sequences",
+            description=f"Sequences of each held-out set that is drawn ({MOST:,}; from length {LONG:,} on {FEWER}).",
+        ),
     ] = None
 
     @model_serializer(mode="wrap")

@@ -196,6 +196,10 @@ class Jacobian(Frozen):
     lyapunov: tuple[Finite | None, ...]
     lyapunov_error: tuple[Finite | None, ...] = ()
 
+    @model_serializer(mode="wrap")
+    def _without_error(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if name != "lyapunov_error" or value}
+
     @model_validator(mode="after")
     def _as_long(self) -> Self:
         return _beside(self, "steps", self.steps, self.lowest, self.median, self.highest)

@@ -17,7 +17,7 @@ from bench.records import foreign
 from bench.records.cell import canonical_json
 from bench.records.entry import IN_A_FILE, Entry, Value
 from bench.records.frozen import Frozen, Natural, Positive, Rate
-from bench.records.recipe import Clip, Recipe, Training, as_clip
+from bench.records.recipe import FEWER, LONG, MOST, Clip, Recipe, Training, as_clip
 
 TASKS = ("copying", "adding", "running_average", "char_lm", "ner")
 
@@ -214,8 +214,14 @@ class Sweep(Training):
             hidden=self.hidden,
             evaluate_every=min(evaluate_every, steps) or 1,
             probes=6 if length < 1000 else 4,
-            **{name: getattr(self, name) for name in Training.model_fields},
+            **{name: getattr(self, name) for name in Training.model_fields if name != "held_out"},
+            held_out=self._held_out(length) if tokens_per_step is None else None,
         )
+
+    def _held_out(self, length: int) -> int | None:
+        """Return how many sequences a held-out set of this length has; None: as many as usual."""
+        count = self.held_out or (MOST if length < LONG else FEWER)
+        return None if count == MOST else count
 
     @property
     def hash(self) -> str:

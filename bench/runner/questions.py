@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -32,15 +32,16 @@ from bench.store.leases import Leases
 
 @dataclass(frozen=True)
 class Posed:
-    """A question whose corpus may not be here yet. cell: the one whose model is asked."""
+    """A question whose corpus may not be here yet. cell: the one whose model is asked; steps: that were taken there."""
 
     question: Question
     cell: Cell
+    steps: int
     request: Request | None
 
     def with_data(self, resolved: Resolved | None) -> Job:
         """Return the question's job; the weights are read when it is handed over."""
-        return Job(self.question, resolved.source if resolved else None, Stored(self.cell))
+        return Job(self.question, resolved.source if resolved else None, Stored(self.cell, steps=self.steps))
 
     @property
     def name(self) -> str:
@@ -88,19 +89,19 @@ def plan(asking: Asking, store: Store, own: Mapping[str, str] = MappingProxyType
     if not results:
         raise UsageError(_nothing_selected(asking, store))
     reasons: Counter[str] = Counter()
-    models: list[tuple[Cell, str]] = []
+    models: list[tuple[Cell, str, int]] = []
     for result in results:
         why = _left_out(result, store, own)
         reasons.update([why] if why else [])
-        models += [] if why else [(result.cell, result.weights_sha256 or "")]
+        models += [] if why else [(result.cell, result.weights_sha256 or "", result.steps)]
     lines = [f"left out: {count} of {len(results)} cells: {why}" for why, count in sorted(reasons.items())]
     if not models:
         raise UsageError("\n".join([f"{store.path}: there is no model that can be asked.", *lines]))
     probes = (False, True) if asking.probe else (False,)
     posed = [
-        Posed(Question.of(cell, sha256, length, probe=probe), cell, _request(cell, own))
+        Posed(Question.of(cell, sha256, length, probe=probe), cell, steps, _request(cell, own))
         for length in sorted(asking.lengths)
-        for cell, sha256 in models
+        for cell, sha256, steps in models
         for probe in probes
     ]
     return Planned(posed, lines)
@@ -226,7 +227,7 @@ def ask(
         """Return a job with the weights that it asks, or its failure where the store cannot give them."""
         assert job.stored is not None
         try:
-            return job._replace(stored=Stored(job.cell, store.weights(job.cell.key)))
+            return job._replace(stored=replace(job.stored, weights=store.weights(job.cell.key)))
         except StoreError as error:
             return job.failed("unavailable", str(error))
 

@@ -14,6 +14,7 @@ from bench.records import foreign
 from bench.records.cell import Cell
 from bench.records.job import Finished, Job, Source, Surroundings
 from bench.records.reading import Question, Reading
+from bench.records.recipe import FEWER, LONG
 from bench.trial import contract
 from bench.trial.build import build
 from bench.trial.faults import described, status_of
@@ -24,7 +25,6 @@ from bench.trial.weights import restore
 from models.base import SequenceModel
 from tasks.base import Task
 
-LONG, FEWER = 3000, 256  # from that length on, a test of fewer sequences has to do
 METRIC = "_metric."  # numbers of a metric, which older files of weights hold beside the model's
 
 
@@ -81,14 +81,15 @@ def ask(job: Job, accelerator: str) -> dict[str, Any]:
             )
         contract.states(asked)
         model.spec = asked.spec
-        return _flow(asked, model, cell) if question.probe else _tested(asked, model, cell, accelerator)
+        steps = cell.recipe.steps if job.stored.steps is None else job.stored.steps
+        return _flow(asked, model, steps) if question.probe else _tested(asked, model, cell, accelerator)
 
 
 def _tested(asked: Task, model: SequenceModel, cell: Cell, accelerator: str) -> dict[str, Any]:
     """Return the status and the score that a test says. At the trained length, the sequences are those of the cell's
     own test; at others, all models have the same ones, fewer where these are long."""
-    if asked.length != cell.length and asked.length >= LONG:
-        asked.test_sequences = FEWER
+    elsewhere = FEWER if asked.length >= LONG else None
+    asked.held_out_sequences = cell.recipe.held_out if asked.length == cell.length else elsewhere
     contract.can_be_scored(asked, "test")
     loop = lightning(accelerator)
     with quiet():
@@ -100,10 +101,10 @@ def _tested(asked: Task, model: SequenceModel, cell: Cell, accelerator: str) -> 
     return {"status": "ok", "score": score, "memory_horizon": horizon, "carried": asked.carried}
 
 
-def _flow(asked: Task, model: SequenceModel, cell: Cell) -> dict[str, Any]:
-    """Return how the gradient of the answer flows back, as of the cell's training step that ended it."""
+def _flow(asked: Task, model: SequenceModel, steps: int) -> dict[str, Any]:
+    """Return how the gradient of the answer flows back, as at the end of a training of so many steps."""
     measured = flow.measure(model, asked, asked.probe_batch(flow.SEQUENCES))
-    return {"status": "ok", "gradient_flow": as_record.flow_record(cell.recipe.steps, measured)}
+    return {"status": "ok", "gradient_flow": as_record.flow_record(steps, measured)}
 
 
 @contextmanager

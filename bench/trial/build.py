@@ -178,4 +178,5 @@ def prepare(job: Job) -> tuple[Task, SequenceModel]:
     task.steps = recipe.steps
     task.train_lengths = recipe.train_lengths
     task.sequences = recipe.sequences
+    task.held_out_sequences = recipe.held_out
     return task, model

@@ -102,9 +102,11 @@ def _again(task: Task) -> Task:
     with same_randomness():
         seed_everything(3)
         try:
-            return task.at(task.length)
+            again = task.at(task.length)
         except ValueError:
             return task
+    again.held_out_sequences = task.held_out_sequences
+    return again
 
 
 def _drawn(task: Task, seed: int) -> list[tuple[str, Batch]]:

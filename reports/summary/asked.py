@@ -55,7 +55,8 @@ class Asked:
     @cached_property
     def effective(self) -> Effective | None:
         """The effective length: the longest tested one such that more than half of the seeds pass there, and at every
-        tested one from the trained length on, or from the shortest, where a range was trained on.
+        tested one from the trained length on, or from the shortest, where a range was trained on; 0 where the trained
+        length itself, or the longest of the range, fails.
 
         None for a task without a threshold, and where the task's rule stays as at the trained length.
         """
@@ -63,9 +64,9 @@ class Asked:
             return None
         first = 0 if self.uniform else self.trained
         lengths = [length for length in sorted({*self.at, *self.words}) if length >= first]
-        longest = 0
+        trained, longest = passes(self.at.get(self.trained)), 0
         for length in lengths:
-            if not passes(self.at.get(length)):
+            if not (trained and passes(self.at.get(length))):
                 break
             longest = length
         return Effective(longest, longest / self.trained, longest == lengths[-1])

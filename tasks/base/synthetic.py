@@ -24,8 +24,9 @@ Value = TypeVar("Value")
 class SyntheticTask(Task, ABC):
     """A task whose sequences are drawn from a generator. Subclasses implement `draw`.
 
-    Training batch s depends on (seed, s) only. Each held-out set has 1,024 sequences and depends on (task, options,
-    length) only; options change what is made of the random numbers, never the numbers.
+    Training batch s depends on (seed, s) only. Each held-out set has 1,024 sequences (or the first of them,
+    `held_out_sequences`) and depends on (task, options, length) only; options change what is made of the random
+    numbers, never the numbers.
 
     held_out_batch_size: sequences per held-out batch, a divisor of 1,024; about 32,768 steps, at least 8 sequences, so
     that memory stays bounded at any length.
@@ -68,10 +69,10 @@ class _HeldOut(Dataset[Batch]):
     def __init__(self, task: SyntheticTask, split: Split) -> None:
         self.task = task
         self.split = split
+        self.sequences = task.held_out_sequences or HELD_OUT_SEQUENCES
 
     def __len__(self) -> int:
-        wanted = self.task.test_sequences if self.split == "test" else None
-        return min(HELD_OUT_SEQUENCES, wanted or HELD_OUT_SEQUENCES) // self.task.held_out_batch_size
+        return -(-self.sequences // self.task.held_out_batch_size)
 
     def __getitem__(self, index: int) -> Batch:
         if not 0 <= index < len(self):
@@ -79,7 +80,8 @@ class _HeldOut(Dataset[Batch]):
         task = self.task
         # Seed 0 whatever the task's seed: every training seed is judged on the same sequences.
         stream = generator(0, self.split, type(task).__name__, task.length, index)
-        return task.draw(stream, task.held_out_batch_size)
+        batch = task.draw(stream, task.held_out_batch_size)
+        return batch if len(batch) <= self.sequences else batch.select(slice(self.sequences))
 
 
 def choose(task: str, option: str, value: str, values: Mapping[str, Value]) -> Value:

@@ -92,7 +92,8 @@ class Task(LightningDataModule, metaclass=_Stating):
       spec, chance (score of the trivial baseline), best (score at skill 1), solved_threshold (None: never solved),
       train_lengths (`fixed`, or `uniform`: each training batch has a length of its own, see `training_length`),
       sequences (how many there are to train on; None: each batch is new, see `drawn_at`),
-      test_sequences (a task that draws its test set draws so many of its sequences, the first ones; None: all),
+      held_out_sequences (a task that draws its held-out sets draws so many sequences of each, the first ones; None: as
+        many as usual),
       carried (what of its rule `at` kept as it is at another length, in words, because a longer sequence then asks for
         no longer memory; else empty),
       decided (the rest of a validation pass is not drawn; set and reset by what trains),
@@ -132,7 +133,7 @@ class Task(LightningDataModule, metaclass=_Stating):
         self.train_lengths: Literal["fixed", "uniform"] = "fixed"
         self.sequences: int | None = None
         self.decided = False
-        self.test_sequences: int | None = None
+        self.held_out_sequences: int | None = None
         self.floors: dict[str, float] = {}
 
     def at(self, length: int) -> Self:

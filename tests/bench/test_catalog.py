@@ -39,6 +39,15 @@ def test_everything_is_discovered() -> None:
     assert not [name for _, name in ALL if name.startswith("_") or name == "base"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "prefix", "name"),
+    [("task", "add", "adding"), ("task", "cop", "copying"), ("task", "run", "running_average"), ("model", "l", "lstm"),
+     ("model", "t", "transformer"), ("model", "g", "gru"), ("model", "at", "attention")],
+)  # fmt: skip
+def test_prefixes_of_the_default_entries_stay_unique(kind: catalog.Kind, prefix: str, name: str) -> None:
+    assert catalog.card(kind, prefix).name == name
+
+
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_the_card_says_what_the_class_says(kind: Kind, name: str) -> None:
     card = catalog.card(kind, name)

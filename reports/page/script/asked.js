@@ -4,7 +4,7 @@ function asked(section) {
   section.replaceChildren(make('p', { class: 'quiet' }, 'A row: a model at its trained length (≤: a range); a column: the length that it was tested at, without further training. '
     + 'Number: skill, 0 = chance and 1 = perfect or the best reference score; k/n: how many of the seeds pass the threshold. Outlined: the trained length, by the cell’s own test. '
     + 'Lines: merely equals chance (=) or worse (<). —: not defined. Effective: the longest tested length such that most seeds pass there and at every tested one from the trained one on.'),
-  data.asked.map(askedTopic));
+  ...data.asked.map(askedTopic));
 }
 
 function askedTopic(topic) {

@@ -42,6 +42,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
     "train_lengths": ("uniform", "uniform"),
     "stop": ("never", "never"),
     "sequences": (1000, "1000"),
+    "held_out": (256, "256"),
 }
 EVERY = pytest.mark.parametrize("name", Recipe.model_fields)
 ADDED = pytest.mark.parametrize("name", Training.model_fields)

@@ -132,6 +132,7 @@ def test_fields_are_converted(field: str, value: Any, expected: Any) -> None:
         ({"hidden": 0}, "greater than or equal to 1"),
         ({"parameters": 0}, "greater than or equal to 1"),
         ({"clip": 0.0}, "expected a number above 0"),
+        ({"held_out": 100}, "expected one of 64, 128, 256, 512, 1024, got 100"),
         ({"budget": "quik"}, "'smoke', 'quick' or 'full'"),
         ({"hidden": 8, "parameters": 100}, "exclude each other"),
         ({"tasks": [3]}, "expected an entry as text"),
@@ -174,6 +175,24 @@ def test_a_sweep_and_its_parts_cannot_be_changed() -> None:
 def test_tiers_by_length(budget: str, length: int, expected: tuple[int, int, int]) -> None:
     recipe = a_sweep(budget=budget).recipe(length, None, 0.01)
     assert (recipe.steps, recipe.batch_size, recipe.evaluate_every) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "length", "written"),
+    [
+        (None, 2999, None),
+        (None, 3000, 256),
+        (None, 100_000, 256),
+        (1024, 100_000, None),
+        (128, 10, 128),
+        (128, 4000, 128),
+    ],
+)
+def test_held_out_sets_shrink_where_sequences_are_long(asked: int | None, length: int, written: int | None) -> None:
+    recipe = a_sweep(held_out=asked).recipe(length, None, 0.01)
+    assert recipe.held_out == written
+    assert ("held_out" in recipe.model_dump()) == (written is not None), "the usual size is not written"
+    assert a_sweep(held_out=asked).recipe(length, 3200, 0.01).held_out is None, "texts are not drawn"
 
 
 @pytest.mark.parametrize("budget", sorted(BUDGETS))

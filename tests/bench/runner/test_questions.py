@@ -230,7 +230,7 @@ def test_readings_are_stored_and_asked_once(bench: Bench) -> None:
     engine = Answering()
     outcome = bench.ask(engine)
     assert (outcome.exit_code, len(outcome.readings)) == (0, 2)
-    assert {job.stored.weights for job in engine.ran if job.stored} == {WEIGHTS}
+    assert {(job.stored.weights, job.stored.steps) for job in engine.ran if job.stored} == {(WEIGHTS, 20)}
     assert len(list(bench.store.kept("readings"))) == 2
     assert bench.store.answer(cell.key) == before
     assert bench.lines[0] == "2 questions: 0 stored, 2 to run on 1 workers"

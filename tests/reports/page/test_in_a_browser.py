@@ -16,7 +16,9 @@ from bench.records.cell import DataIdentity
 from bench.store import Store
 from reports.page import page as dashboard
 from reports.view import View
+from reports.view.asked import asked_topics
 from tests.support.full_store import make_full, make_full_results
+from tests.support.readings import asked_result, make_reading
 from tests.support.results import make_result
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -145,6 +147,25 @@ def test_every_section_renders(opened, full_path, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_other_lengths_have_a_section_where_models_were_asked(opened, full_path, tmp_path, width):
+    assert not opened(full_path).page.locator("#asked").is_visible()
+    results = [asked_result(result) for result in make_full_results() if result.cell.task == "adding"]
+    asked = [result for result in results if result.score is not None and result.cell.model == "gru"]
+    readings = [make_reading(result, 300, 0.5) for result in asked]
+    view = View.of(results)
+    store = Store(tmp_path / "results", create=True)
+    dashboard.write(view, store, tmp_path / "index.html", asked_topics(view, readings))
+    page = opened(tmp_path / "index.html", viewport={"width": width, "height": 900}).page
+    section = page.locator("#asked")
+    assert section.is_visible()
+    assert page.locator('nav a[href="#asked"]').inner_text() == "Other lengths"
+    assert section.locator("tbody tr").count() == 3  # trained at 10, 100 and 1000
+    assert section.locator(".is-own").count() == 3
+    assert "<-2.00" in section.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_no_drawing_holds_a_number_that_is_none(opened, full_path):

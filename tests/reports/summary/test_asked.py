@@ -55,6 +55,7 @@ def test_a_range_counts_from_the_shortest_tested():
     row = a_row(scores, train_lengths="uniform")
     assert row.uniform
     assert row.effective == (10, 0.1, False)
+    assert a_row({10: [PASSES]}, own=FAILS, train_lengths="uniform").effective == (0, 0.0, False), "T itself fails"
 
 
 def test_a_length_that_is_not_defined_ends_it_and_is_said():

@@ -39,6 +39,17 @@ def test_held_out_sets_have_1024_sequences_in_bounded_batches(
     assert batch.inputs.shape[:2].numel() <= 2 * 32_768
 
 
+@pytest.mark.parametrize(("length", "count"), [(10, 64), (97, 256), (97, 512), (4000, 256)])
+def test_a_smaller_held_out_set_is_the_beginning_of_the_whole_one(length: int, count: int) -> None:
+    whole, part = Adding(length), Adding(length)
+    part.held_out_sequences = count
+    batches = list(part.test_dataloader())
+    assert sum(map(len, batches)) == count
+    for first, second in zip(batches, whole.test_dataloader(), strict=False):
+        assert torch.equal(first.inputs, second.inputs[: len(first)])
+    assert sum(map(len, part.val_dataloader())) == count
+
+
 def test_memory_of_a_held_out_batch_is_bounded_at_very_long_lengths() -> None:
     task = Adding(100_000)
     assert len(task.held_out("validation")[127].inputs) == 8
