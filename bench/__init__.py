@@ -128,8 +128,8 @@ def _source(cell: Cell, data: Path | str | None) -> Source | None:
         return None
     entry = Entry.parse(cell.task)
     card = catalog.card("task", entry.name)
-    fallback, given = card.fallback or "", data or os.environ.get("BENCH_DATA")
-    asked = str(dict(entry.options).get("corpus", card.options["corpus"].default))
+    fallback, given = card.data_fallback or "", data or os.environ.get("BENCH_DATA")
+    asked = str(dict(entry.options).get(card.data_option, card.options[card.data_option].default))
     try:
         for name in (asked, fallback):
             corpus = resolving.resolve(name, fallback=fallback, folder=Path(given) if given else None)

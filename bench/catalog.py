@@ -37,7 +37,7 @@ TABLES: dict[Kind, str] = {"optimiser": "OPTIMISERS", "schedule": "SCHEDULES", "
 COMMON = frozenset({"hidden", "parameters", "learning_rate", "clip", "seed", "batch_size", "folder"})
 
 # Class attributes that are read from the source text.
-STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "documented_learning_rate"})
+STATED = frozenset({"version", "minimum_length", "tokens_per_step", "fallback", "own_data", "documented_learning_rate"})
 
 # Modules that classes of one's own were written against, and the modules that hold the same names now.
 MOVED = {
@@ -115,9 +115,20 @@ class Card:
     minimum_length: int = 1
     tokens_per_step: int | None = None
     fallback: str | None = None
+    own_data: str | None = None
     documented_learning_rate: float = 1e-2
     positional: frozenset[str] = frozenset()
     summary: str = ""
+
+    @property
+    def data_option(self) -> str:
+        """The option that says which data a task reads, where it reads some."""
+        return self.own_data or "corpus"
+
+    @property
+    def data_fallback(self) -> str | None:
+        """What takes the place of the data that the option names; None where the task reads no data."""
+        return self.fallback if self.own_data is None else str(self.options[self.own_data].default)
 
     def load(self) -> Any:
         """Import the class itself and return it (this is where torch is loaded).
@@ -178,6 +189,8 @@ def card(kind: Kind, name: str) -> Card:
         if len(matches) > 1:
             raise CatalogError(f"{kind} {name!r} is ambiguous: it may be {' or '.join(sorted(matches))}")
         if not matches:
+            if "." in name and "/" not in name:
+                raise CatalogError(f"{name!r} names no class: an import path is package.module:Class, {name}:MyClass")
             comma = "" if _near(name, files) else f" {IN_A_FILE}."
             raise CatalogError(f"{unknown(kind, name, files)}{comma}")
         name = matches[0]

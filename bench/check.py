@@ -111,16 +111,24 @@ def looks(task: Task, model: SequenceModel, recipe: Any) -> list[tuple[str, Call
 
     return [
         ("chance and best can be told apart", lambda: contract.states(task)),
+        ("training and held-out data are batches", lambda: drawing.are_batches(task)),
         ("the same batches are drawn again", lambda: drawing.draws_alike(task)),
         ("the validation set can be scored", lambda: contract.can_be_scored(task, "validation")),
         ("the test set can be scored", lambda: contract.can_be_scored(task, "test")),
         ("each step has sequences of its own", lambda: drawing.draws_anew(task)),
         ("there are a body and a head", lambda: contract.is_assembled(model)),
         ("features, outputs and loss have their shapes", lambda: contract.fits(task, model)),
+        ("an answer can be fed back", lambda: contract.feeds(task)),
+        ("an example can be written", lambda: can_be_written(task)),
         ("what the row says trains it", lambda: optimisers.honoured(model, recipe)),
         ("run, step, states and encode agree, cut or not", lambda: contract.agrees(task, model)),
         ("answers depend on what they may", lambda: contract.sees(task, model, training=True)),
     ]
+
+
+def can_be_written(task: Task) -> None:
+    """Write an example, as `bench.show` does; it raises what writing raises."""
+    task.written(task.training_batch(task.first_step))
 
 
 def looked(where: str, what: str, look: Callable[[], Any]) -> Line:
@@ -176,7 +184,8 @@ def check(
         for line in lines(task, model, length, where):
             broken += line.mark == "broken"
             terminal.print(str(line), highlight=False, markup=False, soft_wrap=True)
-    terminal.print(f"{broken} things are broken." if broken else "The contract is kept.", highlight=False)
+    count = "1 thing is" if broken == 1 else f"{broken} things are"
+    terminal.print(f"{count} broken." if broken else "The contract is kept.", highlight=False)
     return EXIT_BROKEN if broken else 0
 
 

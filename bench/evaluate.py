@@ -80,7 +80,7 @@ def _own(paths: Iterable[str], settings: Settings) -> dict[str, str]:
     for path in filter(None, (path.strip() for path in paths)):
         if not Path(path).exists():
             raise UsageError(f"--corpus: there is no file {path}. Give the files that the models were trained on")
-        resolved = resolve(Request(path, "python"), False)
+        resolved = resolve(Request(path, "digits" if Path(path).is_dir() else "python"), False)  # of images, or a file
         own[resolved.data.sha256] = resolved.source.corpus
     return own
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,6 +10,7 @@ from torch import Generator, Tensor
 
 from tasks.base import (
     Batch,
+    Data,
     Features,
     FramewiseTranscription,
     Notation,
@@ -20,8 +22,9 @@ from tasks.base import (
 )
 from tasks.base import generator as stream
 from tasks.base.transcription import BLANK, constant_error
-from tasks.glyphs.lines import HEIGHT, MARGIN, Setting, columns_of, render, set_line
-from tasks.glyphs.shapes import LATIN, WIDEST
+from tasks.glyphs.fonts import distinct, fewest_columns, given, of_font
+from tasks.glyphs.lines import BESIDE, MARGIN, Setting, columns_of, render, set_line
+from tasks.glyphs.shapes import LATIN, Script
 
 SPACE = 3  # columns that a space between words adds
 SPACES = 0.15  # share of gaps that are spaces
@@ -63,6 +66,12 @@ class OCR(SyntheticTask):
 
     noise: standard deviation of a pixel's noise; ink is .6 … 1.
 
+    font: `drawn`, or a user's bitmap font in BDF, whose glyphs are cut to their ink (`tasks.glyphs.fonts`). Cells then
+    have as many columns as the widest letter, framewise answers come so many steps later, and lines are 2 rows higher
+    than all letters.
+
+    letters: those that are drawn, each with equal probability.
+
     Score (errors per symbol, the character error rate; lower is better): insertions, deletions and substitutions over
     letters. Decoding is the same in both alignments, see `tasks.base.Transcription`.
 
@@ -78,58 +87,80 @@ class OCR(SyntheticTask):
 
     version = 1
     minimum_length = 10
+    own_data = "font"
 
     def __init__(
-        self, length: int, *, alignment: Literal["none", "framewise"] = "none", noise: float = 0.2, **common: Any
+        self,
+        length: int,
+        *,
+        alignment: Literal["none", "framewise"] = "none",
+        noise: float = 0.2,
+        font: str = "drawn",
+        letters: str = "abehlostvy",
+        **common: Any,
     ) -> None:
         super().__init__(length, **common)
         objective = choose("OCR", "alignment", alignment, OBJECTIVES)
         if noise < 0:
             raise ValueError(f"OCR: option 'noise' expects at least 0, got {noise}")
         self.noise = noise
-        self.later = WIDEST if objective is FramewiseTranscription else 0
+        self.script, self.data = self._script(font, letters)
+        self.shortest = fewest_columns("OCR", length, self.script)
+        self.later = self.script.widest if objective is FramewiseTranscription else 0
+        self.height = self.script.rows + BESIDE
         self.notation = Notation(
-            targets=f"-{LATIN.letters}", features=[f"row{y}" for y in range(HEIGHT)], shades=(0.0, 1.0)
+            targets=f"-{letters}", features=[f"row{y}" for y in range(self.height)], shades=(0.0, 1.0)
         )
         self.spec = Spec(
-            inputs=Features(HEIGHT),
-            outputs=1 + len(LATIN.letters),
+            inputs=Features(self.height),
+            outputs=1 + len(letters),
             objective=objective(),
             steps=length + self.later,
         )
         lines = max(32, MEASURED // length)
-        letters, setting = self._letters(stream(0, "chance", "OCR", length), lines)
-        constant = torch.arange(letters.size(1)) % len(LATIN.letters) + 1
-        self.chance = constant_error(constant, 1 + letters, setting.held)
+        drawn, setting = self._letters(stream(0, "chance", "OCR", length), lines)
+        constant = torch.arange(drawn.size(1)) % len(letters) + 1
+        self.chance = constant_error(constant, 1 + drawn, setting.held)
         self.best = 0.0
         self.solved_threshold = 0.05
 
     def draw(self, generator: Generator, batch_size: int) -> Batch:
         letters, setting = self._letters(generator, batch_size)
-        images = render(columns_of(setting, LATIN.bitmaps[letters]), self.noise, generator)
+        images = render(columns_of(setting, self.script.bitmaps[letters]), self.noise, generator)
         if not self.later:
             reads = self.read_last(batch_size, self.length, self.length)
             symbols = (1 + letters) * (torch.arange(letters.size(1)) < setting.held[:, None])
             return Batch(images, symbols, reads, setting.held)
-        paper = self.noise * torch.randn(batch_size, self.later, HEIGHT, generator=generator)
+        paper = self.noise * torch.randn(batch_size, self.later, self.height, generator=generator)
         reads = self.read_last(batch_size, self.length + self.later, self.length)
-        return Batch(torch.cat([images, paper], dim=1), _classes(letters, setting).flatten(), reads)
+        return Batch(torch.cat([images, paper], dim=1), self._classes(letters, setting).flatten(), reads)
 
     def frames(self, split: Literal["training"] | Split) -> Tensor | None:
-        return None if self.later else _classes(*self._letters(*self.first_draw(split)))[0]
+        return None if self.later else self._classes(*self._letters(*self.first_draw(split)))[0]
+
+    def lengths(self) -> Sequence[int]:
+        return range(max(self.minimum_length, self.shortest), self.length + 1)
+
+    def _script(self, font: str, letters: str) -> tuple[Script, Data | None]:
+        """Return the glyphs of the letters, and the font they are of where it is a user's."""
+        own = given("OCR", font, self.folder, letters=letters)
+        if own is None:
+            return LATIN.of(letters), None
+        (script,) = of_font(own, letters)
+        distinct(own, script)
+        return script, Data(own.name, own.sha256)
 
     def _letters(self, generator: Generator, batch_size: int) -> tuple[Tensor, Setting]:
         """Draw letters (batch, more than fit), and where they stand."""
-        size = (batch_size, self.length // WIDEST)
-        letters = torch.randint(len(LATIN.letters), size, generator=generator)
+        size = (batch_size, self.length // self.script.widest)
+        letters = torch.randint(len(self.script.letters), size, generator=generator)
         gaps = torch.randint(1, 3, size, generator=generator)
         gaps += SPACE * (torch.rand(size, generator=generator) < SPACES)
         gaps[:, 0] = torch.randint(1, MARGIN + 1, (batch_size,), generator=generator)
-        return letters, set_line(gaps, torch.full(size, WIDEST), self.length)
+        return letters, set_line(gaps, torch.full(size, self.script.widest), self.length)
 
-
-def _classes(letters: Tensor, setting: Setting) -> Tensor:
-    """The class (batch, columns) of each column: its letter where the letter has ink, BLANK between letters."""
-    letter = letters.gather(1, setting.glyph.clamp(min=0))
-    inked = (setting.glyph >= 0) & (setting.place < LATIN.widths[letter])
-    return torch.where(inked, 1 + letter, BLANK)
+    def _classes(self, letters: Tensor, setting: Setting) -> Tensor:
+        """The class (batch, columns) of each column: its letter where the letter has ink, BLANK between letters."""
+        letter = letters.gather(1, setting.glyph.clamp(min=0))
+        inked = (setting.glyph >= 0) & (setting.place < self.script.widths[letter])
+        return torch.where(inked, 1 + letter, BLANK)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from tasks.base import Accuracy, Batch, Features, Notation, Spec, SyntheticTask
+from tasks.base import Accuracy, Batch, Data, Features, Notation, Spec, SyntheticTask
 from tasks.base import generator as stream
-from tasks.glyphs.lines import HEIGHT, MARGIN, Setting, columns_of, render, set_line
-from tasks.glyphs.shapes import EASTERN, LATIN, ROWS, WIDEST
+from tasks.glyphs.fonts import fewest_columns, given, of_font
+from tasks.glyphs.lines import BESIDE, MARGIN, Setting, columns_of, render, set_line
+from tasks.glyphs.shapes import EASTERN, LATIN, Script
 
 PAPER, LATIN_CLASS, EASTERN_CLASS, GARBAGE = range(4)
 ENDS = 1 / 3  # of glyphs, the share that begins a word
@@ -20,7 +23,7 @@ MEASURED = 200_000  # columns of the lines that chance is measured on
 
 
 class _Line(NamedTuple):
-    """The glyphs of lines: kinds (batch, glyphs) 1 … 3, bitmaps (batch, glyphs, WIDEST, ROWS), where they stand."""
+    """The glyphs of lines: kinds (batch, glyphs) 1 … 3, bitmaps (batch, glyphs, widest, rows), where they stand."""
 
     kinds: Tensor
     bitmaps: Tensor
@@ -57,6 +60,12 @@ class Scripts(SyntheticTask):
 
     noise: standard deviation of a pixel's noise; ink is .6 … 1.
 
+    font: `drawn`, or a user's bitmap font in BDF, whose glyphs are cut to their ink (`tasks.glyphs.fonts`). Lines are 2
+    rows higher than all of them; columns are read as many steps later as the widest has; garbage has at most so many.
+
+    letters, eastern: the letters of the two scripts. eastern is empty for those drawn for this suite, and with a font
+    for all of its letters that are not Latin.
+
     Score (accuracy, higher is better): right columns over T columns. chance: the share of the most frequent class,
     paper, measured on lines of their own. best 1. Never solved, and without exact solution or credit: a word of shared
     glyphs alone is of either script, columns of garbage may be empty or look like letters, and noise does the rest, so
@@ -67,15 +76,29 @@ class Scripts(SyntheticTask):
 
     version = 1
     minimum_length = 10
+    own_data = "font"
 
-    def __init__(self, length: int, *, noise: float = 0.2, **common: Any) -> None:
+    def __init__(
+        self,
+        length: int,
+        *,
+        noise: float = 0.2,
+        font: str = "drawn",
+        letters: str = "abehlostvy",
+        eastern: str = "",
+        **common: Any,
+    ) -> None:
         super().__init__(length, **common)
         if noise < 0:
             raise ValueError(f"Scripts: option 'noise' expects at least 0, got {noise}")
         self.noise = noise
-        self.notation = Notation(features=[f"row{y}" for y in range(HEIGHT)], shades=(0.0, 1.0))
-        self.spec = Spec(inputs=Features(HEIGHT), outputs=4, objective=Accuracy(), steps=length + WIDEST)
-        line = self._line(stream(0, "chance", "Scripts", length), max(32, MEASURED // length))
+        self.latin, self.eastern, self.data = self._scripts(font, letters, eastern)
+        self.shortest = fewest_columns("Scripts", length, self.latin)
+        height, self.later = self.latin.rows + BESIDE, self.latin.widest
+        self.notation = Notation(features=[f"row{y}" for y in range(height)], shades=(0.0, 1.0))
+        self.spec = Spec(inputs=Features(height), outputs=4, objective=Accuracy(), steps=length + self.later)
+        pixels = max(1, self.latin.bitmaps[0].numel() // LATIN.bitmaps[0].numel())  # so that memory stays bounded
+        line = self._line(stream(0, "chance", "Scripts", length), max(32, MEASURED // pixels // length))
         counts = _classes(line).flatten().bincount(minlength=4)
         self.chance = float(counts.max() / counts.sum())
         self.best = 1.0
@@ -84,9 +107,20 @@ class Scripts(SyntheticTask):
     def draw(self, generator: Generator, batch_size: int) -> Batch:
         line = self._line(generator, batch_size)
         upright = columns_of(line.setting, line.bitmaps)
-        paper = upright.new_zeros(batch_size, WIDEST, ROWS)
+        paper = upright.new_zeros(batch_size, self.later, self.latin.rows)
         images = render(torch.cat([upright, paper], dim=1), self.noise, generator)
         return Batch(images, _classes(line).flatten(), self.read_last(batch_size, images.size(1), self.length))
+
+    def lengths(self) -> Sequence[int]:
+        return range(max(self.minimum_length, self.shortest), self.length + 1)
+
+    def _scripts(self, font: str, letters: str, eastern: str) -> tuple[Script, Script, Data | None]:
+        """Return the glyphs of both scripts, and the font they are of where it is a user's."""
+        own = given("Scripts", font, self.folder, letters=letters, eastern=eastern)
+        if own is None:
+            return LATIN.of(letters), EASTERN.of(eastern or EASTERN.letters), None
+        latin, other = of_font(own, letters, eastern)
+        return latin, other, Data(own.name, own.sha256)
 
     def _line(self, generator: Generator, batch_size: int) -> _Line:
         """Draw more glyphs than fit, and where they stand."""
@@ -95,13 +129,15 @@ class Scripts(SyntheticTask):
         begins[:, 0] = True
         words = begins.cumsum(1) - 1
         kinds = torch.randint(LATIN_CLASS, GARBAGE + 1, size, generator=generator).gather(1, words)
-        glyphs = torch.randint(len(LATIN.letters), size, generator=generator)
-        dirty = torch.randint(3, WIDEST + 1, size, generator=generator)
-        dirt = (torch.rand(*size, WIDEST, ROWS, generator=generator) < DIRT).float()
-        # Rows of both tables: Latin, then eastern.
-        letters = glyphs + len(LATIN.letters) * (kinds == EASTERN_CLASS)
-        bitmaps = torch.cat([LATIN.bitmaps, EASTERN.bitmaps])[letters]
-        widths = torch.cat([LATIN.widths, EASTERN.widths])[letters]
+        latin, eastern, widest = self.latin, self.eastern, self.later
+        glyphs = torch.randint(math.lcm(len(latin.letters), len(eastern.letters)), size, generator=generator)
+        dirty = torch.randint(min(3, widest), widest + 1, size, generator=generator)
+        dirt = (torch.rand(*size, widest, latin.rows, generator=generator) < DIRT).float()
+        # Rows of both tables: Latin, then eastern. The remainder is uniform, for both sizes divide what is drawn.
+        other = len(latin.letters) + glyphs % len(eastern.letters)
+        letters = torch.where(kinds == EASTERN_CLASS, other, glyphs % len(latin.letters))
+        bitmaps = torch.cat([latin.bitmaps, eastern.bitmaps])[letters]
+        widths = torch.cat([latin.widths, eastern.widths])[letters]
         garbage = kinds == GARBAGE
         gaps = 1 + BETWEEN_WORDS * begins
         gaps[:, 0] = torch.randint(1, MARGIN + 1, (batch_size,), generator=generator)

@@ -22,6 +22,7 @@ from bench.records.reading import Question, Reading
 from bench.records.result import Result
 from bench.records.rung import Rung
 from bench.store.store import COLUMNS
+from tests.support.fonts import suites_font
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -82,11 +83,12 @@ def python(line: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the guide's own files in it."""
+    """A folder with the guide's own files in it, and a font for the commands that read `own.bdf`."""
     folder = tmp_path_factory.mktemp("readme")
     for name, content in files(GUIDE).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, "utf-8")
+    suites_font(folder / "own.bdf")
     return folder
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # results are not needed by whoever only asks for work
 
 @dataclass(frozen=True)
 class Source:
-    """What a task is given as `corpus` and `folder` to find its data again, with no network."""
+    """What a task is given as `corpus` (or as its other option of data) and `folder` to find its data again, with no
+    network."""
 
     corpus: str
     folder: Path | None

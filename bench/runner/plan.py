@@ -17,10 +17,12 @@ from bench.records.sweep import Sweep
 
 @dataclass(frozen=True)
 class Request:
-    """A task's request for a corpus. fallback: the corpus that is taken where the one asked for cannot be had."""
+    """A task's request for a corpus. fallback: the corpus that is taken where the one asked for cannot be had. option:
+    the task's option that names it."""
 
     corpus: str
     fallback: str
+    option: str = "corpus"
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,11 @@ class Planned:
 
     def with_data(self, resolved: Resolved | None) -> Job:
         """Return the cell's job: the cell with its data, and where these lie."""
-        if resolved is None:
+        if resolved is None or self.request is None:
             return Job(self.cell)
         entry = self.cell.task
         if Path(resolved.source.corpus).is_absolute():  # a user's own file is known by its content, not by its path
-            options = dict(self.options) | {"corpus": resolved.data.sha256[:12]}
+            options = dict(self.options) | {self.request.option: resolved.data.sha256[:12]}
             entry = Entry(self.task, tuple(options.items())).text
         return Job(self.cell.model_copy(update={"task": entry, "data": resolved.data}), resolved.source)
 
@@ -116,9 +118,10 @@ def _settled(recipe: Recipe) -> Recipe:
 
 
 def _request(task: catalog.Card, options: dict[str, Any]) -> Request | None:
-    if task.fallback is None:
-        return None
-    return Request(options.get("corpus", task.options["corpus"].default), task.fallback)
+    option, fallback = task.data_option, task.data_fallback
+    if fallback is None or (task.own_data is not None and option not in options):
+        return None  # the default of own_data is no data, and no part of the cell's identity
+    return Request(options.get(option, task.options[option].default), fallback, option)
 
 
 def _canonical(card: catalog.Card, options: dict[str, Any]) -> str:

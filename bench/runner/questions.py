@@ -150,8 +150,8 @@ def _left_out(result: Result, store: Store, own: Mapping[str, str]) -> str | Non
 
 def _own_corpus(cell: Cell) -> bool:
     """Return whether a cell reads a user's own file, which its task names by content."""
-    named = dict(Entry.parse(cell.task).options).get("corpus")
-    return cell.data is not None and named == cell.data.sha256[:12]
+    named = dict(Entry.parse(cell.task).options).values()
+    return cell.data is not None and cell.data.sha256[:12] in named
 
 
 def _other_code(cell: Cell) -> str | None:
@@ -185,12 +185,13 @@ def _request(cell: Cell, own: Mapping[str, str]) -> Request | None:
     """Return the request for the corpus that a cell was trained on: where that was the fallback, for the fallback."""
     entry = Entry.parse(cell.task)
     card = catalog.card("task", entry.name)
-    if cell.data is None or card.fallback is None:
+    option, fallback = card.data_option, card.data_fallback
+    if cell.data is None or fallback is None:
         return None
     if _own_corpus(cell):
-        return Request(own[cell.data.sha256], card.fallback)
-    corpus = card.values(entry.options).get("corpus", card.options["corpus"].default)
-    return Request(card.fallback if cell.data.name == card.fallback else corpus, card.fallback)
+        return Request(own[cell.data.sha256], fallback, option)
+    corpus = card.values(entry.options).get(option, card.options[option].default)
+    return Request(fallback if cell.data.name == fallback else corpus, fallback, option)
 
 
 def estimate(planned: list[Posed]) -> Estimate:

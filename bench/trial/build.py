@@ -40,7 +40,7 @@ def build(cell: Cell, source: Source | None) -> tuple[Task, SequenceModel]:
     task_card, model_card = catalog.card("task", task_entry.name), catalog.card("model", model_entry.name)
     options: dict[str, Any] = {}
     if source is not None:
-        options = {"corpus": source.corpus, "folder": source.folder}
+        options = {task_card.data_option: source.corpus, "folder": source.folder}
     given = [(key, value) for key, value in task_entry.options if key not in options]
     task: Task = task_card.load()(
         cell.length, seed=cell.seed, batch_size=recipe.batch_size, **(task_card.values(given) | options)

@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import SupportsFloat
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from bench.trial import drawing, optimisers
 from bench.trial.drawing import SPLITS, held_out
 from bench.trial.faults import InvalidError, status_of
 from models.base import SequenceModel
-from tasks.base import Batch, Features, Inputs, Mixed, Split, Task, Tokens
+from tasks.base import Batch, Features, Inputs, Mixed, Split, SyntheticTask, Task, Tokens
 
 
 def keep(task: Task, model: SequenceModel, recipe: Recipe) -> None:
@@ -31,6 +32,7 @@ def keep(task: Task, model: SequenceModel, recipe: Recipe) -> None:
         InvalidError: task or model break their contract.
     """
     states(task)
+    drawing.are_batches(task)
     drawing.draws_alike(task)
     if recipe.steps:
         for split in SPLITS:
@@ -38,6 +40,7 @@ def keep(task: Task, model: SequenceModel, recipe: Recipe) -> None:
         drawing.draws_anew(task)
     is_assembled(model)
     fits(task, model)
+    feeds(task)
     model.notes += optimisers.honoured(model, recipe)
     sees(task, model, training=True)
 
@@ -72,6 +75,8 @@ def states(task: Task) -> None:
     if task.solved_threshold is not None:
         numbers["solved_threshold"] = task.solved_threshold
     for what, value in numbers.items():
+        if not isinstance(value, SupportsFloat):
+            raise InvalidError(f"{name}: {what}: expected a number, got {value!r}")
         if not math.isfinite(value):
             raise InvalidError(f"{name}: {what}: expected a finite number, got {value}")
     higher = task.spec.objective.higher_is_better
@@ -200,12 +205,21 @@ def has_shape(task: Task, batch: Batch, where: str) -> None:
         fault = f"targets: expected one row per read, {int(mask.sum())}, got {len(batch.targets)}"
     elif batch.lengths is not None and not len(batch.lengths) == len(batch.targets) == len(inputs):
         fault = f"targets and lengths: expected one row per sequence, {len(inputs)}, got {len(batch.targets)}"
-    for column, size in enumerate(sizes if not fault and inputs.numel() else ()):
-        ids = inputs[..., real + column]
-        if not 0 <= int(ids.min()) <= int(ids.max()) < size:
-            fault = f"inputs: expected ids from 0 to {size - 1}, got {int(ids.min())} to {int(ids.max())}"
+    fault = fault or _strange_ids(inputs[..., real:], sizes)
+    if not fault and inputs.is_floating_point() and inputs.dtype != torch.float32:
+        fault = f"inputs: expected torch.float32, got {inputs.dtype}: add .float()"
+    fault = fault or task.spec.objective.fault(batch, task.spec.outputs)
     if fault:
         raise InvalidError(f"{type(task).__name__}: {where}: {fault}")
+
+
+def _strange_ids(ids: Tensor, sizes: list[int]) -> str:
+    """Say which ids (…, columns) are none of 0 … size−1 of their column; empty: none."""
+    for column, size in enumerate(sizes if ids.numel() else ()):
+        least, most = (int(value) for value in ids[..., column].aminmax())
+        if not 0 <= least <= most < size:
+            return f"inputs: expected ids from 0 to {size - 1}, got {least} to {most}"
+    return ""
 
 
 def _columns(inputs: Inputs) -> tuple[int, list[int], str]:
@@ -245,6 +259,11 @@ def fits(task: Task, model: SequenceModel) -> None:
     with undisturbed(model), torch.no_grad():
         batch = task.training_batch(task.first_step)
         has_shape(task, batch, "a training batch")
+        if isinstance(task, SyntheticTask) and len(batch) != task.batch_size:
+            raise InvalidError(
+                f"{type(task).__name__}.draw: expected the {task.batch_size} sequences asked for, got {len(batch)}, so "
+                f"that a step would train on another number than the recipe says"
+            )
         is_finite(task, batch, "a training batch")
         model.eval()
         batch = batch.to(model.device)
@@ -267,6 +286,36 @@ def fits(task: Task, model: SequenceModel) -> None:
             objective = type(task.spec.objective).__name__
             raise InvalidError(f"{objective}.loss: expected one number, a tensor of shape (), got {_shown(loss)}")
         pairs_up(task, batch)
+
+
+def feeds(task: Task) -> None:
+    """Feed an answer back, where a model is scored on its own continuation.
+
+    Raises:
+        InvalidError: the task's `feed` fails, or makes something else than the inputs of one step.
+    """
+    feed = task.spec.feed
+    if feed is None or not task.spec.objective.free_running:
+        return
+    with same_randomness(), torch.no_grad():
+        batch = task.training_batch(0)
+    likeliest = (task.spec.outputs - 1 - torch.arange(len(batch))) % task.spec.outputs
+    answer = torch.nn.functional.one_hot(likeliest, task.spec.outputs).float()
+    expected = "feed(answer, following): expected the inputs of the next step, (batch, columns) ="
+    for following in (batch.inputs[:, -1], None):  # None: past the batch's end
+        try:
+            made = feed(answer, following)
+        except Exception as error:
+            said = f"{type(error).__name__}: {foreign.first_line(foreign.message(error))}"
+            end = " with following=None, as it is past the end of a batch" if following is None else ""
+            raise InvalidError(f"{type(task).__name__}: feed fails{end} ({said})") from error
+        if not _is(made, *batch.inputs[:, -1].shape):
+            raise InvalidError(
+                f"{type(task).__name__}: {expected} {tuple(batch.inputs[:, -1].shape)}, got {_shown(made)}"
+            )
+        real, sizes, _ = _columns(task.spec.inputs)
+        if fault := _strange_ids(made[:, real:], sizes):
+            raise InvalidError(f"{type(task).__name__}: what feed makes: {fault}")
 
 
 def agrees(task: Task, model: SequenceModel) -> list[str]:

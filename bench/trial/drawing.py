@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sized
+from itertools import islice
 
 import torch
 
@@ -15,6 +16,30 @@ SPLITS: tuple[Split, ...] = ("validation", "test")
 KEY = 256  # steps of a sequence that are compared
 CHANCE = 1e-12  # of batches that are equal by chance, at most
 SEED = "draw random numbers from the generator that `draw` is given, or from tasks.base.generator(self.seed, …, step)"
+
+
+def are_batches(task: Task) -> None:
+    """Look at what a task hands over.
+
+    Raises:
+        InvalidError: a training batch is no `Batch`, or a held-out set is no list or Dataset of them.
+    """
+    name = type(task).__name__
+    with same_randomness():
+        first = task.training_batch(task.first_step)
+        if not isinstance(first, Batch):
+            raise InvalidError(f"{name}: expected a Batch(inputs, targets, reads) for each step, got {_kind(first)}")
+        for split in SPLITS:
+            whole: object = task.held_out(split)
+            got = _kind(whole) if whole is None or isinstance(whole, Batch) else ""
+            for batch in [] if got else islice(held_out(task, split), 1):
+                got = "" if isinstance(batch, Batch) else f"{_kind(whole)} of {type(batch).__name__}"
+            if got:
+                raise InvalidError(f"{name}.held_out({split!r}): expected a list or Dataset of Batch, got {got}")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def draws_alike(task: Task) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 from torchmetrics.utilities.data import dim_zero_cat
 
+from tasks.base import fitting
 from tasks.base.batch import Batch
 from tasks.base.metrics import RatioMetric, per_sequence
 from tasks.base.spec import Objective
@@ -81,6 +82,9 @@ class Recall(Objective):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return cross_entropy(outputs, batch.targets)
 
+    def fault(self, batch: Batch, outputs: int) -> str:
+        return fitting.classes(batch, outputs) or fitting.equal_reads(batch, self.scored)
+
     def metric(self) -> RatioMetric:
         return _RecallMetric(self.scored)
 
@@ -107,6 +111,9 @@ class Accuracy(Objective):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return cross_entropy(outputs, batch.targets)
 
+    def fault(self, batch: Batch, outputs: int) -> str:
+        return fitting.classes(batch, outputs) or fitting.equal_reads(batch, self.scored)
+
     def metric(self) -> RatioMetric:
         return _AccuracyMetric(self.scored)
 
@@ -131,6 +138,9 @@ class Continuation(Objective):
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return cross_entropy(outputs, batch.targets)
+
+    def fault(self, batch: Batch, outputs: int) -> str:
+        return fitting.classes(batch, outputs)
 
     def metric(self) -> RatioMetric:
         return _ContinuationMetric()

@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 from torch import Tensor
 from torchmetrics import Metric
@@ -40,6 +40,12 @@ class Tokens:
 
     columns: tuple[Column, ...]
     symbols: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (
+            isinstance(self.columns, tuple | list) and self.columns and all(isinstance(c, Column) for c in self.columns)
+        ):
+            raise TypeError(f"Tokens: expected a tuple of columns, (Column(size=…, width=…),), got {self.columns!r}")
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,10 @@ class Objective(ABC):
     def metric(self) -> Metric:
         """Return a fresh metric: `update(outputs, batch)` per batch, `compute()` gives an `Evaluation`."""
 
+    def fault(self, batch: Batch, outputs: int) -> str:
+        """Say what is wrong with a batch's targets for a model of so many outputs; empty: nothing."""
+        return ""
+
     @abstractmethod
     def answer(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the answer's scalar s of each sequence (batch,), whose gradient is followed back in time: ŷ for a
@@ -146,6 +156,20 @@ class Spec:
     delimiter: int | None = None
     reads: InitVar[object] = field(default=None, kw_only=True)
 
+    def __post_init__(self, reads: object) -> None:
+        if not isinstance(self.inputs, Inputs):
+            raise TypeError(f"Spec: inputs: expected Features, Tokens or Mixed, got {type(self.inputs).__name__}")
+        if not isinstance(self.objective, Objective):
+            raise TypeError(f"Spec: objective: expected an Objective, as Accuracy(), got {_shown(self.objective)}")
+        if not isinstance(self.outputs, SupportsIndex) or int(self.outputs) < 1:
+            raise ValueError(f"Spec: outputs: expected a whole number of at least 1, got {self.outputs!r}")
+        if self.objective.free_running and self.feed is None:
+            raise ValueError(
+                f"Spec: {type(self.objective).__name__} scores a model's own continuation, so it needs feed, a function"
+                f" (answer, following) that makes of outputs (batch, outputs) the inputs (batch, columns) of the next "
+                f"step, as answer.argmax(1)[:, None]"
+            )
+
 
 @dataclass(frozen=True)
 class Data:
@@ -153,3 +177,7 @@ class Data:
 
     name: str
     sha256: str
+
+
+def _shown(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

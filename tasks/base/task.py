@@ -47,10 +47,20 @@ STATED = {
 }
 
 
+FORMS = {
+    "draw": "draw(generator, batch_size) -> Batch",
+    "held_out": "held_out(split) -> a list or Dataset of Batch",
+    "training_batch": "training_batch(step) -> Batch",
+}
+
+
 class _Stating(ABCMeta):
     """Checks that a task states all it must once it is built, and keeps its options for `Task.at`."""
 
     def __call__(cls, *lengths: Any, **options: Any) -> Any:
+        if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+            forms = ", ".join(FORMS.get(name, name) for name in lacking)
+            raise TypeError(f"{cls.__name__} lacks {forms}: implement what each task must")
         task = super().__call__(*lengths, **options)
         missing = [f"self.{name} ({what})" for name, what in STATED.items() if getattr(task, name, STATED) is STATED]
         if missing:
@@ -73,6 +83,8 @@ class Task(LightningDataModule, metaclass=_Stating):
       minimum_length: the smallest length that makes sense.
       tokens_per_step: None, or the number of tokens a training step reads at every length (equal text per step).
       fallback: None, or the corpus used when the task's `corpus` cannot be had.
+      own_data: None, or the option that takes a user's file where the task reads no data without one. Its default is
+        the name of what then takes their place, of the same kind (`tasks.corpora.known.EMBEDDED`).
       context_tolerance: by how much a score may differ and still count as equal: the effective context of `context_use`
         is the least one whose score is equal to the best.
 
@@ -93,6 +105,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     minimum_length: ClassVar[int] = 1
     tokens_per_step: ClassVar[int | None] = None
     fallback: ClassVar[str | None] = None
+    own_data: ClassVar[str | None] = None
     context_tolerance: ClassVar[float] = 0.01
 
     spec: Spec

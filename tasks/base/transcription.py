@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, ctc_loss
 
+from tasks.base import fitting
 from tasks.base.batch import Batch
 from tasks.base.metrics import RatioMetric
 from tasks.base.objectives import log_odds
@@ -41,6 +42,9 @@ class Transcription(Objective):
         assert batch.lengths is not None
         return -(self.answer(outputs, batch) / batch.lengths).mean()
 
+    def fault(self, batch: Batch, outputs: int) -> str:
+        return fitting.transcripts(batch, outputs)
+
     def metric(self) -> RatioMetric:
         return _Errors()
 
@@ -65,6 +69,9 @@ class FramewiseTranscription(Objective):
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return cross_entropy(outputs, batch.targets)
+
+    def fault(self, batch: Batch, outputs: int) -> str:
+        return fitting.classes(batch, outputs)
 
     def metric(self) -> RatioMetric:
         return _Errors()

@@ -66,6 +66,11 @@ def words(values: Tensor, names: Sequence[str]) -> tuple[str, ...]:
         columns = [decimals(column) for column in values.view(len(values), -1).unbind(1)] if len(values) else []
         return tuple(",".join(row) for row in zip(*columns, strict=True))
     first = values if values.dim() == 1 else values[:, 0]
+    if names and len(first) and not 0 <= int(first.min()) <= int(first.max()) < len(names):
+        raise ValueError(
+            f"notation: expected a word for each id, got {len(names)} words and ids from {int(first.min())} to "
+            f"{int(first.max())}"
+        )
     return tuple(names[value] if names else str(value) for value in first.tolist())
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["text", "tagged", "images", "treebank", "pairs", "labelled"]
+Kind = Literal["text", "tagged", "images", "treebank", "pairs", "labelled", "font"]
 
 EMBEDDED: dict[str, Kind] = {
     "python": "text",
@@ -21,6 +21,7 @@ EMBEDDED: dict[str, Kind] = {
     "grammar": "treebank",
     "numbers": "pairs",
     "reviews": "labelled",
+    "drawn": "font",
 }
 """Corpora that need no file of the user's and no network."""
 

@@ -30,6 +30,7 @@ GENERATED = {
     "grammar": "generated sentences, version 1",
     "numbers": "numbers in words and digits, version 1",
     "reviews": "reviews of two clauses, version 1",
+    "drawn": "glyphs drawn for this suite, version 1",
 }
 _DIGITS = Path(__file__).with_name("digits.csv.gz")
 
@@ -207,12 +208,16 @@ def _own_file(corpus: str, fallback: str, folder: Path | None) -> Corpus:
         raise CorpusError(f"corpus {corpus!r} cannot be read: {error}") from None
     near = difflib.get_close_matches(corpus, [*KNOWN, *EMBEDDED], n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise CorpusError(
-        f"corpus {corpus!r}: there is no {_WHAT.get(EMBEDDED[fallback], 'file')} {path}{hint} ({_names(fallback)})"
-    )
+    kind = EMBEDDED[fallback]
+    what = _WHAT.get(kind, "file")
+    there = f"there is no {what} {path}"
+    if path.exists():
+        there = f"expected a {what}, got the {'folder' if path.is_dir() else 'file'} {path}"
+    raise CorpusError(f"{_WORD.get(kind, 'corpus')} {corpus!r}: {there}{hint} ({_names(fallback)})")
 
 
 _WHAT = {"images": "folder"}  # by kind; all others are files
+_WORD = {"font": "font"}  # what it is called in messages, by kind
 
 
 def _inside(folder: Path) -> list[Path]:

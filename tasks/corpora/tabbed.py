@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from tasks.corpora.decoding import CorpusFormatError, decoded
 
 FEWEST = 10  # rows, so that no split is empty
+SHOWN = 60  # characters of a line that a message shows
 
 Item = TypeVar("Item")
 
@@ -18,6 +19,11 @@ class Row(NamedTuple):
     line: int
     left: str
     right: str
+
+
+def short(text: str) -> str:
+    """Return a cell or a line as a message shows it: quoted, and cut where it is long."""
+    return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}…"
 
 
 def read_tabbed(path: Path, left: str, right: str) -> list[Row]:
@@ -33,9 +39,11 @@ def read_tabbed(path: Path, left: str, right: str) -> list[Row]:
         cells = [cell.strip() for cell in text.split("\t")]
         expected = f"{path.name}, line {number}: expected {left}, one tab and {right}"
         if len(cells) != 2:
-            raise CorpusFormatError(f"{expected}, got {len(cells) - 1 or 'no'} tab{'s' * (len(cells) > 2)} in {text!r}")
+            raise CorpusFormatError(
+                f"{expected}, got {len(cells) - 1 or 'no'} tab{'s' * (len(cells) > 2)} in {short(text)}"
+            )
         if not all(cells):
-            raise CorpusFormatError(f"{expected}, but {right if cells[0] else left} is missing in {text!r}")
+            raise CorpusFormatError(f"{expected}, but {right if cells[0] else left} is missing in {short(text)}")
         rows.append(Row(number, *cells))
     if len(rows) < FEWEST:
         raise CorpusFormatError(

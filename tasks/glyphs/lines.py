@@ -7,12 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from tasks.glyphs.shapes import ROWS
-
-HEIGHT = ROWS + 2  # a line lies one row higher or lower than another
+BESIDE = 2  # rows that a line has more than its glyphs, because it lies one row higher or lower than another
 MARGIN = 3  # empty columns before the first glyph, at most
-# By slant: how far each row moves to the right, or to the left.
-SLANTS = torch.tensor([[-1, -1, -1, 0, 0, 0, 1, 1, 1], [0] * HEIGHT, [1, 1, 1, 0, 0, 0, -1, -1, -1]])
+STEEP = 3  # rows in which a slanted line moves one column
 
 
 class Setting(NamedTuple):
@@ -46,24 +43,31 @@ def set_line(gaps: Tensor, widths: Tensor, columns: int) -> Setting:
 
 
 def columns_of(setting: Setting, bitmaps: Tensor) -> Tensor:
-    """Return the upright lines (batch, columns, ROWS), 0 paper and 1 ink. bitmaps (batch, glyphs, widest, ROWS)."""
+    """Return the upright lines (batch, columns, rows), 0 paper and 1 ink. bitmaps (batch, glyphs, widest, rows)."""
     rows = torch.arange(len(bitmaps))[:, None]
     return bitmaps[rows, setting.glyph.clamp(min=0), setting.place] * (setting.glyph >= 0)[..., None]
 
 
 def render(upright: Tensor, noise: float, generator: Generator) -> Tensor:
-    """Return lines (batch, columns, HEIGHT) as a scanner would see them.
+    """Return lines (batch, columns, rows + BESIDE) as a scanner would see them. upright (batch, columns, rows).
 
     Each line has its own slant (left, none, right), height (0, 1 or 2 rows from the top) and ink (.6 … 1); each pixel
     its own normal noise of standard deviation `noise`.
     """
-    batch, columns, _ = upright.shape
+    batch, columns, rows = upright.shape
+    height = rows + BESIDE
     slant, top = (torch.randint(3, (batch, 1, 1), generator=generator) for _ in range(2))
     ink = 0.6 + 0.4 * torch.rand(batch, 1, 1, generator=generator)
-    row = torch.arange(HEIGHT) - top
-    inside = (row >= 0) & (row < ROWS)
-    lines = upright.gather(2, row.clamp(0, ROWS - 1).expand(-1, columns, -1)) * inside
-    column = torch.arange(columns)[:, None] - SLANTS[slant[:, 0, 0], None]
+    row = torch.arange(height) - top
+    inside = (row >= 0) & (row < rows)
+    lines = upright.gather(2, row.clamp(0, rows - 1).expand(-1, columns, -1)) * inside
+    column = torch.arange(columns)[:, None] - slants(height)[slant[:, 0, 0], None]
     seen = (column >= 0) & (column < columns)
     lines = lines.gather(1, column.clamp(0, columns - 1)) * seen
-    return ink * lines + noise * torch.randn(batch, columns, HEIGHT, generator=generator)
+    return ink * lines + noise * torch.randn(batch, columns, height, generator=generator)
+
+
+def slants(height: int) -> Tensor:
+    """Return by slant (left, none, right) how far each row of a line moves to the right: (3, height)."""
+    right = (torch.arange(height) - (height - 1) / 2).div(STEEP).round().long()
+    return torch.stack([right, torch.zeros_like(right), -right])

@@ -38,11 +38,35 @@ _EASTERN = {
 
 
 class Script(NamedTuple):
-    """Glyphs by number: letters, bitmaps (glyphs, WIDEST, ROWS) of 0 and 1 column by column, widths (glyphs,)."""
+    """Glyphs by number: letters, bitmaps (glyphs, widest, rows) of 0 and 1 column by column, widths (glyphs,)."""
 
     letters: str
     bitmaps: Tensor
     widths: Tensor
+
+    @property
+    def widest(self) -> int:
+        """The columns of the widest glyph of this script, or of one that shares its lines."""
+        return self.bitmaps.size(1)
+
+    @property
+    def rows(self) -> int:
+        """The rows of every glyph."""
+        return self.bitmaps.size(2)
+
+    def of(self, letters: str) -> Script:
+        """Return the glyphs of some letters, in their order.
+
+        Raises:
+            ValueError: the script lacks one.
+        """
+        if lacking := [letter for letter in letters if letter not in self.letters]:
+            raise ValueError(
+                f"the glyphs drawn for this suite are {self.letters}, got {', '.join(map(repr, lacking))}. Others come "
+                f"from a font of your own: font=PATH"
+            )
+        chosen = torch.tensor([self.letters.index(letter) for letter in letters])
+        return Script(letters, self.bitmaps[chosen], self.widths[chosen])
 
 
 def _script(drawn: dict[str, str]) -> Script:

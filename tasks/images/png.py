@@ -36,7 +36,7 @@ def read_png(path: Path) -> Bytes:
     """Read a PNG file as grey values (height, width), 0 … 255; transparency is ignored.
 
     Raises:
-        CorpusFormatError: the file is no PNG, is broken, interlaced, or has more than 2^24 pixels.
+        CorpusFormatError: the file is no PNG, is broken, interlaced, or has none or more than 2^24 pixels.
     """
     content = path.read_bytes()
     if not content.startswith(SIGNATURE):
@@ -52,9 +52,9 @@ def read_png(path: Path) -> Bytes:
 def _grey(content: bytes, path: Path) -> Bytes:
     chunks = list(_chunks(content))
     header = _Header(*struct.unpack(">IIBBBBB", next(body for kind, body in chunks if kind == b"IHDR")))
-    if header.interlaced or header.width * header.height > LARGEST:
+    if header.interlaced or not 0 < header.width * header.height <= LARGEST:
         what = "an interlaced one" if header.interlaced else f"{header.width} x {header.height} pixels"
-        raise CorpusFormatError(f"{path}: expected a PNG image, not interlaced, of at most 2^24 pixels, got {what}")
+        raise CorpusFormatError(f"{path}: expected a PNG image, not interlaced, of 1 to 2^24 pixels, got {what}")
     size = CHANNELS[header.colour]
     line = (header.width * size * header.depth + 7) // 8
     packed = b"".join(body for kind, body in chunks if kind == b"IDAT")
@@ -70,9 +70,13 @@ def _grey(content: bytes, path: Path) -> Bytes:
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     place = len(SIGNATURE)
-    while place < len(content):
+    kind = b""
+    while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, place)
-        yield kind, content[place + 8 : place + 8 + length]
+        body = content[place + 8 : place + 8 + length]
+        if content[place + 8 + length : place + 12 + length] != struct.pack(">I", zlib.crc32(kind + body)):
+            raise ValueError(f"its chunk {kind.decode('latin-1')} is cut off or altered: the checksum differs")
+        yield kind, body
         place += 12 + length
 
 

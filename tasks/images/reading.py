@@ -19,6 +19,9 @@ from tasks.base import UnscorableError
 from tasks.corpora.decoding import CorpusFormatError
 from tasks.images.png import read_png
 
+OTHERS = (".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")  # images that are not read
+MOST_CLASSES = 2**16
+LARGEST = 1e30  # of a number, so that differences stay within float32
 SPLITS = ("training", "validation", "test")
 DIGITS = (1197, 300, 300)
 VALIDATION = 1000  # images of a file of training images that validate: its last, at most a sixth
@@ -80,7 +83,8 @@ def _mnist(names: dict[str, Path], folder: str) -> dict[str, Images]:
         for part in ("train", "t10k")
     )  # fmt: skip
     if known.pixels.shape[1:] != held.pixels.shape[1:]:
-        raise CorpusFormatError(f"{folder}: training and test images differ in size")
+        sizes = ("{1} x {0}".format(*images.pixels.shape[1:]) for images in (known, held))
+        raise CorpusFormatError(f"{folder}: expected images of one size, got {' to train and '.join(sizes)} to test")
     first = len(known.labels) - min(VALIDATION, len(known.labels) // 6)
     return {
         "training": Images(known.pixels[:first], known.labels[:first]),
@@ -137,19 +141,42 @@ def _pngs(paths: Sequence[Path], folder: str) -> Images:
         if image.shape != images[0].shape:
             expected, got = ("{1} x {0}".format(*shape) for shape in (images[0].shape, image.shape))
             raise CorpusFormatError(f"{path}: expected {expected} pixels as in {paths[0]}, got {got}. Scale the images")
+    _classes(classes, Path(folder))
     labels = np.array([classes.index(path.parent) for path in paths])
     return _labelled(np.stack(images), labels, paths[0].parent)
+
+
+def _classes(classes: list[Path], folder: Path) -> None:
+    """Refuse folders that are not one for each class: nothing in them is passed over silently."""
+    if folder in classes or len(classes) == 1:
+        got = "images beside them" if len(classes) > 1 else f"all images in {classes[0]}"
+        raise CorpusFormatError(f"{folder}: expected one folder of .png files per class, two or more, got {got}")
+    for path in sorted(folder.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        if path.is_dir() and not any(found.is_relative_to(path) for found in classes):
+            raise CorpusFormatError(
+                f"{path}: expected .png files of a class, got none. Fill the folder, or take it out"
+            )
+        if path.suffix.lower() in OTHERS:
+            raise CorpusFormatError(f"{path}: expected .png files only, got {path.suffix}. Convert it, or take it out")
 
 
 def _labelled(pixels: Array, labels: Array, path: Path) -> Images:
     """Images of any numbers, scaled to 0 … 1: bytes by 255, others from min(0, least) to max(1, greatest)."""
     if len(pixels) != len(labels):
         raise CorpusFormatError(f"{path}: expected one label for each of {len(pixels)} images, got {len(labels)}")
-    wrong = np.flatnonzero((labels != np.rint(labels)) | (labels < 0))
+    wrong = np.flatnonzero((labels != np.rint(labels)) | (labels < 0) | (labels >= MOST_CLASSES))
     if len(wrong):
-        raise CorpusFormatError(f"{path}: expected labels 0, 1, 2 …, got {labels[wrong[0]]} for image {wrong[0]}")
-    if not np.isfinite(pixels).all():
-        raise CorpusFormatError(f"{path.parent}: an image holds a number that is not finite")
+        raise CorpusFormatError(
+            f"{path}: expected labels 0, 1, 2 … {MOST_CLASSES - 1}, got {labels[wrong[0]]} for image {wrong[0]}"
+        )
+    strange = np.argwhere(~(np.abs(pixels) <= LARGEST)) if pixels.dtype.kind == "f" else np.empty((0, 3), np.int64)
+    for number, *place in strange[:1].tolist():
+        raise CorpusFormatError(
+            f"{path.parent}: expected finite numbers of at most {LARGEST:g}, got {pixels[number, *place]} in image "
+            f"{number}"
+        )
     low, high = (0, 255) if pixels.dtype == np.uint8 else (pixels.min(initial=0), pixels.max(initial=1))
     scaled = (pixels.astype(np.float32) - float(low)) / float(high - low)
     return Images(torch.from_numpy(scaled), torch.from_numpy(labels.astype(np.int64)))

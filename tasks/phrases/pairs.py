@@ -58,7 +58,8 @@ class OwnPairs(Pairs):
     """The pairs of a file, a source, a tab and a target in each line, both as words between spaces.
 
     Raises:
-        CorpusFormatError: a malformed line, a source of more than `length` words, or fewer than ten pairs.
+        CorpusFormatError: a malformed line, a source of more than `length` words, fewer than ten pairs, or targets that
+            need no source.
     """
 
     def __init__(self, path: Path, sha256: str, length: int) -> None:
@@ -78,6 +79,11 @@ class OwnPairs(Pairs):
         said, test = self._training[1], self._phrases(of_split(self.rows, "test"))[1]
         likeliest = torch.stack([(said == symbol).sum(0) for symbol in range(len(self.symbols))]).argmax(0)
         self.chance = float((test == likeliest).sum() / (test >= 0).sum())
+        if self.chance == 1:
+            raise CorpusFormatError(
+                f"{path.name}: every line that tests (10, 20, 30 …) has the likeliest target of those to train on, so "
+                f"nothing can be told. Shuffle the lines, or give others"
+            )
 
     def training(self, generator: Generator, count: int) -> Phrases:
         chosen = torch.randint(len(self._training[0]), (count,), generator=generator)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from tasks.base import Split
 from tasks.corpora.decoding import CorpusFormatError
-from tasks.corpora.tabbed import Row, of_split, read_tabbed
+from tasks.corpora.tabbed import Row, of_split, read_tabbed, short
 
 FOR = ("good", "great", "fine", "funny")
 AGAINST = ("bad", "dull", "weak", "sad")
@@ -87,7 +87,7 @@ class Own:
     words: of the ids. labels: in the order of their characters. chance: the share of the test part's most frequent one.
 
     Raises:
-        CorpusFormatError: a malformed line, fewer than ten, or one label only.
+        CorpusFormatError: a malformed line, fewer than ten, one label only, or one that no line to train on has.
     """
 
     def __init__(self, path: Path, sha256: str, length: int) -> None:
@@ -95,7 +95,16 @@ class Own:
         self.length = length
         self.labels = sorted({row.left for row in self.rows})
         if len(self.labels) < 2:
-            raise CorpusFormatError(f"{path.name}: expected two labels or more, got {self.labels[0]!r} in every line")
+            raise CorpusFormatError(
+                f"{path.name}: expected two labels or more, got {short(self.labels[0])} in every line"
+            )
+        taught = {row.left for row in of_split(self.rows, "training")}
+        for row in [*of_split(self.rows, "validation"), *of_split(self.rows, "test")]:
+            if row.left not in taught:
+                raise CorpusFormatError(
+                    f"{path.name}, line {row.line}: expected a label that lines to train on have too, got "
+                    f"{short(row.left)}. Shuffle the lines, or take it out"
+                )
         seen = Counter(word for row in of_split(self.rows, "training") for word in row.right.lower().split())
         self.words = ["_", "?", ".", *sorted(word for word, count in seen.items() if count > 1)]
         self._training = self._texts(of_split(self.rows, "training"))

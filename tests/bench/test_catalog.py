@@ -440,3 +440,10 @@ def test_a_folder_without_init_that_is_found_first(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(CatalogError, match=r"models stands in for the package 'models' of this suite .* Rename it"):
         catalog.card("model", "gru")
+
+
+def test_an_import_path_without_a_class() -> None:
+    with pytest.raises(
+        catalog.CatalogError, match=r"'mine\.tasks' names no class: an import path is .*, mine\.tasks:MyClass"
+    ):
+        catalog.card("task", "mine.tasks")

@@ -90,3 +90,15 @@ def test_bad_usage(arguments: list[str], message: str, capsys: pytest.CaptureFix
     told = capsys.readouterr().err
     assert message in told
     assert "Traceback" not in told
+
+
+def test_a_notation_that_lacks_a_word_is_found_before_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tests.support.letters:Short", "--length", "8"]) == 1
+    (broken,) = lines(capsys, "broken")
+    assert "an example can be written: ValueError: notation: expected a word for each id, got 2 words and ids" in broken
+
+
+def test_a_method_that_is_not_there_is_named_with_its_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tests.support.letters:NoDraw"]) == 1
+    (broken,) = lines(capsys, "broken")
+    assert "NoDraw lacks draw(generator, batch_size) -> Batch: implement what each task must" in broken

@@ -24,12 +24,18 @@ def png(
     for row in rows:
         body += bytes([kind]) + bytes((v - guess(kind, i, pixel, row, above)) & 255 for i, v in enumerate(row))
         above = row
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    parts = [(b"IHDR", head), (b"PLTE", palette), (b"IDAT", zlib.compress(body)), (b"IEND", b"")]
+    first = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    parts = [(b"IHDR", first), (b"PLTE", palette), (b"IDAT", zlib.compress(body)), (b"IEND", b"")]
     chunks = [struct.pack(">I", len(b)) + n + b + struct.pack(">I", zlib.crc32(n + b)) for n, b in parts]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks if palette else [c for c in chunks if b"PLTE" not in c]))
     return path
+
+
+def head(content: bytes, place: int, value: bytes) -> bytes:
+    """Put a value at a place of a PNG file's head, and mend the checksum of it."""
+    changed = content[:place] + value + content[place + len(value) :]
+    return changed[:29] + struct.pack(">I", zlib.crc32(changed[12:29])) + changed[33:]
 
 
 def guess(kind: int, i: int, pixel: int, row: bytes, above: bytes) -> int:

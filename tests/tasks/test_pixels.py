@@ -15,7 +15,7 @@ from tasks.base import Task, UnscorableError
 from tasks.corpora.resolving import CorpusError, files, pack, resolve
 from tasks.pixels import Pixels, permutation
 from tests.support.examples_in_columns import columns
-from tests.support.pictures import idx, png
+from tests.support.pictures import head, idx, png
 
 RANDOM = np.random.default_rng(0)
 
@@ -158,15 +158,89 @@ def write_pickle(folder: Path) -> None:
     np.save(folder / "labels.npy", np.array([{}] * 20), allow_pickle=True)
 
 
+def write_sizes(folder: Path) -> None:
+    mnist(folder)
+    idx(folder / "train-images-idx3-ubyte", np.zeros((40, 3, 5), np.uint8))
+    idx(folder / "train-labels-idx1-ubyte", np.arange(40, dtype=np.uint8) % 2)
+    idx(folder / "t10k-images-idx3-ubyte", np.zeros((30, 2, 3), np.uint8))
+
+
+def write_numbers(value: float) -> Any:
+    def write(folder: Path) -> None:
+        write_labels(*range(2), images=20)(folder)
+        np.save(folder / "labels.npy", np.arange(20) % 2)
+        images = np.load(folder / "images.npy").astype(np.float64)
+        images[7, 1, 1] = value
+        np.save(folder / "images.npy", images)
+
+    return write
+
+
+def write_pngs(folder: Path) -> None:
+    for name in ("x", "y"):
+        for number in range(10):
+            png(folder / name / f"{number:02}.png", np.full((4, 4, 1), number))
+
+
+def write_flat(folder: Path) -> None:
+    for number in range(20):
+        png(folder / f"{number:02}.png", np.full((4, 4, 1), number))
+
+
+def write_beside(folder: Path) -> None:
+    write_pngs(folder)
+    png(folder / "00.png", np.zeros((4, 4, 1), int))
+
+
+def write_more(name: str) -> Any:
+    def write(folder: Path) -> None:
+        write_pngs(folder)
+        (folder / ".hidden").mkdir()
+        (folder / name).touch() if "." in name else (folder / name).mkdir()
+
+    return write
+
+
+def write_nothing(folder: Path) -> None:
+    write_pngs(folder)
+    path = folder / "x" / "05.png"
+    path.write_bytes(head(path.read_bytes(), 16, bytes(8)))
+
+
+def spoil(end: int | None, altered: int | None = None) -> Any:
+    """Cut an image off at a byte, or alter one."""
+
+    def write(folder: Path) -> None:
+        write_pngs(folder)
+        content = bytearray((folder / "x" / "05.png").read_bytes())
+        if altered is not None:
+            content[altered] ^= 1
+        (folder / "x" / "05.png").write_bytes(content[:end])
+
+    return write
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
         (write_mixed, r"x/01\.png: expected 5 x 3 pixels as in .*x/00\.png, got 4 x 3\. Scale the images"),
-        (write_labels(*[0, -1] * 10), r"labels\.npy: expected labels 0, 1, 2 …, got -1 for image 1"),
+        (write_labels(*[0, -1] * 10), r"labels\.npy: expected labels 0, 1, 2 … 65535, got -1 for image 1"),
         (write_unknown, r"image 0 of the test part has label 9, out of range: .* images are 0, 1, 2, 3$"),
         (write_labels(0, 1), r"labels\.npy: expected one label for each of 20 images, got 2"),
         (write_cut, r"t10k-labels-idx1-ubyte: expected an IDX file of bytes in 1 dimensions, 30 by its head, got 29"),
         (write_pickle, r"labels\.npy: expected an array of numbers as numpy\.save writes it"),
+        (write_labels(*[0, 2**16] * 10), r"labels\.npy: expected labels 0, 1, 2 … 65535, got 65536 for image 1"),
+        (write_sizes, "expected images of one size, got 5 x 3 to train and 3 x 2 to test"),
+        (write_numbers(np.nan), "expected finite numbers of at most 1e[+]30, got nan in image 7"),
+        (write_numbers(-1e300), "expected finite numbers of at most 1e[+]30, got -1e[+]300 in image 7"),
+        (write_flat, "expected one folder of .png files per class, two or more, got all images in "),
+        (write_beside, "expected one folder of .png files per class, two or more, got images beside them"),
+        (write_more("z"), r"z: expected \.png files of a class, got none\. Fill the folder, or take it out"),
+        (write_more("x/a.JPG"), r"x/a\.JPG: expected \.png files only, got \.JPG\. Convert it, or take it out"),
+        (spoil(50), r"x/05\.png: a broken PNG image \(its chunk IDAT is cut off or altered: the checksum differs\)"),
+        (spoil(None, 45), r"x/05\.png: a broken PNG image \(its chunk IDAT is cut off or altered"),
+        (spoil(45 - 12), r"x/05\.png: a broken PNG image \(unpack_from"),
+        (write_nothing, r"x/05\.png: expected a PNG image, not interlaced, of 1 to 2\^24 pixels, got 0 x 0 pixels"),
         (lambda folder: None, r"no images in it\. Expected train-images-idx3-ubyte"),
         (
             lambda folder: idx(folder / "train-images-idx3-ubyte", np.zeros((2, 2, 2), np.uint8)),
@@ -199,7 +273,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"there is no folder .*; did you mean digits\?"):
         Pixels(16, corpus="digit")
     (tmp_path / "a.npy").write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"there is no folder .*a\.npy"):
+    with pytest.raises(CorpusError, match=r"expected a folder, got the file .*a\.npy"):
         Pixels(16, corpus=str(tmp_path / "a.npy"))
 
 

@@ -134,3 +134,16 @@ def test_what_is_refused(tmp_path: Path) -> None:
         Sentiment(5, corpus=str(path))
     with pytest.raises(CorpusError, match=r"expected reviews, or the path of a file"):
         Sentiment(5, corpus="nowhere.tsv")
+
+
+def test_a_label_that_no_line_trains_and_a_long_one(tmp_path: Path) -> None:
+    (path := tmp_path / "new.tsv").write_text(
+        "".join(f"{'ab'[i % 2] if i != 19 else 'new'}\tfine\n" for i in range(40))
+    )
+    with pytest.raises(
+        CorpusError, match=r"^new.tsv, line 20: expected a label that lines to train on have too, got 'new'"
+    ):
+        Sentiment(5, corpus=str(path))
+    path.write_text(f"{'w ' * 500}\tfine\n" * 20)
+    with pytest.raises(CorpusError, match=r"^new.tsv: expected two labels or more, got '(w ){30}'… in every line$"):
+        Sentiment(5, corpus=str(path))

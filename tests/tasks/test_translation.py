@@ -196,3 +196,11 @@ def test_a_sample_shows_what_a_model_says(tmp_path: Path) -> None:
                 assert " ".join(words) == " , ".join(
                     " ".join(WORDS[w] for w in spelled(int(number))) for number in right.split(",")
                 )
+
+
+def test_targets_that_need_no_source(tmp_path: Path) -> None:
+    (path := tmp_path / "one.tsv").write_text("".join(f"{'ab'[i % 2]}\tfine film\n" for i in range(20)))
+    with pytest.raises(
+        CorpusError, match=r"^one.tsv: every line that tests .* has the likeliest target of those to train"
+    ):
+        Translation(5, corpus=str(path))

@@ -87,7 +87,7 @@ def test_every_combination_is_one_cell() -> None:
 
 def test_entries_become_canonical() -> None:
     asked = "rnn:activation=relu:layers=1,rnn:activation=relu,r:layers=01:activation=relu"
-    (cell,) = (planned.cell for planned in plan(a_sweep(tasks="add:marks=halves", models=asked, lengths="10")))
+    (cell,) = (planned.cell for planned in plan(a_sweep(tasks="adding:marks=halves", models=asked, lengths="10")))
     assert (cell.task, cell.model) == ("adding", "rnn:activation=relu")
 
 
@@ -292,6 +292,17 @@ def test_a_file_of_ones_own_is_known_by_its_content_not_by_its_place(bench: Benc
     assert len(engine.ran) == 1, "the same text under another name is the same cell"
     bench.execute(engine, tasks="char_lm:evaluation=blocks:corpus=other.txt", models="rnn", lengths="10")
     assert len(engine.ran) == 2
+
+
+def test_a_font_of_ones_own_is_known_by_its_content_and_none_is_no_data(bench: Bench) -> None:
+    content = DataIdentity(name="f.bdf", sha256="12" * 32)
+    bench.here = {"f.bdf": Resolved(content, Source("/home/a/f.bdf", None))}
+    engine = FakeEngine()
+    bench.execute(engine, tasks="ocr:font=f.bdf:letters=abc,ocr:font=drawn", models="gru", lengths="10")
+    (cell, source, *_), (ours, no_source, *_) = engine.ran
+    assert (ours.task, ours.data, no_source) == ("ocr", None, None)
+    assert (cell.task, cell.data) == ("ocr:font=121212121212:letters=abc", content)
+    assert source == Source("/home/a/f.bdf", None)
 
 
 # -- several runners on one store -------------------------------------------------------------------------------------

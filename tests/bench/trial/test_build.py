@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from lightning import Trainer
 
-from bench.records.job import Job
+from bench.records.cell import DataIdentity
+from bench.records.job import Job, Source
 from bench.trial import build, trial
 from bench.trial.recorder import Recorder
 from models.base import Optimisation, SequenceModel
 from tasks.adding import Adding
 from tasks.base import Task
+from tasks.ocr import OCR
+from tests.support.fonts import suites_font
 from tests.support.jobs import a_job, run
 
 EXAMPLES = "tests.support.examples"
@@ -159,3 +164,15 @@ def test_a_model_of_ones_own_has_the_usual_optimisation() -> None:
         usual.schedule(step, 100) for step in range(100)
     ]
     assert Adding(6).train_lengths == "fixed"
+
+
+def test_a_cell_of_a_users_font_is_built_from_where_the_font_lies(tmp_path: Path) -> None:
+    font = suites_font(tmp_path / "f.bdf")
+    data = DataIdentity(name="f.bdf", sha256=hashlib.sha256(font.read_bytes()).hexdigest())
+    cell = a_job(task="ocr:font=c662a0c7a8e1:letters=abe", length=12)[0].model_copy(update={"data": data})
+    task = build.build(cell, Source(str(font), None))[0]
+    assert isinstance(task, OCR)
+    assert task.script.letters == "abe"
+    font.write_text(font.read_text().replace("COMMENT", "").replace("FONT -suite-", "FONT -other-"))
+    with pytest.raises(ValueError, match=r"the data of ocr.* changed since the sweep began"):
+        build.build(cell, Source(str(font), None))

@@ -97,6 +97,30 @@ def test_a_task_that_draws_or_scores_carelessly(task: str, message: str) -> None
     assert message in reason(task=f"{CARELESS}:{task}", batch_size=32)
 
 
+HANDED_OVER = [
+    ("none", 32, "Letters: expected a Batch(inputs, targets, reads) for each step, got None"),
+    ("held_out", 32, "Letters.held_out('validation'): expected a list or Dataset of Batch, got a Batch"),
+    ("no_set", 32, "Letters.held_out('validation'): expected a list or Dataset of Batch, got None"),
+    ("nested", 32, "Letters.held_out('validation'): expected a list or Dataset of Batch, got a list of list"),
+    ("chance", 32, "Letters: chance: expected a number, got '1/4'"),
+    ("classes", 32, "targets: expected classes from 0 to 3, because outputs=4, got 1 to 4"),
+    ("sequences", 32, "Letters.draw: expected the 32 sequences asked for, got 3"),
+    ("feed_shape", 4, "expected the inputs of the next step, (batch, columns) = (4, 1), got (4,)"),
+    ("feed_ids", 4, "Letters: what feed makes: inputs: expected ids from 0 to 3, got 1 to 4"),
+    ("feed_fails", 4, "Letters: feed fails with following=None, as it is past the end of a batch (TypeError: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "batch_size", "message"), HANDED_OVER, ids=[what for what, *_ in HANDED_OVER])
+def test_a_task_that_hands_over_something_else(what: str, batch_size: int, message: str) -> None:
+    assert message in reason(task=f"tests.support.letters:Letters:what={what}", batch_size=batch_size)
+
+
+def test_a_task_that_hands_over_what_it_must() -> None:
+    found = measured(task="tests.support.letters:Letters", batch_size=4)
+    assert (found.status, found.error) == ("ok", None)
+
+
 @pytest.mark.parametrize("task", ["Bits", "One", "Judged:what=nothing"])
 @pytest.mark.parametrize("batch_size", [1, 4, 32])
 def test_batches_that_are_equal_by_chance_are_no_fault(task: str, batch_size: int) -> None:
@@ -112,8 +136,10 @@ def test_no_task_of_the_suite_is_accused(name: str, batch_size: int) -> None:
     least = max(2, kind.minimum_length)
     for length in {"ner": (8, 12), "pos": (8, 12), "pixels": (4, 9, 16)}.get(name, (least, least + 2, least + 4)):
         task = kind.load()(length, batch_size=batch_size, **corpus)
+        drawing.are_batches(task)
         drawing.draws_alike(task)
         drawing.draws_anew(task)
+        contract.feeds(task)
         contract.pairs_up(task, task.training_batch(0))
         for split in drawing.SPLITS:
             contract.can_be_scored(task, split)

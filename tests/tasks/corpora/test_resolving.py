@@ -121,8 +121,11 @@ def test_own_files(cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_names_that_are_neither_known_nor_files(cached: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no file .*shakspeare.*did you mean shakespeare"):
         find("shakspeare")
-    with pytest.raises(CorpusError, match="no file"):
-        find(str(tmp_path))  # a folder
+    with pytest.raises(CorpusError, match="expected a file, got the folder"):
+        find(str(tmp_path))
+    (tmp_path / "a.png").touch()
+    with pytest.raises(CorpusError, match=r"expected a folder, got the file .*a\.png"):
+        find(str(tmp_path / "a.png"), fallback="digits")
     with pytest.raises(CorpusError, match=r"litbank.*cannot read.*expected shakespeare"):
         find("litbank")
     with pytest.raises(CorpusError, match=r"python.*cannot read.*expected litbank"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from tasks.base import generator
-from tasks.glyphs.lines import HEIGHT, columns_of, render, set_line
+from tasks.glyphs.lines import BESIDE, columns_of, render, set_line
 from tasks.glyphs.shapes import EASTERN, LATIN, ROWS, WIDEST
 
 
@@ -37,7 +37,7 @@ def test_rendering_moves_rows_and_keeps_all_ink() -> None:
     upright = torch.zeros(60, 9, ROWS)
     upright[:, 4] = 1
     lines = render(upright, 0.0, generator(0, "lines"))
-    assert lines.shape == (60, 9, HEIGHT)
+    assert lines.shape == (60, 9, ROWS + BESIDE)
     ink = lines.amax((1, 2))
     assert 0.6 <= float(ink.min()) < 0.65 < 0.95 < float(ink.max()) <= 1
     torch.testing.assert_close(lines.sum((1, 2)), ROWS * ink)
