@@ -99,7 +99,7 @@ def _table(topic: Topic, base: str, variants: dict[str, dict[int, Group]]) -> Ta
 NOTES = (
     "T: seeds that solved, of those that answered · solved at: median step, > the budget where the median seed did not",
     f"beside it: better or worse than the model as it is, exact two-sided p < {ALPHA:g} on steps to solve or score; "
-    f"never with fewer than {ENOUGH} seeds a side, nor where no seed of either is above chance",
+    f"never with fewer than {ENOUGH} seeds a side, nor where both are at chance",
     "half-life: steps over which the gradient halves, median, at the end of training · s: seconds per cell",
 )
 
@@ -133,7 +133,7 @@ def _beside(group: Group, plain: Group | None) -> str:
     """Say how a variant differs from the model as it is; nothing where too few seeds allow it."""
     if plain is None or min(group.n, plain.n) < ENOUGH:
         return ""
-    if all(result.score is not None and result.score.at_chance for result in (*group.answered, *plain.answered)):
+    if group.equals_chance and plain.equals_chance:
         return "both at chance"  # their last digits may differ by a rule, and nobody has learned anything
     p = compare(group, plain)
     if p >= ALPHA:
