@@ -12,7 +12,7 @@ from bench.records.paper import Claim
 from bench.records.reading import Reading
 from bench.records.recipe import as_text
 from bench.records.result import Result, Score
-from bench.records.row import row
+from bench.records.row import COLUMNS, row
 from reports.summary import statistics
 from reports.summary.group import ENOUGH_FOR_T, Group, Interval
 
@@ -96,7 +96,8 @@ def _of_cells(claim: Claim, group: Group) -> Ours | None:
         ours = Ours(group.score, low, high, group.n, reference.chance, group.equals_chance, higher)
         return ours.mirrored if _is_error(claim, reference) else ours
     values = [_quantity(result, claim) for result in group.answered]
-    found = _of_values(claim, values, group.equals_chance)
+    at_chance = group.equals_chance and claim.quantity not in COLUMNS  # a step, say, has no chance of its own
+    found = _of_values(claim, values, at_chance)
     if found is not None and found.high == math.inf and group.step_budget < claim.value:
         return replace(found, equals_chance=True)
     return found
