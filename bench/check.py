@@ -150,8 +150,9 @@ def measured(job: Job, where: str) -> Iterator[Line]:
 
     first, second = (trial.run(job, Surroundings()) for _ in range(2))
     result = first.result
-    if result.error is not None:
-        yield Line("broken", where, f"{STEPS} steps are trained and scored", f"{result.status}: {result.error}".strip())
+    if result.status != "ok":
+        why = result.error or "its loss or its gradient is not finite"
+        yield Line("broken", where, f"{STEPS} steps are trained and scored", f"{result.status}: {why}".strip())
         return
     yield Line("holds", where, f"{STEPS} steps are trained and scored")
     for note in result.notes:

@@ -45,6 +45,12 @@ def test_a_model_whose_ways_part(model: str, what: str, capsys: pytest.CaptureFi
     assert all(f"run, step, states and encode agree, cut or not: {what}" in line for line in broken)
 
 
+def test_a_model_that_diverges_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its record has no error: that a model diverged is an answer of a sweep, and no answer of a check."""
+    assert main(["tests.support.examples:Diverges:healthy=0", "--length", "8"]) == 1
+    assert len(lines(capsys, "broken")) == 5
+
+
 def test_a_model_that_draws_as_it_answers_is_not_accused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tests.support.broken:Drawing", "--length", "8"]) == 0
     assert all("it answers otherwise when it is asked again" in line for line in lines(capsys, "note"))
