@@ -34,9 +34,9 @@ class Ours:
     higher_is_better: bool | None
 
     def holds(self, claim: Claim) -> bool:
-        """Whether the interval meets the published one."""
+        """Whether the interval meets the published one; a step that the median seed never reached meets none."""
         spread = claim.spread or 0.0
-        return self.low <= claim.value + spread and claim.value - spread <= self.high
+        return math.isfinite(self.value) and self.low <= claim.value + spread and claim.value - spread <= self.high
 
     def better_than(self, claim: Claim) -> bool:
         """Whether the whole interval lies on the better side of the published one."""
