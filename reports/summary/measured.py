@@ -12,7 +12,7 @@ from bench.records.paper import Claim
 from bench.records.reading import Reading
 from bench.records.recipe import as_text
 from bench.records.result import Result, Score
-from bench.records.row import row
+from bench.records.row import COLUMNS, row
 from reports.summary import statistics
 from reports.summary.group import ENOUGH_FOR_T, Group, Interval
 
@@ -34,9 +34,9 @@ class Ours:
     higher_is_better: bool | None
 
     def holds(self, claim: Claim) -> bool:
-        """Whether the interval meets the published one."""
+        """Whether the interval meets the published one; a step that the median seed never reached meets none."""
         spread = claim.spread or 0.0
-        return self.low <= claim.value + spread and claim.value - spread <= self.high
+        return math.isfinite(self.value) and self.low <= claim.value + spread and claim.value - spread <= self.high
 
     def better_than(self, claim: Claim) -> bool:
         """Whether the whole interval lies on the better side of the published one."""
@@ -96,7 +96,8 @@ def _of_cells(claim: Claim, group: Group) -> Ours | None:
         ours = Ours(group.score, low, high, group.n, reference.chance, group.equals_chance, higher)
         return ours.mirrored if _is_error(claim, reference) else ours
     values = [_quantity(result, claim) for result in group.answered]
-    found = _of_values(claim, values, group.equals_chance)
+    at_chance = group.equals_chance and claim.quantity not in COLUMNS  # a step, say, has no chance of its own
+    found = _of_values(claim, values, at_chance)
     if found is not None and found.high == math.inf and group.step_budget < claim.value:
         return replace(found, equals_chance=True)
     return found

@@ -188,6 +188,9 @@ def test_steps_that_end_before_the_published_one_say_nothing():
     unsolved = seeds(0.5, 0.6)  # 1,000 steps each
     assert held(a_paper(74_000, quantity="solved_at_step"), unsolved)[0].word == "not at this budget"
     assert held(a_paper(500, quantity="solved_at_step"), unsolved)[0].word == "contradicted"
+    most = [*seeds(1.0, solved_at=300), *seeds(0.5, 0.5, 0.5)[1:]]
+    assert held(a_paper(500, quantity="solved_at_step"), most)[0].word == "contradicted", "two of three never did"
+    assert held(a_paper(500, quantity="solved_at_step"), seeds(0.12, 0.13))[0].word == "contradicted", "at chance too"
 
 
 @pytest.mark.parametrize(
