@@ -1,23 +1,26 @@
 """A benchmark suite for long-range dependencies.
 
-For notebooks and scripts: `measure` a sweep, `load` its results, `curves` and `gradients` as data frames, the `weights`
-of a stored model. Whatever is measured or loaded stands in a store, as with `python -m bench.run`.
+For notebooks and scripts: `measure` a sweep, `load` its results, `curves` and `gradients` as data frames, a `figure` as
+a chart, the `weights` of a stored model. All of it stands in a store, as with `python -m bench.run`.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import altair
     import pandas
 
     from bench.records.cell import Cell
     from bench.records.job import Source
     from models.base import SequenceModel
 
-__all__ = ["curves", "gradients", "load", "measure", "weights"]
+__all__ = ["curves", "figure", "gradients", "load", "measure", "weights"]
 
 
 def measure(*, store: Path | str = "results", **asked: Any) -> pandas.DataFrame:
@@ -91,6 +94,43 @@ def gradients(store: Path | str = "results") -> pandas.DataFrame:
 
     rows = (row for result in Store(store).ordered() for row in gradient_rows(result))
     return pandas.DataFrame(rows, columns=list(GRADIENT_COLUMNS))
+
+
+def figure(
+    name: str = "",
+    store: Path | str = "results",
+    *,
+    tasks: Sequence[str] = (),
+    models: Sequence[str] = (),
+    lengths: Sequence[int] = (),
+    label: Mapping[str, str] = MappingProxyType({}),
+) -> altair.TopLevelMixin:
+    """Return a figure of a report as an Altair chart, which shows itself in a notebook.
+
+    name: as `python -m reports.figure STORE` lists them: "score", "copying-gradient-input". tasks, models, lengths:
+    only these. label: other names for models, by entry.
+
+    Raises:
+        StoreError: as `load`.
+        UsageError: no such figure, task, model or length; the message names the nearest.
+    """
+    import altair
+
+    from bench.store import Store
+    from reports.figures.figures import figures
+    from reports.view.asked import asked_topics, readings
+    from reports.view.command import Naming, chosen
+
+    held = Store(store)
+    choice = Naming(
+        tasks=",".join(tasks),
+        models=",".join(models),
+        lengths=",".join(map(str, lengths)),
+        label=tuple(f"{entry}={own}" for entry, own in label.items()),
+    )
+    view = choice.of(held)
+    known = {each.name: each for each in figures(view, asked_topics(view, readings(held)))}
+    return altair.Chart.from_dict(known[chosen("figure", name, known)].spec)
 
 
 def weights(key: str, store: Path | str = "results", *, data: Path | str | None = None) -> SequenceModel:

@@ -23,6 +23,7 @@ COMMANDS = {
     "publish": "bench.publish",
     "report": "reports.__main__",
     "table": "reports.table",
+    "figure": "reports.figure",
     "gradients": "reports.gradients",
     "remedies": "reports.remedies",
     "lengths": "reports.lengths",

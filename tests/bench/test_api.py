@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_public_name_is_called(store: Path) -> None:
     held = bench.load(store)
-    assert set(bench.__all__) == {"curves", "gradients", "load", "measure", "weights"}
+    assert set(bench.__all__) == {"curves", "figure", "gradients", "load", "measure", "weights"}
     assert (held["status"] == "ok").all()
     curves = bench.curves(store)
     assert len(curves) == 4 * 20
@@ -42,6 +43,16 @@ def test_every_public_name_is_called(store: Path) -> None:
     gradients = bench.gradients(store)
     ends = gradients[(gradients["quantity"] == "input") & (gradients["step"] == 20)].groupby("key")["rate"].first()
     assert ends.to_dict() == pytest.approx(held.set_index("key")["gradient_rate"].to_dict(), nan_ok=True)
+
+
+def test_a_figure_is_a_chart_that_shows_itself(store: Path) -> None:
+    chart = bench.figure("score", store, tasks=["adding"], label={"rnn": "Elman"})
+    spec = chart.to_dict()
+    assert "Elman" in json.dumps(spec)
+    assert "running_average" not in json.dumps(spec)
+    assert chart._repr_mimebundle_()
+    with pytest.raises(UsageError, match="no figure 'skor': did you mean score"):
+        bench.figure("skor", store)
 
 
 def test_a_rebuilt_model_scores_what_is_stored(store: Path) -> None:
