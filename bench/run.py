@@ -40,8 +40,16 @@ app = App(
 CHECKPOINT_EVERY = 300.0  # seconds: longer than any cell of the default sweep
 
 
+def _all() -> dict[str, str]:
+    """Return what the help of --tasks and --models says besides; nothing where a folder hides ours, said by `run`."""
+    try:
+        return {f"{kind}s": f"All: {', '.join(catalog.names(kind))}." for kind in catalog.PACKAGES}
+    except catalog.CatalogError:
+        return {}
+
+
 @app.default
-@partial(flagged, more={f"{kind}s": f"All: {', '.join(catalog.names(kind))}." for kind in catalog.PACKAGES})
+@partial(flagged, more=_all())
 def run(
     *,
     config: Annotated[Path | None, Parameter(help="A TOML file with the same fields; flags win over it.")] = None,

@@ -25,7 +25,12 @@ NUMBERS = (
 )  # fmt: skip
 TEXTS = ("metric", "unit", "gradient_verdict", "data", "key", "status", "seed", "learning_rate", "test_n")
 LONGEST = 4_000  # letters of an error or a sample
-LATER = (", code=None", ", scale=None", ", ('sequences', None)")  # of an identity: links are older than these
+LATER = (
+    ", code=None",
+    ", scale=None",
+    ", ('sequences', None)",
+    ", ('held_out', None)",
+)  # of an identity: links are older than these
 
 
 def cell(result: Result, group: int, lists: Lists) -> dict[str, Any]:

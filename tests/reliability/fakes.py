@@ -4,6 +4,7 @@ that hundreds of real processes can be supervised, killed and replaced in second
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -105,7 +106,7 @@ def sweep_of(cells: int) -> Sweep:
 
 def execute(store: Store, cells: int, workers: int = 2, surroundings: Surroundings | None = None) -> runner.Outcome:
     """A sweep of `cells` cells with fake trials in real processes."""
-    worker.serve = serve
+    worker.serve = importlib.import_module("tests.reliability.fakes").serve  # not of __main__, which workers have not
     console = Console()
     engine = LocalEngine(surroundings or Surroundings(), workers=workers, report=console.working, say=console.note)
     return runner.execute(sweep_of(cells), store, engine, console, lambda *_: None)
@@ -120,7 +121,7 @@ def trained(store: Store, cells: int) -> None:
 
 def ask(store: Store, surroundings: Surroundings) -> questions.Outcome:
     """Ask all that a store holds, once each, with fake trials in real processes."""
-    worker.serve = serve
+    worker.serve = importlib.import_module("tests.reliability.fakes").serve  # not of __main__, which workers have not
     posed = questions.plan(Asking(lengths=(20,)), store).posed
     console = Console(noun="question", estimate=questions.estimate(posed), names=dict(questions.names(posed)))
     engine = LocalEngine(surroundings, workers=2, report=console.working, say=console.note)

@@ -59,7 +59,7 @@ def test_a_frame_tells_recipes_apart(tmp_path: Path, field: str) -> None:
     others: dict[str, Any] = {
         "steps": 21, "batch_size": 5, "learning_rate": 0.2, "clip": 0.5, "parameters": 9, "hidden": 9,
         "evaluate_every": 11, "probes": 2, "version": 2, "bptt": 7, "optimiser": "sgd", "schedule": "cosine",
-        "penalty": "pascanu", "train_lengths": "uniform", "stop": "never", "sequences": 8,
+        "penalty": "pascanu", "train_lengths": "uniform", "stop": "never", "sequences": 8, "held_out": 256,
     }  # fmt: skip
     assert others.keys() == Recipe.model_fields.keys()
     store = Store(tmp_path, create=True)

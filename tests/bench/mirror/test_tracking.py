@@ -114,6 +114,7 @@ def test_the_identity_of_a_run() -> None:
         "train_lengths": "fixed",
         "stop": "solved",
         "sequences": None,
+        "held_out": None,
         "task_version": 1,
         "model_version": 1,
         "code": None,

@@ -392,8 +392,8 @@ def test_the_columns_users_rely_on(store: Store) -> None:
         "parameters_body, hidden, seconds, steps_per_second, peak_memory_mb, memory_horizon, gradient_norm_mean, "
         "gradient_norm_max, gradient_ratio, gradient_rate, gradient_half_life, gradient_verdict, credit_alignment, "
         "data, key, batch_size, clip, parameter_budget, hidden_asked, evaluate_every, probes, recipe_version, bptt, "
-        "optimiser, schedule, penalty, train_lengths, stop, sequences, task_version, model_version, code, device, "
-        "torch, lightning, python"
+        "optimiser, schedule, penalty, train_lengths, stop, sequences, held_out, task_version, model_version, code, "
+        "device, torch, lightning, python"
     )
     assert tuple(store.frame().columns) == COLUMNS
     assert len(store.frame()) == 0

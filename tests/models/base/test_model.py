@@ -86,7 +86,7 @@ def test_same_seed_same_weights(model_class: type[SequenceModel], spec: Spec, bu
 
 
 def test_later_inputs_change_no_earlier_answer(model_class: type[SequenceModel], build: Build, inputs: Any) -> None:
-    model = build(model_class, Spec(Features(2), 2, None))  # type: ignore[arg-type]
+    model = build(model_class, Spec(Features(2), 2, SquaredError()))
     x = inputs(3, 12, 2)
     changed = x.clone()
     changed[:, 7:] += 1.0
