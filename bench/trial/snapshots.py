@@ -54,10 +54,11 @@ class Snapshots:
             return as_record.pictures(model, self._batch)
 
     def _follow(self, step: int, model: SequenceModel, replace: bool) -> None:
-        if self.flows and self.flows[-1].step == step:
-            if not replace or self._replaced_at == step:
+        told = bool(self.flows) and self.flows[-1].step == step
+        if told:
+            if not replace or self._replaced_at == step or self._task.counterfactuals(self._batch) is None:
                 return
-            self.flows.pop()  # measured on the way, and training ended here
+            self.flows.pop()  # measured on the way without replaced tokens, and training ended here
         with self._watch.during("probe"):
             measured = flow.measure(model, self._task, self._batch, replace=replace)
             self.flows.append(as_record.flow_record(step, measured))
@@ -67,7 +68,7 @@ class Snapshots:
                     f"gradient flow was followed back {measured.distances[-1]} steps from the answer, not to the first "
                     f"step; verdicts extend its rate over the whole reach"
                 )
-            if self._observer is not None:
+            if self._observer is not None and not told:
                 self._observer.probed(self.flows[-1])
 
     def _differentiate(self, step: int, model: SequenceModel) -> None:
