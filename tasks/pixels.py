@@ -70,6 +70,8 @@ class Pixels(Task):
         self.data = Data(resolved.name, resolved.sha256)
         self.images = load(tuple(files(resolved)), resolved.source, resolved.sha256)
         self.order = permutation(length) if permuted else torch.arange(length)
+        if permuted:
+            self.notes = (f"permutation of pixels: sha256 {fingerprint(self.order)}",)
         counts = self.images["test"].labels.bincount()
         self.spec = Spec(
             inputs=Features(1),
@@ -130,3 +132,8 @@ class _HeldOut(Dataset[Batch]):
 def permutation(length: int) -> Tensor:
     """Return the pixels (length,) in the order in which they come: sorted by the sha256 of their numbers as text."""
     return torch.tensor(sorted(range(length), key=lambda i: hashlib.sha256(str(i).encode()).digest()))
+
+
+def fingerprint(order: Tensor) -> str:
+    """Return the sha256 of a permutation, written as a Python list."""
+    return hashlib.sha256(repr(order.tolist()).encode()).hexdigest()

@@ -133,7 +133,7 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
         seconds=watch.seconds(),
         steps_per_second=watch.steps_per_second(seen.steps),
         peak_memory_mb=peak_memory_mb(gpu),
-        notes=(*model.notes, *snapshots.notes, *extra.notes),
+        notes=(*task.notes, *model.notes, *snapshots.notes, *extra.notes),
         provenance=provenance(watch.started, surroundings),
         weights_sha256=None if weights is None else hashlib.sha256(weights).hexdigest(),
     )

@@ -96,6 +96,7 @@ class Task(LightningDataModule, metaclass=_Stating):
         many as usual),
       carried (what of its rule `at` kept as it is at another length, in words, because a longer sequence then asks for
         no longer memory; else empty),
+      notes (lines of every record: what is not in its identity and yet makes its data),
       decided (the rest of a validation pass is not drawn; set and reset by what trains),
       floors (named reference scores shown in tables), data (None for a synthetic task), reach (steps of the longest
       true dependency; None: as far back as a sequence goes), notation (how ids, classes and numbers are written).
@@ -116,6 +117,7 @@ class Task(LightningDataModule, metaclass=_Stating):
     reach: int | None = None
     notation: Notation = Notation()
     carried: str = ""
+    notes: tuple[str, ...] = ()
     _options: dict[str, Any]
 
     def __init__(self, length: int, *, seed: int = 0, batch_size: int = 32, folder: Path | None = None) -> None:

@@ -63,6 +63,8 @@ def test_chance_is_the_most_frequent_class_of_the_test_part() -> None:
 def test_the_permutation_is_the_same_everywhere() -> None:
     assert permutation(9).tolist() == [8, 4, 3, 0, 1, 7, 2, 6, 5]
     digest = hashlib.sha256(repr(permutation(64).tolist()).encode()).hexdigest()
+    assert Pixels(64, permuted=True).notes == (f"permutation of pixels: sha256 {digest}",)
+    assert Pixels(64).notes == ()
     assert digest == "d73dd83cb10491aefa4164bf32b3b1796d39572b64b2902876297750dd769809"
     plain, _ = held(Pixels(64))
     permuted, _ = held(Pixels(64, permuted=True))
