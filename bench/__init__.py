@@ -117,8 +117,7 @@ def figure(
     import altair
 
     from bench.store import Store
-    from reports.figures.figures import figures
-    from reports.view.asked import asked_topics, readings
+    from reports.figure import known
     from reports.view.command import Naming, chosen
 
     held = Store(store)
@@ -128,9 +127,8 @@ def figure(
         lengths=",".join(map(str, lengths)),
         label=tuple(f"{entry}={own}" for entry, own in label.items()),
     )
-    view = choice.of(held)
-    known = {each.name: each for each in figures(view, asked_topics(view, readings(held)))}
-    return altair.Chart.from_dict(known[chosen("figure", name, known)].spec)
+    drawn = known(held, choice.of(held))
+    return altair.Chart.from_dict(drawn[chosen("figure", name, drawn)].spec)
 
 
 def weights(key: str, store: Path | str = "results", *, data: Path | str | None = None) -> SequenceModel:
@@ -155,28 +153,16 @@ def weights(key: str, store: Path | str = "results", *, data: Path | str | None 
 
 def _source(cell: Cell, data: Path | str | None) -> Source | None:
     """Return where the corpus of a cell lies on this machine; None where its task reads none."""
-    import os
-    from pathlib import Path
-
-    from bench import catalog
-    from bench.records.entry import Entry
+    from bench.cli.settings import Settings
     from bench.records.errors import UsageError
-    from bench.records.job import Source
-    from tasks.corpora import resolving
+    from bench.run import resolver
+    from bench.runner import questions
 
     if cell.data is None:
         return None
-    entry = Entry.parse(cell.task)
-    card = catalog.card("task", entry.name)
-    fallback, given = card.data_fallback or "", data or os.environ.get("BENCH_DATA")
-    asked = str(dict(entry.options).get(card.data_option, card.options[card.data_option].default))
-    try:
-        for name in (asked, fallback):
-            corpus = resolving.resolve(name, fallback=fallback, folder=Path(given) if given else None)
-            if corpus.sha256 == cell.data.sha256:
-                return Source(corpus.source, corpus.folder)
-    except resolving.CorpusError as error:
-        raise UsageError(str(error)) from None
-    raise UsageError(
-        f"{asked} is not the corpus that cell {cell.key} was trained on, {cell.data.name}: give data=FOLDER"
-    )
+    if not questions.own_corpus(cell):
+        settings = Settings(data=None if data is None else str(data))
+        resolved = resolver(settings)(questions.request(cell, {}), True)
+        if resolved.data.sha256 == cell.data.sha256:
+            return resolved.source
+    raise UsageError(f"{cell.data.name}, which cell {cell.key} was trained on, is not found here: give data=FOLDER")

@@ -24,7 +24,7 @@ from bench.records.paper import Paper, read
 from bench.records.reading import Reading
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
-from bench.run import measure
+from bench.run import estimate_from, measure
 from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
@@ -162,7 +162,7 @@ def _readings(store: str) -> list[Reading]:
 
 def _progress(content: Paper, results: Sequence[Result], store: str) -> str:
     """Say how much of a paper is stored, and how long the rest takes."""
-    cells, done, seconds = _left(content, results, store)
+    cells, done, seconds = _left(content, results, store, estimate_from(store))
     if done == cells:
         return f"All {cells} cells are stored."
     rest = "" if done else " (the folder holds none of its results)"
@@ -171,11 +171,9 @@ def _progress(content: Paper, results: Sequence[Result], store: str) -> str:
     )
 
 
-def _left(content: Paper, results: Sequence[Result], store: str) -> tuple[int, int, float]:
+def _left(content: Paper, results: Sequence[Result], store: str, estimate: Estimate) -> tuple[int, int, float]:
     """Return the cells of a paper, how many are stored, and the seconds of the rest."""
-    estimate, cells = Estimate(), papers.cells(content)
-    if Path(store).is_dir():
-        estimate.learn_from(Store(store).answers())
+    cells = papers.cells(content)
     tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
     answered = [result.cell for result in (*results, *tried) if result.status in ANSWERS]
     if content.tuning:  # the rates of the reported cells are not known beforehand
@@ -190,11 +188,12 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     """Yield the name of every paper, its cells, how many are stored, the seconds of the rest, and its verdicts."""
     from reports.summary.verdicts import counted, verdicts
 
+    estimate = estimate_from(store)
     for name, path in sorted(_known().items()):
         content = _read(str(path))
         results = _results(content, store)
         made = verdicts(content, results, papers.label, _readings(store))
-        yield name, *_left(content, results, store), counted(made) or "a study: no claims"
+        yield name, *_left(content, results, store, estimate), counted(made) or "a study: no claims"
 
 
 def _list(store: str, form: Literal["text", "csv"]) -> int:

@@ -28,6 +28,7 @@ from bench.records.sweep import Sweep
 if TYPE_CHECKING:
     from bench.cli.console import Console
     from bench.engines.base import Engine
+    from bench.records.estimate import Estimate
     from bench.records.result import Result
     from bench.runner.runner import Outcome
     from bench.store import Store
@@ -162,16 +163,24 @@ def _checkpoints(settings: Settings, store: Store) -> Checkpointing | None:
     return Checkpointing(store.checkpoints, every) if every and settings.address is None else None
 
 
-def _preview(sweep: Sweep, settings: Settings) -> int:
-    from bench.cli.console import Console
-    from bench.records.estimate import Estimate, duration
-    from bench.runner.plan import plan, share
+def estimate_from(store: str) -> Estimate:
+    """Return an estimate that has learned from a store, where there is one."""
+    from bench.records.estimate import Estimate
     from bench.store import Store
 
+    estimate = Estimate()
+    if Path(store).is_dir():
+        estimate.learn_from(Store(store).answers())
+    return estimate
+
+
+def _preview(sweep: Sweep, settings: Settings) -> int:
+    from bench.cli.console import Console
+    from bench.records.estimate import duration
+    from bench.runner.plan import plan, share
+
     cells = [planned.cell for planned in share(plan(sweep), settings.part)]
-    console, estimate = Console(), Estimate()
-    if Path(settings.store).is_dir():
-        estimate.learn_from(Store(settings.store).answers())
+    console, estimate = Console(), estimate_from(settings.store)
     for cell in cells:
         recipe = cell.recipe
         console.note(f"{cell.label}: {recipe.steps} steps × {recipe.batch_size} sequences")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -14,9 +14,12 @@ from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
 from reports.text.words import sentence
-from reports.view import delivery
+from reports.view import View, delivery
 from reports.view.asked import asked_topics, readings
 from reports.view.command import AS_THEY_ARE, Naming, chosen, names
+
+if TYPE_CHECKING:
+    from reports.figures.figures import Figure
 
 FORMATS = ("pdf", "svg", "png")
 WIDTHS = ("column", "text", "slide")
@@ -59,13 +62,13 @@ def figure(
     source = Store(store)
     view = choice.of(source)
     # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
-    from reports.figures import figures, media
+    from reports.figures import media
 
-    known = {figure.name: figure for figure in figures.figures(view, asked_topics(view, readings(source)))}
+    drawn = known(source, view)
     if not name:
-        print(foreign.block("\n".join(known)))
+        print(foreign.block("\n".join(drawn)))
         return
-    drawing = known[chosen("figure", name, known)].drawing
+    drawing = drawn[chosen("figure", name, drawn)].drawing
     made = media.fitted(drawing, media.MEDIA[width], title)
     path = output or store / "report" / "paper" / f"{name}-{width}"
     files = {path.with_name(f"{_stem(path)}.{ending}"): made.content(ending) for ending in formats}
@@ -78,6 +81,13 @@ def figure(
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}. Give a file in a writable folder.") from None
     print(foreign.block("\n".join(map(str, files))))
+
+
+def known(source: Store, view: View) -> dict[str, Figure]:
+    """Return the figures of a view of a store by name, those of its readings too."""
+    from reports.figures.figures import figures
+
+    return {each.name: each for each in figures(view, asked_topics(view, readings(source)))}
 
 
 def _ending(output: Path | None) -> str:

@@ -18,6 +18,7 @@ from rich.console import Console
 from bench.cli import command
 from bench.records.errors import UsageError
 from bench.records.result import GradientFlow, GradientProfile, Result
+from bench.records.row import GRADIENT_COLUMNS, gradient_rows
 from bench.store import Store
 from reports.text import csv, formats
 from reports.text.layout import Column, Table, failures
@@ -32,12 +33,10 @@ COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "l
 def rows(results: Sequence[Result], quantities: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield a row per stored distance; log10_norm is None where the norm is 0 or not finite. quantities: () is all."""
     for result in results:
-        cell = result.cell
-        for flow in result.gradient_flow:
-            for name, profile in _profiles(flow, quantities):
-                for distance, value in zip(flow.distances, profile.log10_median, strict=True):
-                    values = (cell.task, cell.model, cell.length, cell.seed, flow.step, name, distance, value)
-                    yield dict(zip(COLUMNS, values, strict=True))
+        for values in gradient_rows(result):
+            row = dict(zip(GRADIENT_COLUMNS, values, strict=True))
+            if not quantities or row["quantity"] in quantities:
+                yield {name: row[name] for name in COLUMNS}
 
 
 def _profiles(flow: GradientFlow, quantities: Sequence[str]) -> list[tuple[str, GradientProfile]]:

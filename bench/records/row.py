@@ -90,10 +90,10 @@ def curve_rows(result: Result) -> Iterator[tuple[Any, ...]]:
 
 
 def gradient_rows(result: Result) -> Iterator[tuple[Any, ...]]:
-    """Yield a row of GRADIENT_COLUMNS for each stored distance of each quantity of each snapshot."""
+    """Yield a row of GRADIENT_COLUMNS for each stored distance of each quantity, the input first, of each snapshot."""
     named = _named(result.cell)
     for flow in result.gradient_flow:
-        for name, profile in flow.profiles.items():
+        for name, profile in sorted(flow.profiles.items(), key=lambda item: (item[0] != "input", item[0])):
             for distance, value in zip(flow.distances, profile.log10_median, strict=True):
                 whole = (profile.rate, profile.half_life, profile.verdict)
                 yield (*named, flow.step, name, distance, value, *whole)

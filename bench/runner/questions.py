@@ -99,7 +99,7 @@ def plan(asking: Asking, store: Store, own: Mapping[str, str] = MappingProxyType
         raise UsageError("\n".join([f"{store.path}: there is no model that can be asked.", *lines]))
     probes = (False, True) if asking.probe else (False,)
     posed = [
-        Posed(Question.of(cell, sha256, length, probe=probe), cell, steps, _request(cell, own))
+        Posed(Question.of(cell, sha256, length, probe=probe), cell, steps, request(cell, own))
         for length in sorted(asking.lengths)
         for cell, sha256, steps in models
         for probe in probes
@@ -143,12 +143,12 @@ def _left_out(result: Result, store: Store, own: Mapping[str, str]) -> str | Non
         return "they were not trained (steps 0)"
     if result.weights_sha256 is None or store.held_weights(cell.key, result.weights_sha256) is None:
         return "the store holds no weights of theirs"
-    if _own_corpus(cell) and cell.data is not None and cell.data.sha256 not in own:
+    if own_corpus(cell) and cell.data is not None and cell.data.sha256 not in own:
         return f"they read a file of yours, {cell.data.name}, of sha256 {cell.data.sha256[:12]}: give it with --corpus"
     return _other_code(cell)
 
 
-def _own_corpus(cell: Cell) -> bool:
+def own_corpus(cell: Cell) -> bool:
     """Return whether a cell reads a user's own file, which its task names by content."""
     named = dict(Entry.parse(cell.task).options).values()
     return cell.data is not None and cell.data.sha256[:12] in named
@@ -181,14 +181,14 @@ def _other_code(cell: Cell) -> str | None:
     return None
 
 
-def _request(cell: Cell, own: Mapping[str, str]) -> Request | None:
+def request(cell: Cell, own: Mapping[str, str]) -> Request | None:
     """Return the request for the corpus that a cell was trained on: where that was the fallback, for the fallback."""
     entry = Entry.parse(cell.task)
     card = catalog.card("task", entry.name)
     option, fallback = card.data_option, card.data_fallback
     if cell.data is None or fallback is None:
         return None
-    if _own_corpus(cell):
+    if own_corpus(cell):
         return Request(own[cell.data.sha256], fallback, option)
     corpus = card.values(entry.options).get(option, card.options[option].default)
     return Request(fallback if cell.data.name == fallback else corpus, fallback, option)

@@ -356,6 +356,6 @@ def test_a_corpus_that_cannot_be_had_is_a_reading_that_failed(bench: Bench) -> N
 def test_a_font_that_was_trained_on_is_a_file_of_ones_own() -> None:
     data = DataIdentity(name="f.bdf", sha256="ab" * 32)
     cell = a_cell(task="ocr:font=abababababab:letters=abe", data=data)
-    assert questions._own_corpus(cell)
-    assert questions._request(cell, {"ab" * 32: "/home/f.bdf"}) == Request("/home/f.bdf", "drawn", "font")
-    assert questions._request(a_cell(task="ocr"), {}) is None
+    assert questions.own_corpus(cell)
+    assert questions.request(cell, {"ab" * 32: "/home/f.bdf"}) == Request("/home/f.bdf", "drawn", "font")
+    assert questions.request(a_cell(task="ocr"), {}) is None
