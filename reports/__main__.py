@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
@@ -18,6 +19,9 @@ from reports import gradients, lengths, table
 from reports.view import View
 from reports.view.asked import AskedTopic, asked_topics, readings
 from reports.view.command import AS_THEY_ARE, Naming, save
+
+if TYPE_CHECKING:
+    from reports.figures.figures import Figure
 
 app = App(name="python -m reports", help="Tables and figures of stored results; trains nothing.", version_flags=[])
 
@@ -43,8 +47,9 @@ def report(store: Path, /, *, choice: Naming = AS_THEY_ARE, output: Path | None 
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         answered = asked_topics(view, readings(source))
-        _write_tables(source, view, answered, folder)
-        drawn, kept = _draw(view, answered, folder / "figures")
+        every = _figures(view, answered)
+        _write_tables(source, view, answered, folder, every)
+        drawn, kept = _draw(every, view, folder / "figures")
     except OSError as error:
         raise UsageError(f"cannot write {folder}: {error.strerror}. Give a writable folder with --output.") from None
     figures = f"{drawn + kept} figures ({drawn} drawn, {kept} unchanged)"
@@ -53,7 +58,16 @@ def report(store: Path, /, *, choice: Naming = AS_THEY_ARE, output: Path | None 
     print(foreign.block(f"{figures} and tables in {took}. Open {first} first; files to paste are beside it."))
 
 
-def _write_tables(source: Store, view: View, answered: Sequence[AskedTopic], folder: Path) -> None:
+def _figures(view: View, answered: Sequence[AskedTopic]) -> list[Figure]:
+    # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
+    from reports.figures.figures import figures
+
+    return figures(view, answered)
+
+
+def _write_tables(
+    source: Store, view: View, answered: Sequence[AskedTopic], folder: Path, figures: Sequence[Figure]
+) -> None:
     from reports.page import page as dashboard
 
     texts = {
@@ -76,18 +90,19 @@ def _write_tables(source: Store, view: View, answered: Sequence[AskedTopic], fol
         texts["lengths.csv"] = lengths.write(answered, "csv")
     for name, text in texts.items():
         save(folder / name, text)
-    dashboard.write(view, source, folder / "index.html", answered)
+    drawn: dict[str, list[str]] = {}
+    for figure in figures:
+        if len(figure.topics) == 1:
+            drawn.setdefault(figure.topics[0].name, []).append(figure.name)
+    dashboard.write(view, source, folder / "index.html", answered, drawn)
 
 
-def _draw(view: View, answered: Sequence[AskedTopic], folder: Path) -> tuple[int, int]:
+def _draw(every: Sequence[Figure], view: View, folder: Path) -> tuple[int, int]:
     """Bring all figures up to date, with a bar in a terminal; return how many were drawn, and how many unchanged."""
-    # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from reports.figures import kept
-    from reports.figures.figures import figures
 
-    every = figures(view, answered)
     done = {True: 0, False: 0}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     terminal = Terminal(stderr=True)

@@ -51,7 +51,7 @@ def _panel(sheet: Sheet, topic: AskedTopic, trained: str, width: float) -> Spec:
     marks = [mark for member, row in rows for group in row.at.values() for mark in _marks(member, group)]
     fixed = _references([group for _, row in topic.rows for group in row.at.values()], topic.lengths)
     score = topic.topic.heading.score
-    logarithmic = score is not None and not score.higher_is_better and score.best == 0
+    logarithmic = topic.topic.heading.logarithmic
     values = [mark[key] for mark in (*marks, *fixed) for key in ("value", "low", "high") if key in mark]
     name = score.metric.replace("_", " ") if score else "score"
     x, y = drawing.length_axis(topic.lengths, "tested length"), _axis(values, logarithmic, name)

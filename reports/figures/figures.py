@@ -16,7 +16,7 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.records import foreign
-from reports.figures import asked, effort, flow, inside, layout, lengths, memory, training
+from reports.figures import asked, effort, flow, inside, layout, learning, lengths, memory, training
 from reports.figures.drawing import Looks
 from reports.figures.layout import Drawing, Spec
 from reports.summary.profiles import quantities, trained
@@ -60,7 +60,7 @@ def figures(view: View, answered: Sequence[AskedTopic] = ()) -> list[Figure]:
     made = [Figure(name, view.topics, draw) for name, draw in _overviews(view.topics, view.looks)]
     made += _asked(answered, view.looks)
     for topic in view.topics:
-        plans = (*_gradients(topic, view.looks), *_inner(topic, view.looks))
+        plans = (*_learning(topic, view.looks), *_gradients(topic, view.looks), *_inner(topic, view.looks))
         made += [Figure(name, (topic,), draw) for name, draw in plans]
     return made
 
@@ -83,6 +83,11 @@ def _asked(answered: Sequence[AskedTopic], models: Looks) -> Iterator[Figure]:
         name, beside = f"{topic.topic.name}-other-lengths", asked.state(topic)
         yield Figure(name, (topic.topic,), partial(asked.against_length, topic, models), beside)
         yield Figure(f"{name}-grid", (topic.topic,), partial(asked.grid, topic, models), beside)
+
+
+def _learning(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
+    if learning.learned(topic):
+        yield f"{topic.name}-learning-curves", partial(learning.curves, topic, models)
 
 
 def _gradients(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:

@@ -45,7 +45,7 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     score = topic.heading.score
     assert score is not None, "only topics with a score are drawn"
     # An error whose best is 0 is read by its power of ten; bits, F1 and shares are not.
-    logarithmic = not score.higher_is_better and score.best == 0
+    logarithmic = topic.heading.logarithmic
     marks = [row for label, group in topic.drawn for row in _rows(label, group)]
     fixed = _references(topic, logarithmic)
     values = [row[name] for row in (*marks, *fixed) for name in ("value", "low", "high") if name in row]

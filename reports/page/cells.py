@@ -113,6 +113,8 @@ def group(group: Group, lists: Lists) -> dict[str, Any]:
         values |= {"chance": short(reference.chance), "best": short(reference.best), "unit": reference.unit}
         values |= {"threshold": reference.solved_threshold, "metric": reference.metric}
         values |= {"higher": reference.higher_is_better}
+    if len(group.seeds) > 1:
+        values["learning"] = page_series.learning(group.seeds)
     if sum(bool(result.gradient_flow) for result in group.seeds) > 1:
         values["typical"] = page_series.middle(group.seeds, lists)
     return _applying(values)

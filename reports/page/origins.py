@@ -68,7 +68,10 @@ Warned = dict[str, Any]
 def warnings(
     results: Sequence[Result], groups: Sequence[Group], sweeps: Sequence[Asked], corrupt: Sequence[str]
 ) -> list[Warned]:
-    """Collect what limits the numbers, the gravest first, with the indices of the groups or cells concerned."""
+    """Collect what limits the numbers, the gravest first, with the indices of the groups or cells concerned.
+
+    held: the cells of each text, beside `texts`.
+    """
     absent = missing((item for asked in sweeps for item in asked.cells), results)
     limits = [
         _of_cells("failed", "no answer: never averaged away, counted beside n", results,
@@ -86,7 +89,7 @@ def warnings(
                    "model's limits", groups, lambda g: g.outcome == "budget-limited"),
         _of_groups("rate at the grid's edge", "the chosen learning rate is the smallest or largest that was tried: a "
                    "better one may lie outside", groups, lambda g: g.on_edge),
-        _listed("said by the models", "of their size", sorted({note for r in results for note in r.notes})),
+        _noted(results),
     ]  # fmt: skip
     return [warned for warned in limits if warned is not None]
 
@@ -105,38 +108,49 @@ def _listed(title: str, why: str, texts: Sequence[str]) -> Warned | None:
     return {"title": title, "why": why, "texts": list(texts)} if texts else None
 
 
+def _noted(results: Sequence[Result]) -> Warned | None:
+    """What models said, each beside the cells whose model said it."""
+    notes = sorted({note for result in results for note in result.notes})
+    warned = _listed("said by the models", "of their size, and of what was measured", notes)
+    held = [[index for index, result in enumerate(results) if note in result.notes] for note in notes]
+    return warned and warned | {"held": held}
+
+
 def _mixed(results: Sequence[Result]) -> list[Warned]:
-    """Versions and machines of which there are several.
+    """Versions and machines of which there are several, each beside its cells.
 
     Groups never mix devices, torch versions, code, or versions of task, model and recipe. They may mix other libraries
     and commits.
     """
-    tallies: dict[str, Counter[str]] = {}
+    tallies: dict[str, dict[str, list[int]]] = {}
 
-    def count(what: str, value: str) -> None:
-        tallies.setdefault(what, Counter())[value] += 1
+    def count(index: int, what: str, value: str) -> None:
+        tallies.setdefault(what, {}).setdefault(value, []).append(index)
 
-    for result in results:
+    for index, result in enumerate(results):
         cell, made = result.cell, result.provenance
-        count("recipe versions", str(cell.recipe.version))
-        count(f"versions of task {cell.task}", str(cell.versions.task))
-        count(f"versions of model {cell.model}", str(cell.versions.model))
+        count(index, "recipe versions", str(cell.recipe.version))
+        count(index, f"versions of task {cell.task}", str(cell.versions.task))
+        count(index, f"versions of model {cell.model}", str(cell.versions.model))
         if cell.foreign:
-            count(f"code of {' and '.join(cell.foreign)}", cell.code[:8] if cell.code else "not recorded")
+            count(index, f"code of {' and '.join(cell.foreign)}", cell.code[:8] if cell.code else "not recorded")
         if cell.data:
-            count(f"data of task {cell.task}", f"{cell.data.name} {cell.data.sha256[:8]}")
+            count(index, f"data of task {cell.task}", f"{cell.data.name} {cell.data.sha256[:8]}")
         if made:
-            count("devices", made.device)
-            count("python versions", made.python)
-            count("git commits", f"{made.git_commit or 'no checkout'}{' (changed)' if made.git_dirty else ''}")
+            count(index, "devices", made.device)
+            count(index, "python versions", made.python)
+            count(index, "git commits", f"{made.git_commit or 'no checkout'}{' (changed)' if made.git_dirty else ''}")
             for name, version in made.libraries.items():
-                count(f"versions of {name}", version)
+                count(index, f"versions of {name}", version)
     why = "numbers made under different ones are not quite alike; what may change a score never shares a group"
     return [
         {
             "title": f"mixed {what}",
             "why": why,
-            "texts": [f"{value}: {number} cell{'s' if number > 1 else ''}" for value, number in sorted(values.items())],
+            "texts": [
+                f"{value}: {len(held)} cell{'s' if len(held) > 1 else ''}" for value, held in sorted(values.items())
+            ],
+            "held": [held for _, held in sorted(values.items())],
         }
         for what, values in tallies.items()
         if len(values) > 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from reports.view import View, delivery
 from reports.view.asked import AskedTopic
 
 SCRIPTS = (
-    "text.js", "elements.js", "draw.js", "marks.js", "overview.js", "curves.js", "gradients.js", "asked.js",
-    "choice.js", "compare.js", "cells.js", "provenance.js", "main.js",
+    "text.js", "elements.js", "draw.js", "marks.js", "take.js", "legend.js", "overview.js", "learning.js", "curves.js",
+    "gradients.js", "asked.js", "choice.js", "compare.js", "cells.js", "provenance.js", "main.js",
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; base-uri 'none'; form-action 'none'; "
@@ -31,16 +31,24 @@ POLICY = (
 )
 
 
-def write(view: View, store: Store, path: Path, answered: Sequence[AskedTopic] = ()) -> None:
+def write(
+    view: View,
+    store: Store,
+    path: Path,
+    answered: Sequence[AskedTopic] = (),
+    drawn: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Write the page of a store's view. Whole or not at all: an older page stays until the new one is there.
 
-    answered: what the view's models said at other lengths.
+    answered: what the view's models said at other lengths. drawn: names of the figures in the folder `figures` beside
+    the page, by the name of their topic.
 
     Raises:
         OSError: `path` cannot be written.
     """
     sweeps = store.sweeps()  # read first: it adds to what is corrupt
-    content = payload(store.path.resolve().name, view, sweeps, [broken.name for broken in store.corrupt], answered)
+    corrupt = [broken.name for broken in store.corrupt]
+    content = payload(store.path.resolve().name, view, sweeps, corrupt, answered, drawn)
     text = page(foreign.throughout(content))
     path.parent.mkdir(parents=True, exist_ok=True)
     delivery.write(path, text)

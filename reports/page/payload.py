@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from bench.records.asked import Asked
 from reports.page import cells, origins
 from reports.page.series import SCALE, Lists, short
 from reports.summary.grouping import steps_exponent
 from reports.summary.memory import worse_with_more
-from reports.text import asked, words
+from reports.text import asked, paper, words
 from reports.text.notes import references
 from reports.view import Topic, View
 from reports.view.asked import AskedTopic
@@ -24,11 +25,12 @@ def payload(
     sweeps: Sequence[Asked] = (),
     corrupt: Sequence[str] = (),
     answered: Sequence[AskedTopic] = (),
+    drawn: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Collect everything the page's script reads. The same store gives the same content.
 
     sweeps: what was asked of the store. corrupt: names of unreadable records. answered: what the models of the view
-    said at other lengths.
+    said at other lengths. drawn: names of the figures beside the page, by the name of their topic.
     """
     lists = Lists()
     places = {result.cell.key: place for place, result in enumerate(view.results)}
@@ -51,7 +53,7 @@ def payload(
             label: {"index": place, "colour": look.colour, "dash": list(look.dash), "shape": look.shape}
             for place, (label, look) in enumerate(view.looks.items())
         },
-        "topics": [_topic(topic) for topic in view.topics],
+        "topics": [_topic(topic) | _files(topic, drawn or {}) for topic in view.topics],
         "groups": groups,
         "cells": [cells.cell(r, member.place, lists) for member in view.members for r in member.group.results],
         "settings": {"names": list(cells.SETTINGS), "rows": [cells.settings(result) for result in view.results]},
@@ -59,9 +61,24 @@ def payload(
         "tests": [test for topic in view.topics for test in cells.tests(topic)],
         "provenance": origins.provenance(view.results, sweeps),
         "warnings": origins.warnings(view.results, view.groups, sweeps, corrupt),
+        "paper": _paper(view),
         "distances": lists.held,
         "profile_scale": SCALE,
     }
+
+
+def _paper(view: View) -> dict[str, list[str]]:
+    """The table of all tasks as lines of text, to be copied into a paper."""
+    if not view.topics:
+        return {}
+    made = paper.lay_out(view)
+    return {"Markdown": paper.markdown(made).splitlines(), "LaTeX": paper.latex(made).splitlines()}
+
+
+def _files(topic: Topic, drawn: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The figures of a topic beside the page: the name without the topic's, and the address without an ending."""
+    names = drawn.get(topic.name, ())
+    return {"figures": {name.removeprefix(f"{topic.name}-"): f"figures/{quote(name)}" for name in names}}
 
 
 def _asked(topic: AskedTopic) -> dict[str, Any]:
@@ -99,7 +116,7 @@ def _topic(topic: Topic) -> dict[str, Any]:
         "score": topic.heading.measure,
         "metric": score.metric.replace("_", " ") if score else None,
         "unit": score.unit if score else None,
-        "logarithmic": score is not None and not score.higher_is_better and score.best == 0,
+        "logarithmic": topic.heading.logarithmic,
         "lengths": topic.lengths,
         "references": list(references(topic)),
         "harmed": worse_with_more(topic.drawn),

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.records.result import GradientFlow, Result
+from reports.summary import learning as summary_learning
+from reports.summary.learning import POINTS
 from reports.summary.profiles import MOMENTS, logs, moments, of_all, over_seeds, quantities, verdicts
 from reports.summary.statistics import stretches, typical
 
-CURVE = 100  # points of a curve
 DISTANCES = 32  # distances of a profile
 HEAT_DISTANCES, HEAT_STEPS = 24, 12  # columns and rows of a heat map
 SCALE = 100  # a profile's whole numbers are hundredths of a power of ten
@@ -54,12 +55,12 @@ def curves(result: Result) -> dict[str, Any]:
     `high`: the largest norm of a stretch; `size`: steps per stretch.
     """
     held = result.curves
-    points = [held.validation[index] for index in spaced(len(held.validation), CURVE)]
+    points = [held.validation[index] for index in spaced(len(held.validation), POINTS)]
     validation = {"validation": [[step, short(score)] for step, score in points]}
     steps = max(len(held.train_loss), len(held.gradient_norm))
     if not steps:
         return validation
-    size = -(-steps // CURVE)
+    size = -(-steps // POINTS)
     norms = stretches(held.gradient_norm, size)
     return validation | {
         "size": size,
@@ -68,6 +69,21 @@ def curves(result: Result) -> dict[str, Any]:
         "norm": [short(typical(part), 3) if part else None for part in norms],
         "high": [short(max(part), 3) if part else None for part in norms],
         "clipped": held.clipped,
+    }
+
+
+def learning(results: Sequence[Result]) -> dict[str, Any]:
+    """Collect learning curves over several seeds, by quantity: steps, medians, least and largest values."""
+    collected = {name: summary_learning.curve(results, name) for name in summary_learning.QUANTITIES}
+    return {
+        name: {
+            "steps": [point.step for point in points],
+            "middle": [short(point.middle, 3) for point in points],
+            "low": [short(point.low, 3) for point in points],
+            "high": [short(point.high, 3) for point in points],
+        }
+        for name, points in collected.items()
+        if points
     }
 
 

@@ -21,7 +21,7 @@ MAY = {  # what is drawn as it is stored
     ("reports/figures/asked.py", "best"),
     ("reports/figures/lengths.py", "best"),
     ("reports/page/cells.py", "best"),
-    ("reports/page/payload.py", "best"),
+    ("reports/view/topic.py", "best"),
 }
 
 

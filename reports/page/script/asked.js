@@ -1,4 +1,4 @@
-// Stored models asked at other lengths than they were trained at.
+// Section: stored models asked at other lengths than they were trained at.
 
 function asked(section) {
   section.replaceChildren(make('p', { class: 'quiet' }, 'A row: a model at its trained length (≤: a range); a column: the length that it was tested at, without further training. '

@@ -1,4 +1,4 @@
-// Section 5: every cell, failed ones included.
+// Section: every cell, failed ones included.
 
 const COLUMNS = [
   { name: 'task', of: (cell, group) => data.topics[group.topic].title },
@@ -7,9 +7,9 @@ const COLUMNS = [
   { name: 'seed', of: (cell) => cell.seed, number: true, text: whole },
   { name: 'rate', of: (cell) => cell.learning_rate, number: true, text: rate },
   { name: 'outcome', of: (cell) => cell.outcome, outcome: true },
-  { name: 'score', of: (cell) => cell.score, number: true, text: number },
+  { name: 'score', of: (cell) => cell.score, number: true, text: number, within: metricOf },
   { name: 'unit', of: (cell) => cell.unit },
-  { name: 'chance', of: (cell) => cell.chance, number: true, text: number },
+  { name: 'chance', of: (cell) => cell.chance, number: true, text: number, within: metricOf },
   { name: 'skill', of: (cell) => cell.skill, number: true, text: (value) => value === undefined ? NOTHING : (Math.round(value * 100) / 100 || 0).toFixed(2) },
   { name: 'solved at (steps)', of: (cell) => cell.solved_at_step, number: true, text: whole },
   { name: 'steps', of: (cell) => cell.steps, number: true, text: whole },
@@ -45,26 +45,30 @@ function row(cell) {
   return { cell, group, tr, box, searched };
 }
 
-function matching(entry, state) {
+// concerned: the cells that the warning of the state speaks of.
+function matching(entry, state, concerned) {
   const topic = data.topics[entry.group.topic];
   return (!state.topic || topic.name === state.topic) && (!state.model || entry.group.model === state.model)
     && (!state.length || String(entry.group.length) === state.length) && (!state.outcome || entry.cell.outcome === state.outcome)
+    && (!state.warned || concerned.has(entry.index))
     && (state.text || '').toLowerCase().split(/\s+/).every((word) => entry.searched.includes(word));
 }
 
-// Empty values come last, whichever way it is sorted.
+// Empty values come last, whichever way it is sorted; numbers of one unit stay together.
 function order(column, down) {
   return (a, b) => {
     const [x, y] = [a, b].map((entry) => column.of(entry.cell, entry.group));
     const empty = [x, y].map((value) => value === undefined || value === null || value === '');
     if (empty[0] || empty[1]) return empty[0] - empty[1];
+    const apart = column.within ? column.within(a.cell).localeCompare(column.within(b.cell), 'en') : 0;
+    if (apart) return apart;
     const way = column.number ? x - y : String(x).localeCompare(String(y), 'en', { numeric: true });
     return down ? -way : way;
   };
 }
 
 function cells(section) {
-  const entries = data.cells.map(row);
+  const entries = data.cells.map((cell, index) => ({ ...row(cell), index }));
   const state = {};
   const count = make('p', { 'aria-live': 'polite', id: 'shown' });
   const body = make('tbody', {});
@@ -82,11 +86,15 @@ function cells(section) {
   function show() {
     const down = (state.sort || '').startsWith('-');
     const sorted = COLUMNS.find((column) => column.name === (down ? state.sort.slice(1) : state.sort));
-    const matches = entries.filter((entry) => matching(entry, state));
+    const concerned = state.warned && warnedOf(state.warned, state.item) || new Set();
+    const matches = entries.filter((entry) => matching(entry, state, concerned));
     if (sorted) matches.sort(order(sorted, down));
     COLUMNS.forEach((column, index) => headings[index].setAttribute('aria-sort', column !== sorted ? 'none' : down ? 'descending' : 'ascending'));
     body.replaceChildren(...matches.map((entry) => entry.tr));
-    count.textContent = `${matches.length.toLocaleString('en')} of ${plural(entries.length, 'cell')}`;
+    const units = new Set(matches.map((entry) => metricOf(entry.cell)));
+    const grouped = sorted && sorted.within && units.size > 1 ? `, sorted by ${sorted.name} within each of ${units.size} units` : '';
+    const warning = state.warned ? ` that the warning “${state.item || state.warned}” speaks of` : '';
+    count.textContent = `${matches.length.toLocaleString('en')} of ${plural(entries.length, 'cell')}${warning}${grouped}`;
   }
   function tick() {
     for (const entry of entries) entry.box.checked = chosen.includes(entry.cell.key);
@@ -98,8 +106,8 @@ function cells(section) {
     show();
   };
   listeners.push(tick);
-  section.replaceChildren(filters, count, make('div', { class: 'scroll tall', tabindex: '0', role: 'region', 'aria-label': 'All cells' },
-    make('table', { id: 'all-cells' }, make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'compare'), headings)), body)));
+  const whole = make('table', { id: 'all-cells' }, make('caption', {}, 'Every cell, failed ones included'), make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'compare'), headings)), body);
+  section.replaceChildren(filters, count, make('div', { class: 'scroll tall', tabindex: '0', role: 'region', 'aria-label': 'All cells' }, whole), copies('the cells shown', written(whole)));
   cells.route();
   tick();
 }

@@ -1,4 +1,4 @@
-// Section 4: any cells or groups side by side.
+// Section: any cells or groups side by side.
 
 function pickers() {
   const of = (kind) => data.topics.map((topic) => [topic.title, topic.groups.flatMap((place) => {
@@ -126,20 +126,15 @@ function settingsTable(items) {
 
 // -- curves, profiles, samples ---------------------------------------------------------------------------------------
 
-function stretchPoints(cell, field) {
-  const { size, steps } = cell.curves || {};
-  const values = cell.curves && cell.curves[field];
-  return values ? values.map((value, index) => [Math.min(steps, (index + 1) * size), value === null ? NaN : value]) : [];
-}
-
 function overlaid(items, title, { points, log, label, references }) {
-  const layers = [], held = [], steps = [];
+  const layers = [], held = [], steps = [], rows = [];
   for (const item of items) {
     const many = item.cells.length > 1;
     for (const cell of item.cells) {
       const curve = points(cell).map(([x, y]) => [x, log && y <= 0 ? NaN : y]);
       held.push(...curve.map(([, y]) => y));
       steps.push(...curve.map(([x]) => x));
+      rows.push(...curve.map((point) => [item.letter, item.group.label, cell.seed, ...point]));
       layers.push(line(curve, item.group.label, { dash: item.dash, thin: many, title: `${item.letter}, seed ${cell.seed}` }));
       const last = curve.filter(([, y]) => Number.isFinite(y)).pop();
       const aside = 3 + 9 * items.indexOf(item);
@@ -151,7 +146,8 @@ function overlaid(items, title, { points, log, label, references }) {
   for (const [where] of lines) held.push(...where.map(([, y]) => y));
   const x = { domain: [0, Math.max(...steps) * (1.03 + 0.03 * items.length)], label: 'training step' };
   return figure(title, chart({ width: 420, height: 260, x, y: { log, domain: domainOf(held, log), label }, name: title,
-    layers: [...lines.map(([where, name, dashed]) => reference(where, name, dashed)), ...layers] }), seedNote(items));
+    layers: [...lines.map(([where, name, dashed]) => reference(where, name, dashed)), ...layers] }), seedNote(items),
+    { columns: ['which', 'model', 'seed', 'step', label], rows, legend: false });
 }
 
 function seedNote(items) {
@@ -163,12 +159,12 @@ function trainingCurves(items) {
   const validation = topics.map((place) => {
     const topic = data.topics[place], own = items.filter((item) => item.group.topic === place);
     const chance = own[0].group.chance;
-    return overlaid(own, `Validation score: ${topic.title}`, { points: (cell) => (cell.curves.validation || []).map(([x, y]) => [x, y === null ? NaN : y]),
+    return overlaid(own, `Validation score: ${topic.title}`, { points: (cell) => cellCurve(cell, 'score'),
       log: topic.logarithmic, label: metricOf(topic), references: chance === undefined ? [] : [[[[0, chance]], 'chance', true]] });
   });
   const loss = topics.map((place) => overlaid(items.filter((item) => item.group.topic === place), `Training loss: ${data.topics[place].title}`,
-    { points: (cell) => stretchPoints(cell, 'loss'), log: true, label: 'loss (as trained)' }));
-  const norm = overlaid(items, 'Gradient norm before clipping', { points: (cell) => stretchPoints(cell, 'norm'), log: true, label: 'norm over all parameters' });
+    { points: (cell) => cellCurve(cell, 'loss'), log: true, label: 'loss (as trained)' }));
+  const norm = overlaid(items, 'Gradient norm before clipping', { points: (cell) => cellCurve(cell, 'norm'), log: true, label: 'norm over all parameters' });
   const figures = [...validation, ...loss, norm].filter(Boolean);
   return figures.length ? make('article', {}, make('h3', {}, 'Training'), make('div', { class: 'panels wide' }, figures),
     make('p', { class: 'quiet' }, 'Loss and norm: medians over at most 100 stretches of steps.')) : null;
@@ -186,7 +182,7 @@ function profiles(items) {
     const reach = Math.max(0, ...groups.map((group) => group.reach || 0));
     const shown = items.filter((item) => pointsOf(item).length).map((item) => `${item.letter}: ${item.group.label}, n = ${item.cells.length}`).join('; ');
     box.replaceChildren(lines.length ? figure(`Gradient of the ${quantityName(state.quantity)}`, profileChart(lines, { reach, width: wide(document.getElementById('compare')), name: 'gradient profiles overlaid' }),
-      `${shown}. ${PROFILE_NOTE}`) : make('p', {}, 'None of them holds this profile.'));
+      `${shown}. ${PROFILE_NOTE}`, { columns: ['which', 'model', 'distance k', 'log10 of the norm'], rows: items.flatMap((item) => pointsOf(item).map((point) => [item.letter, item.group.label, ...point])), legend: false }) : make('p', {}, 'None of them holds this profile.'));
   };
   show();
   return make('article', {}, make('h3', {}, 'Gradient profiles'), make('div', { class: 'controls' },

@@ -1,4 +1,4 @@
-// Section 2: score, time to solve, memory and cost against length.
+// Section: score, time to solve, memory and cost against length.
 
 const INTERVALS = {
   'test sampling': 'One seed: its value; bar: 95 % interval of test sampling (seeds may differ more)',
@@ -7,7 +7,7 @@ const INTERVALS = {
 };
 
 function linesOf(topic) {
-  return topic.lines.map(({ label, groups }) => ({ label, groups: groups.map((place) => data.groups[place]) }));
+  return topic.lines.filter(({ label }) => isShown(label)).map(({ label, groups }) => ({ label, groups: groups.map((place) => data.groups[place]) }));
 }
 
 function seedsOf(groups) {
@@ -17,10 +17,11 @@ function seedsOf(groups) {
 
 // One panel: a line per model over lengths. value: group -> number, or nothing. seeds: group -> numbers.
 function overLengths(topic, { value, seeds, interval, log, label, references = [], absent, from = [] }) {
-  const layers = [], held = [];
+  const layers = [], held = [], rows = [];
   const all = linesOf(topic);
   for (const [index, { label: model, groups }] of all.entries()) {
     const points = groups.map((group) => [group.length, value(group)]);
+    for (const group of groups) rows.push([model, group.difference || '', group.length, group.n, value(group), ...(interval && interval(group) ? interval(group) : [NaN, NaN]), ((seeds(group) || []).join(' '))]);
     const counts = new Map(groups.map((group) => [group.length, group.n]));
     const known = points.filter(([, y]) => Number.isFinite(y) && (!log || y > 0));
     const spans = groups.filter((group) => interval && interval(group)).map((group) => [group.length, ...interval(group)]);
@@ -42,7 +43,8 @@ function overLengths(topic, { value, seeds, interval, log, label, references = [
   for (const [points] of references) held.push(...points.map(([, y]) => y));
   const lines = references.map(([points, name, dashed, atEnd]) => reference(points, name, dashed, atEnd));
   const y = { log, domain: domainOf([...held, ...from], log), label: label.length > 30 ? label.replace(/ \(.*\)$/, '') : label };
-  return { drawing: chart({ x: lengthAxis(topic.lengths), y, layers: [...layers, ...lines], name: `${topic.title}: ${label} against length` }), any: held.length > 0 };
+  return { drawing: chart({ x: lengthAxis(topic.lengths), y, layers: [...layers, ...lines], name: `${topic.title}: ${label} against length` }), any: held.length > 0,
+    numbers: { columns: ['model', 'setting', 'T', 'n', label, 'low', 'high', 'seeds'], rows } };
 }
 
 const noValue = (group) => ({ where: 'bottom', sign: '✕', text: group.outcome });
@@ -64,7 +66,7 @@ function scorePanels(quantity) {
     const skill = quantity === 'skill';
     const groups = topic.groups.map((place) => data.groups[place]);
     const kinds = [...new Set(groups.filter((group) => group.interval).map((group) => group.interval[2]))];
-    const { drawing } = overLengths(topic, {
+    const { drawing, numbers } = overLengths(topic, {
       value: (group) => { const value = skill ? group.skill : group.score; return value === undefined ? NaN : value; },
       seeds: (group) => group.values && group.values.length > 1 ? (skill ? group.skills : group.values) : [],
       interval: (group) => group.interval && (skill ? group.interval_skill : group.interval.slice(0, 2)),
@@ -74,7 +76,7 @@ function scorePanels(quantity) {
     const notes = [topic.score, seedsOf(groups), ...kinds.map((kind) => INTERVALS[kind]), groups.some((group) => group.score === undefined) && '✕: no value',
       quantity === 'score' && topic.logarithmic && groups.some((group) => group.score === 0) && '▼: exactly 0',
       groups.some((group) => group.solved) && 'A solved cell stopped there: compare those by steps to solve'];
-    return figure(topic.title, drawing, notes.filter(Boolean).join('. '));
+    return figure(topic.title, drawing, notes.filter(Boolean).join('. '), numbers);
   });
 }
 
@@ -82,7 +84,7 @@ function solvePanels(measure) {
   return data.topics.filter((topic) => topic.lines.some((line) => line.solved_length !== null)).map((topic) => {
     const groups = topic.groups.map((place) => data.groups[place]);
     const steps = measure === 'steps';
-    const { drawing } = overLengths(topic, {
+    const { drawing, numbers } = overLengths(topic, {
       value: (group) => steps ? group.solved_at : group.cost && group.cost.solve,
       seeds: (group) => steps ? group.chosen.map((place) => data.cells[place].solved_at_step).filter(Boolean) : [],
       log: true, label: steps ? 'steps to solve' : 'seconds of training to solve',
@@ -91,20 +93,20 @@ function solvePanels(measure) {
     });
     const exponents = topic.lines.filter((line) => line.exponent !== null).map((line) => `${line.label} ${line.exponent.toFixed(2)}`);
     const fitted = exponents.length ? ` Exponent b of steps ∝ T^b, unsolved runs as bounds: ${exponents.join(', ')}.` : '';
-    return figure(topic.title, drawing, `Median over seeds${steps ? ', every seed that solved as a dot' : ''}; ${seedsOf(groups)}. △: not solved within its budget.${fitted}`);
+    return figure(topic.title, drawing, `Median over seeds${steps ? ', every seed that solved as a dot' : ''}; ${seedsOf(groups)}. △: not solved within its budget.${fitted}`, numbers);
   });
 }
 
 function memoryPanels() {
   const panels = data.topics.filter((topic) => topic.groups.some((place) => data.groups[place].horizon !== undefined)).map((topic) => {
-    const { drawing } = overLengths(topic, {
+    const { drawing, numbers } = overLengths(topic, {
       value: (group) => group.horizon === undefined ? NaN : Math.max(0.5, group.horizon),
       seeds: (group) => group.chosen.length > 1 ? group.chosen.map((place) => data.cells[place].memory_horizon).filter(Number.isFinite).map((y) => Math.max(0.5, y)) : [],
       log: true, label: 'memory horizon (positions)', absent: noValue,
       references: [[topic.lengths.map((x) => [x, x]), 'all T', true, true]],
     });
     return figure(`${topic.title}: memory horizon`, drawing,
-      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5. ✕: none, as at chance.${topic.harmed ? ` Note: ${topic.harmed}.` : ''}`);
+      `How many last positions the best predictor of this score sees; median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}. Below 0.5 drawn at 0.5. ✕: none, as at chance.${topic.harmed ? ` Note: ${topic.harmed}.` : ''}`, numbers);
   });
   for (const topic of data.topics) {
     const length = Math.max(...topic.lengths);
@@ -119,7 +121,8 @@ function memoryPanels() {
     const layers = lines.flatMap(({ label, points }) => [line(points, label), dots(points.map(([c, y]) => [c, y, `${label}, ${c} positions: ${number(y)}`]), label)]);
     panels.push(figure(`${topic.title}: context use at T = ${whole(length)}`,
       chart({ x, y: { domain: domainOf(ys), label: metricOf(topic) }, layers, name: `${topic.title}: score against context left` }),
-      'The trained model (first seed) on inputs cut to their last positions, 1,000 scored positions. Flat: what lies further back is not used.'));
+      'The trained model (first seed) on inputs cut to their last positions, 1,000 scored positions. Flat: what lies further back is not used.',
+      { columns: ['model', 'positions', metricOf(topic)], rows: lines.flatMap(({ label, points }) => points.map((point) => [label, ...point])) }));
   }
   return panels;
 }
@@ -130,18 +133,20 @@ const COSTS = { seconds: ['seconds per cell', 'Wall clock of a whole cell.'], st
 function costPanels(measure) {
   const [label, meaning] = COSTS[measure];
   return data.topics.map((topic) => {
-    const { drawing, any } = overLengths(topic, { value: (group) => group.cost && group.cost[measure], seeds: () => [], log: true, label });
+    const { drawing, any, numbers } = overLengths(topic, { value: (group) => group.cost && group.cost[measure], seeds: () => [], log: true, label });
     const batches = [...new Set(topic.groups.map((place) => data.groups[place].batch))].join(', ');
-    return any ? figure(topic.title, drawing, `${meaning} Median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}; batch ${batches}.`) : null;
+    return any ? figure(topic.title, drawing, `${meaning} Median over seeds, ${seedsOf(topic.groups.map((place) => data.groups[place]))}; batch ${batches}.`, numbers) : null;
   }).filter(Boolean);
 }
 
 // A heading, choices that redraw, and the panels.
 function article(title, label, options, panels) {
   const box = make('div', { class: 'panels' });
-  const show = (choice) => box.replaceChildren(...panels(choice));
+  let chosen = options[0][0];
+  const show = (choice) => { chosen = choice; box.replaceChildren(...panels(choice)); };
   const control = options.length > 1 ? choices(label, options, options[0][0], show) : null;
-  show(options[0][0]);
+  show(chosen);
+  redraws.push(() => show(chosen));
   return box.childElementCount ? make('article', {}, make('h3', {}, title), control, box) : null;
 }
 

@@ -44,20 +44,31 @@ function choices(label, options, value, change) {
 }
 
 // rows: arrays of cells; a cell is text, a node, or { text, class, title, node }.
-function table(headings, rows, caption) {
-  const cell = (content, tag) => {
+function table(headings, rows, caption, copied = true) {
+  const cell = (content, tag, scope = null) => {
     const plain = content === null || typeof content !== 'object' || content instanceof Node;
     const { text, node, ...rest } = plain ? { text: content } : content;
-    return make(tag, rest, node || text);
+    return make(tag, { scope, ...rest }, node || text);
   };
-  return make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption || 'table' }, make('table', {},
-    caption ? make('caption', {}, caption) : null,
-    make('thead', {}, make('tr', {}, headings.map((heading) => cell(heading, 'th')))),
-    make('tbody', {}, rows.map((row) => make('tr', {}, row.map((content, index) => cell(content, index ? 'td' : 'th')))))));
+  const node = make('table', {}, caption ? make('caption', {}, caption) : null,
+    make('thead', {}, make('tr', {}, headings.map((heading) => cell(heading, 'th', 'col')))),
+    make('tbody', {}, rows.map((row) => make('tr', {}, row.map((content, index) => index ? cell(content, 'td') : cell(content, 'th', 'row'))))));
+  return make('div', {}, make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption || 'table' }, node),
+    copied && copies(caption || 'the table', written(node)));
 }
 
-function figure(title, drawing, caption) {
-  return make('figure', {}, make('h4', {}, title), drawing, caption ? make('figcaption', {}, caption) : null);
+// numbers: what the drawing shows, to be downloaded: { columns, rows }.
+function figure(title, drawing, caption, numbers) {
+  return make('figure', {}, make('h4', {}, title), drawing, caption ? make('figcaption', {}, caption) : null,
+    numbers ? offered(title, drawing, numbers) : null);
+}
+
+// Links to the figures of a topic that lie beside the page, those whose name fits.
+function filesOf(topic, fitting) {
+  const found = Object.entries(topic.figures).filter(([name]) => fitting.test(name));
+  const link = (address, ending, text) => make('a', { href: `${address}.${ending}` }, text);
+  return found.length ? make('p', { class: 'quiet' }, 'Files: ', found.map(([name, address], index) => [index ? ' · ' : '', `${name} (`,
+    link(address, 'svg', 'SVG'), ', ', link(address, 'png', 'PNG'), ', ', link(address, 'vl.json', 'Vega-Lite with data'), ')'])) : null;
 }
 
 // -- the address -----------------------------------------------------------------------------------------------------
@@ -77,13 +88,14 @@ function readAddress() {
   return parts.length > 0;
 }
 
-function writeAddress(name, value) {
-  place = name;
+// goes: whether the address leads to this part.
+function writeAddress(name, value, goes = true) {
+  if (goes) place = name;
   if (value) address.set(name, value);
   else address.delete(name);
   const text = (key) => address.has(key) ? `${key}=${address.get(key)}` : key;
-  const others = [...address.keys()].filter((key) => key !== name).sort();
-  history.replaceState(null, '', `#${[name, ...others].map(text).join('/')}`);
+  const others = [...address.keys()].filter((key) => key !== place).sort();
+  history.replaceState(null, '', `#${[place, ...others].map(text).join('/')}`);
 }
 
 function parameters(name) {

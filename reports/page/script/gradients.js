@@ -1,4 +1,4 @@
-// Section 3: how strongly the answer depends on what lies k positions back.
+// Section: how strongly the answer depends on what lies k positions back.
 
 const MOMENTS = [['initialisation', 'initialisation'], ['middle', 'middle of training'], ['end', 'end of training']];
 const VANISHING = -6, EXPLODING = 3; // powers of ten over the reach: where the verdicts are drawn
@@ -95,7 +95,8 @@ function heatPanel(group, quantity) {
       draw('title', {}, `step ${steps[index]}, k = ${ks[column]}: ${value === -Infinity ? '0' : Number.isFinite(value) ? `1e${number(value)}` : 'not finite'}`));
   }));
   return figure(group.label, chart({ width: 340, height: 70 + 22 * steps.length, x, y, layers: [cells], name: `${groupName(group)}: gradient norm over training step and distance` }),
-    group.chosen.length > 1 ? `Seed ${seed}, one of ${group.chosen.length}.` : 'n = 1 seed.');
+    group.chosen.length > 1 ? `Seed ${seed}, one of ${group.chosen.length}.` : 'n = 1 seed.',
+    { columns: ['step', 'distance k', 'log10 of the norm'], rows: rows.flatMap((row, index) => row.map((stored, column) => [steps[index], ks[column], power(stored, 10)])), legend: false });
 }
 
 function heatKey() {
@@ -110,17 +111,15 @@ function gradients(section) {
     return;
   }
   const state = { topic: topics[0].name, moment: 'end', quantity: 'input', ...parameters('gradients') };
-  const show = () => section.replaceChildren(...gradientView(topics, state, (changes) => {
+  const show = () => keepingFocus(section, () => section.replaceChildren(...gradientView(topics, state, (changes) => {
     Object.assign(state, changes);
     writeAddress('gradients', asParameters(state));
-    const before = document.activeElement && document.activeElement.closest('[data-control]');
-    const which = before && before.dataset.control;
     show();
-    const again = which && section.querySelector(`[data-control="${which}"] :is(select, input:checked)`);
-    if (again) again.focus();
-  }));
+  }).filter(Boolean)));
   show();
+  gradients.route = () => Object.assign(state, parameters('gradients'));
   gradients.redraw = show;
+  redraws.push(show);
 }
 
 function gradientView(topics, state, change) {
@@ -133,7 +132,6 @@ function gradientView(topics, state, change) {
   const quantity = quantities.includes(state.quantity) ? state.quantity : quantities[0];
   const held = MOMENTS.filter(([name]) => groups.some((group) => group.summaries[name]));
   const moment = held.some(([name]) => name === state.moment) ? state.moment : held[held.length - 1][0];
-  const control = (name, node) => { node.dataset.control = name; return node; };
   const controls = make('div', { class: 'controls' },
     control('topic', dropDown('Task', topics.map((one) => [one.name, one.title]), topic.name, (value) => change({ topic: value }))),
     control('length', dropDown('Length', lengths.map((one) => [String(one), `T = ${whole(one)}`]), String(length), (value) => change({ length: value }))),
@@ -148,10 +146,11 @@ function gradientFigures(topic, groups, { length, quantity, moment }) {
     const points = groupPoints(group, moment, quantity);
     if (!points.length) continue;
     shown.push(group);
-    if (group.chosen.length > 1) for (const place of group.chosen) lines.push({ label: group.label, points: cellPoints(data.cells[place], moment, quantity), thin: true });
-    lines.push({ label: group.label, points });
+    if (!isShown(group.label)) continue;
+    if (group.chosen.length > 1) for (const place of group.chosen) lines.push({ label: group.label, points: cellPoints(data.cells[place], moment, quantity), thin: true, what: `seed ${data.cells[place].seed}` });
+    lines.push({ label: group.label, points, what: 'median' });
   }
-  const heats = groups.filter((group) => group.heat && group.heat.profiles[quantity]);
+  const heats = groups.filter((group) => isShown(group.label) && group.heat && group.heat.profiles[quantity]);
   const first = shown[0] || groups[0];
   const steps = [...new Set(shown.flatMap((group) => group.summaries[moment].steps))].sort((a, b) => a - b);
   const when = steps.length === 1 ? `training step ${whole(steps[0])}` : `training steps ${whole(steps[0])}–${whole(steps[steps.length - 1])}`;
@@ -161,10 +160,11 @@ function gradientFigures(topic, groups, { length, quantity, moment }) {
   const holder = make('div', {});
   const drawing = lines.length ? profileChart(lines, { reach: first.reach, credit, width: wide(document.getElementById('gradients')), name: title })
     : make('p', {}, `No profile of the ${quantityName(quantity)} at this moment.`);
-  holder.append(figure(title, drawing, `At ${when}. ${PROFILE_NOTE} ${seeds > 1 ? `n up to ${seeds} seeds: median, every seed as a thin line.` : 'n = 1 seed.'}${credit.length ? ' Bars from the top: where the task’s true credit lies.' : ''}`));
+  holder.append(figure(title, drawing, `At ${when}. ${PROFILE_NOTE} ${seeds > 1 ? `n up to ${seeds} seeds: median, every seed as a thin line.` : 'n = 1 seed.'}${credit.length ? ' Bars from the top: where the task’s true credit lies.' : ''}`,
+    { columns: ['model', 'what', 'distance k', 'log10 of the norm'], rows: lines.flatMap(({ label, what, points }) => points.map(([k, power]) => [label, what, k, power])) }));
   return [legend(shown.map((group) => group.label)), holder,
     make('h3', {}, 'Verdicts'), verdictTable(groups, moment),
     make('h3', {}, 'Through training'),
     heats.length ? make('div', {}, heatKey(), make('div', { class: 'panels' }, heats.map((group) => heatPanel(group, quantity))))
-      : make('p', {}, 'Measured once only: nothing to show through training.')];
+      : make('p', {}, 'Measured once only: nothing to show through training.'), filesOf(topic, /^gradient/)];
 }

@@ -1,19 +1,31 @@
 // Puts the sections in their places and follows the address.
 
-const SECTIONS = { overview, curves, gradients, asked, compare, cells, provenance };
+const SECTIONS = { overview, learning, curves, gradients, asked, compare, cells, provenance };
 
 function into(name) {
   return document.getElementById(name).lastElementChild;
 }
 
-function follow(focus) {
-  const asked = readAddress();
+// What the drawings show, as the address says.
+const shownBy = () => ['learning', 'gradients', 'hide'].map((name) => address.get(name)).join('\n');
+
+function follow() {
+  const before = shownBy();
+  const led = readAddress();
+  cells.route();
+  if (shownBy() !== before) {
+    for (const section of [learning, gradients]) if (section.route) section.route();
+    readHidden();
+    redrawModels();
+  }
+  arrive(led, true);
+}
+
+function arrive(led, focus) {
   const lost = readChoice();
   for (const listener of listeners) listener();
-  cells.route();
-  gradients(into('gradients'));
   if (lost) into('compare').append(make('p', { class: 'warning' }, `${plural(lost, 'key')} of the address ${lost === 1 ? 'is' : 'are'} not on this page.`));
-  if (!asked || !Object.hasOwn(SECTIONS, place)) return;
+  if (!led || !Object.hasOwn(SECTIONS, place)) return;
   document.getElementById(place).scrollIntoView();
   if (focus) document.getElementById(`${place}-title`).focus({ preventScroll: true });
 }
@@ -22,16 +34,17 @@ function start() {
   const failed = data.cells.filter((cell) => !['ok', 'diverged'].includes(cell.status)).length;
   document.getElementById('store').textContent = data.title;
   document.title = `${data.title}: long-range dependencies`;
-  document.getElementById('counts').textContent = [plural(data.cells.length, 'cell'), failed ? `${failed} without an answer` : '',
-    plural(data.groups.length, 'group'), plural(data.topics.length, 'task'), plural(data.warnings.length, 'warning')].filter(Boolean).join(' · ');
-  readAddress();
+  const counts = [plural(data.cells.length, 'cell'), failed ? `${failed} without an answer` : '', plural(data.groups.length, 'group'), plural(data.topics.length, 'task')];
+  document.getElementById('counts').append(`${counts.filter(Boolean).join(' · ')} · `, make('a', { href: '#provenance' }, plural(data.warnings.length, 'warning')));
+  const led = readAddress();
   readChoice();
+  readHidden();
   document.querySelector('nav a[href="#asked"]').hidden = document.getElementById('asked').hidden = !data.asked.length;
   if (data.cells.length) for (const [name, build] of Object.entries(SECTIONS)) build(into(name));
   else for (const name of Object.keys(SECTIONS)) into(name).append(make('p', {}, 'The store holds no results yet.'));
   if (data.cells.length) {
-    follow(false);
-    window.addEventListener('hashchange', () => follow(true));
+    arrive(led, false);
+    window.addEventListener('hashchange', follow);
     // Large drawings are made for the width they have; print gets the width of a page.
     let width = window.innerWidth;
     window.addEventListener('resize', () => {

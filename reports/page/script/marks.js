@@ -48,6 +48,12 @@ function dots(points, label, { small = false, open = false } = {}) {
   }, title ? draw('title', {}, title) : null)));
 }
 
+// points: [x, low, high].
+function band(points, label) {
+  return (frame) => draw('g', { class: `look-${look(label).index}` }, points.length > 1 && draw('path', { class: 'band',
+    d: `${path(points.map(([x, low]) => [x, low]), frame)}${path(points.map(([x, , high]) => [x, high]).reverse(), frame).replace('M', 'L')}Z` }));
+}
+
 // intervals: [x, low, high].
 function bars(intervals, label) {
   return (frame) => draw('g', { class: `look-${look(label).index}` }, intervals.map(([x, low, high]) =>
@@ -80,11 +86,6 @@ function swatch(label, dash = dashOf(label)) {
   return draw('svg', { viewBox: '0 0 34 14', class: `swatch look-${index}`, 'aria-hidden': 'true' },
     draw('path', { class: 'line', d: 'M1,7H33', 'stroke-dasharray': dash }),
     draw('path', { class: 'dot', d: SHAPES[shape], transform: 'translate(17,7)' }));
-}
-
-function legend(labels) {
-  return make('ul', { class: 'legend', 'aria-label': 'Models' },
-    labels.map((label) => make('li', {}, swatch(label), ' ', label)));
 }
 
 // -- powers of ten: gradient profiles --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Section 1: task × model × length, coloured by skill.
+// Section: task × model × length, coloured by skill.
 
 const MARKS = { solved: '✓', learning: '↗', 'at chance': '=', 'budget-limited': '…', diverged: '∞', untrained: '○' };
 
@@ -44,7 +44,7 @@ function topicMap(topic) {
     ...(solvable ? [{ class: 'number', text: far[label] || NOTHING }] : []),
   ]);
   const heads = ['model', ...topic.lengths.map((length) => `T = ${length.toLocaleString('en')}`), ...(solvable ? ['T*'] : [])];
-  const box = table(heads, rows, `${topic.title}: models by lengths`);
+  const box = table(heads, rows, `${topic.title}: models by lengths`, false);
   box.classList.add('map');
   return make('article', {}, make('h3', {}, topic.title), make('p', { class: 'quiet' },
     [topic.score || 'no score: not trained', ...topic.references].join(' · ')), box);
@@ -63,5 +63,6 @@ function key() {
 }
 
 function overview(section) {
-  section.replaceChildren(key(), make('div', { class: 'columns' }, data.topics.map(topicMap)));
+  const whole = Object.fromEntries(Object.entries(data.paper).map(([form, lines]) => [form, () => lines]));
+  section.replaceChildren(key(), copies('all tasks in one table', whole), make('div', { class: 'columns' }, data.topics.map(topicMap)));
 }

@@ -1,18 +1,29 @@
-// Section 6: where the numbers come from, and what limits them.
+// Section: where the numbers come from, and what limits them.
 
 const MANY = 12;
 
+// The cells that a warning speaks of; item: of one of its texts.
+function warnedOf(title, item) {
+  const warning = data.warnings.find((one) => one.title === title);
+  if (!warning) return null;
+  const of = warning.texts && item ? [warning.held[warning.texts.indexOf(item)] || []] : warning.held || [];
+  return new Set([...(warning.cells || []), ...(warning.groups || []).flatMap((place) => data.groups[place].cells), ...of.flat()]);
+}
+
 function warned(warning) {
-  const link = (key, text, href) => make('li', {}, make('a', { href }, text));
+  const table = (item) => `#cells=${asParameters({ warned: warning.title, item })}`;
+  const link = (text, href) => make('a', { href }, text);
   const items = [
-    ...(warning.groups || []).map((place) => data.groups[place]).map((group) => link(group.key, groupName(group), `#compare=${group.key}`)),
-    ...(warning.cells || []).map((place) => data.cells[place]).map((cell) => make('li', {}, make('a', { href: `#cells=${asParameters({ text: cell.key })}` }, cellName(cell)), `: ${cell.first_line || cell.outcome}`)),
-    ...(warning.texts || []).map((text) => make('li', {}, text)),
+    ...(warning.groups || []).map((place) => data.groups[place]).map((group) => [link(groupName(group), `#compare=${group.key}`)]),
+    ...(warning.cells || []).map((place) => data.cells[place]).map((cell) => [link(cellName(cell), `#cells=${asParameters({ text: cell.key })}`), `: ${cell.first_line || cell.outcome}`]),
+    ...(warning.texts || []).map((text) => [warning.held ? link(text, table(text)) : text]),
   ];
   const kind = warning.groups ? 'group' : 'cell';
   const how = warning.of ? `${items.length} of ${plural(warning.of, kind)}` : plural(items.length, 'line');
+  const concerned = warnedOf(warning.title).size;
   return make('li', { class: 'warning' }, make('details', { open: items.length <= MANY && Boolean(warning.texts) },
-    make('summary', {}, make('b', {}, warning.title), ` (${how}): ${warning.why}`), make('ul', {}, items)));
+    make('summary', {}, make('b', {}, warning.title), ` (${how}): ${warning.why}`), make('ul', {}, items.map((item) => make('li', {}, item)))),
+  concerned ? link(`Show ${concerned === 1 ? 'this cell' : `these ${plural(concerned, 'cell')}`} in the table`, table()) : null);
 }
 
 function provenance(section) {

@@ -55,7 +55,15 @@ def specs(results):
 
 
 def test_what_is_drawn(specs):
-    per_task = ["gradient-input", "gradient-through-training", "gradient-norm", "jacobian", "lyapunov", "context-use"]
+    per_task = [
+        "learning-curves",
+        "gradient-input",
+        "gradient-through-training",
+        "gradient-norm",
+        "jacobian",
+        "lyapunov",
+        "context-use",
+    ]
     expected = {"score", "skill", "steps-to-solve", "cost", "memory-horizon"}
     expected |= {f"{task}-{name}" for task in ("adding", "char_lm") for name in per_task}
     expected |= {f"adding-{kind}-{model}" for kind in ("gates", "attention") for model in ("rnn", "gru")}

@@ -1,12 +1,9 @@
-"""The page in a browser: headless Chromium, driven by Playwright. Debian: `apt-get install -y chromium`."""
+"""The page in a browser: it opens, is used, and runs nothing of a stranger."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,112 +15,12 @@ from reports.page import page as dashboard
 from reports.view import View
 from reports.view.asked import asked_topics
 from tests.support.full_store import make_full, make_full_results
+from tests.support.opened import keys_of
 from tests.support.readings import asked_result, make_reading
 from tests.support.results import make_result
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip(
-        "THE PAGE IS NOT TESTED IN A BROWSER: no Chromium found. Install it with `apt-get install -y chromium` "
-        "(Debian) and run the tests again.",
-        allow_module_level=True,
-    )
-try:
-    from playwright.sync_api import sync_playwright
-except ImportError:
-    pytest.skip(
-        "THE PAGE IS NOT TESTED IN A BROWSER: no playwright. Install it with `pip install -e '.[dev]'`; no browser "
-        "need be downloaded.",
-        allow_module_level=True,
-    )
-
-SECTIONS = ("overview", "curves", "gradients", "compare", "cells", "provenance")
+SECTIONS = ("overview", "learning", "curves", "gradients", "compare", "cells", "provenance")
 SECONDS = 2.0  # in which a page of 300 cells must be open
-
-
-class Opened:
-    """A page in the browser, and all that it asked for or complained of."""
-
-    def __init__(self, browser, path: Path, address: str = "", **context):
-        self.page = browser.new_page(**({"viewport": {"width": 1280, "height": 900}} | context))
-        self.page.set_default_timeout(10_000)
-        self.requests, self.complaints = [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        self.path = path
-        started = time.perf_counter()
-        self.page.goto(path.as_uri() + address)
-        self.page.wait_for_selector("html[data-ready=yes]", state="attached")
-        self.seconds = time.perf_counter() - started
-
-    def close(self):
-        """Every test ends here: the page asked for nothing and complained of nothing."""
-        self.page.close()
-        assert [url for url in self.requests if urlsplit(url).path != urlsplit(self.path.as_uri()).path] == []
-        assert self.complaints == []
-
-    def text(self, selector):
-        return self.page.locator(selector).inner_text()
-
-    def shown(self):
-        """The cells shown in the table, by key."""
-        return self.page.locator("#all-cells tbody tr").count()
-
-    def differing(self):
-        """The settings that the comparison says differ."""
-        article = self.page.locator("#compare article", has_text="Settings that differ")
-        return article.locator("tbody th").all_inner_texts()
-
-    def column(self, name):
-        """The texts of a column of the table of cells."""
-        heads = self.page.locator("#all-cells thead th").all_inner_texts()
-        place = [head.strip(" ▲▼\n") for head in heads].index(name) + 1
-        return self.page.locator(f"#all-cells tbody td:nth-child({place})").all_inner_texts()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # No sandbox: Chromium refuses to run as root, as tests in a container do, with one. The page is our own.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def full_path(tmp_path_factory):
-    store = Store(tmp_path_factory.mktemp("full") / "results", create=True)
-    path = store.path / "report" / "index.html"
-    dashboard.write(View.of(make_full_results()), store, path)
-    return path
-
-
-@pytest.fixture
-def opened(browser, request):
-    """Opens pages, and closes them with the checks of `close`."""
-    held = []
-
-    def opened(path, address="", **context):
-        held.append(Opened(browser, path, address, **context))
-        return held[-1]
-
-    yield opened
-    for one in held:
-        one.close()
-
-
-def keys_of(page, kind, **wanted):
-    """Keys of the groups or cells with these fields, as the page's data hold them."""
-    script = """([kind, wanted]) => {
-        const data = JSON.parse(document.getElementById('data').textContent);
-        const full = (one) => kind === 'groups' ? one : { ...data.groups[one.group], ...one };
-        const fits = (one) => Object.entries(wanted).every(([name, value]) =>
-            (name === 'task' ? data.topics[one.topic].task : one[name]) === value);
-        return data[kind].map(full).filter(fits).map((one) => one.key);
-    }"""
-    return page.evaluate(script, [kind, wanted])
 
 
 # -- opening -----------------------------------------------------------------------------------------------------------
@@ -137,7 +34,7 @@ def test_three_hundred_cells_open_in_two_seconds(opened, full_path):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_every_section_renders(opened, full_path, width, scheme):
     page = opened(full_path, viewport={"width": width, "height": 900}, color_scheme=scheme).page
-    wanted = {"overview": 25, "curves": 16, "gradients": 16, "compare": 0, "cells": 300, "provenance": 0}
+    wanted = {"overview": 25, "learning": 3, "curves": 16, "gradients": 16, "compare": 0, "cells": 300, "provenance": 0}
     for name in SECTIONS:
         section = page.locator(f"#{name}")
         assert section.is_visible()
@@ -342,7 +239,7 @@ def test_gradients_choose_task_length_quantity_and_moment(opened, full_path):
     section.get_by_label("Length").select_option("1000")
     section.get_by_label("With respect to").select_option("hidden")
     assert "running_average, T = 1,000: gradient of the hidden state" in section.inner_text()
-    assert section.locator(".legend li").all_inner_texts() == [" gru", " lstm", " rnn"]
+    assert section.locator(".legend li").all_inner_texts() == ["gru", "lstm", "rnn"]
     end = section.locator("table").inner_text()
     section.get_by_label("initialisation").check()
     assert "At training step 0." in section.inner_text()
@@ -374,7 +271,7 @@ def test_it_works_with_a_keyboard_alone(opened, full_path):
     page = one.page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
-    for _ in range(6):
+    for _ in range(8):  # the warnings, and seven sections
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Provenance"
     page.locator(".square").first.focus()
