@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.base import Carried, SequenceModel, Series
-from models.parts.attention import causal_attention
+from models.parts.attention import Bias, causal_attention, causal_weights
 from models.parts.layer import check_choice
 from models.parts.positions import Farness, rotate, sinusoids
 from tasks.base import Reads, Spec
@@ -31,7 +31,8 @@ class Transformer(SequenceModel):
         q, k, v = W_{Q,K,V} y + b_{Q,K,V},    R_t turns pair i by t / base^{2i/size},    t = 0, 1, …
 
     with the second line once per residual block, and a last LN. Features are its outputs (d each) at the read
-    positions; the last block computes no query outside the run of steps that holds them.
+    positions; the last block computes no query outside the run of steps that holds them. `pictures` shows every
+    softmax: `attention.block0`, … of the blocks, and each head's.
 
     Names: d = hidden, W_e = entry (counted as body, since it grows with d), f = `second_width`, the size of ReLU's
     argument. Body: d (width + 1) + blocks · (4d² + 9d + 2df + f + heads) + 2d. With a parameter budget, d is the
@@ -129,6 +130,14 @@ class Transformer(SequenceModel):
         outputs, residuals = self.body(x, reads.span, self._placed(x))
         return self.pick(outputs, reads), {f"residual.{b}": residual for b, residual in enumerate(residuals)}
 
+    def pictures(self, x: Tensor, reads: Reads) -> Mapping[str, Tensor]:
+        """Return `attention.block0`, … of every block (`attention` of a single one): the weights of every head (batch,
+        heads, queries, time), 0 where s > t."""
+        _, residuals = self.body(x, reads.span, self._placed(x))
+        names = [f"attention.block{b}" for b in range(len(residuals))] if len(residuals) > 1 else ["attention"]
+        weights = self.body.weights(residuals, reads.span)
+        return dict(zip(names, weights, strict=True))
+
     def state_size(self, length: int) -> int:
         """Return 2 · d · length (keys and values) per residual block."""
         return 2 * self.hidden * length * len(self.body.blocks)
@@ -166,6 +175,11 @@ class _Body(nn.Module):
             u = block(u, span if b == len(self.blocks) else slice(0, x.size(1)))
         return self.norm(u), residuals
 
+    def weights(self, residuals: list[Tensor], span: slice) -> list[Tensor]:
+        """Return the attention weights of every block, from the blocks' inputs."""
+        each = zip(self.blocks, residuals, strict=True)
+        return [block.weights(u, span) for block, u in each if isinstance(block, Block)]
+
 
 class Block(nn.Module):
     """Attention and feed-forward, each added to the residual stream.
@@ -190,20 +204,33 @@ class Block(nn.Module):
 
     def forward(self, u: Tensor, span: slice) -> Tensor:
         """u (batch, time, d) -> the block's output at the steps in `span` (batch, queries, d)."""
-        y = self.norm_attention(u)
-        seen = y[:, : span.stop]
-        q, k, v = (
-            linear(z).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, time, d / heads)
-            for linear, z in ((self.query, y[:, span]), (self.key, seen), (self.value, seen))
-        )
-        if self.base is not None:
-            q, k = rotate(q, span, self.base), rotate(k, slice(0, span.stop), self.base)
-        bias = self.far if self.far.acts else None
-        mixed = causal_attention(q, k, v, q.size(-1) ** -0.5, bias).transpose(1, 2).flatten(2)
+        q, k, v = self._projected(u, span)
+        mixed = causal_attention(q, k, v, q.size(-1) ** -0.5, self._bias).transpose(1, 2).flatten(2)
         u = u[:, span] + self.output(mixed)
         risen = F.relu(self.rise(self.norm_feed_forward(u)))
         fallen: Tensor = self.fall(risen)
         return u + fallen
+
+    def weights(self, u: Tensor, span: slice) -> Tensor:
+        """u (batch, time, d) -> what the steps in `span` give to every step (batch, heads, queries, time)."""
+        q, k, _ = self._projected(u, span)
+        return F.pad(causal_weights(q, k, q.size(-1) ** -0.5, self._bias), (0, u.size(1) - span.stop))
+
+    @property
+    def _bias(self) -> Bias | None:
+        return self.far if self.far.acts else None
+
+    def _projected(self, u: Tensor, span: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """q of the steps in `span`, k and v of those up to its end, (batch, heads, time, d / heads) each."""
+        y = self.norm_attention(u)
+        seen = y[:, : span.stop]
+        q, k, v = (
+            linear(z).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for linear, z in ((self.query, y[:, span]), (self.key, seen), (self.value, seen))
+        )
+        if self.base is not None:
+            q, k = rotate(q, span, self.base), rotate(k, slice(0, span.stop), self.base)
+        return q, k, v
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,11 +12,13 @@ from bench.probes.flow import Flow
 from bench.probes.jacobians import Jacobians
 from bench.records.result import GradientFlow, GradientProfile, Jacobian, Picture
 from models.base import SequenceModel
-from tasks.base import Batch
+from tasks.base import Batch, Reads
 
 UNITS = 8  # gates are shown of the first units
 QUERIES = 10  # attention is shown of the last answered steps
 STEPS = 128  # of a sequence, at most
+EVEN = 0.1  # the largest weight from which whole percent are fine enough
+WEIGHTS = 2**24  # of a head, at most
 
 
 def flow_record(step: int, flow: Flow) -> GradientFlow:
@@ -60,15 +63,27 @@ def jacobian_record(step: int, found: Jacobians) -> Jacobian:
 def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
     """Return gate activations and attention weights on the batch's first sequence; empty where the model has none."""
     first = batch.select(slice(1))
-    with torch.no_grad():
-        shown = model.pictures(model.embedding(first.inputs), first.reads)
     stride = -(-first.steps // STEPS)
     steps = tuple(range(0, first.steps, stride))
     return tuple(
-        Picture(name=each, steps=steps, rows=_percent(rows))
-        for name, values in shown.items()
+        Picture(name=each, steps=steps, rows=_in(100, rows), finer=_finer(rows) if values.dim() == 4 else ())
+        for name, values in inside(model, first).items()
         for each, rows in _rows(name, values[0], stride)
     )
+
+
+def inside(model: SequenceModel, batch: Batch) -> Mapping[str, Tensor]:
+    """Return a model's gates (batch, time, units) and attention (batch, heads, queries, time) on a batch, by name.
+
+    Of very long sequences, only the last answered steps are asked for, so that the weights fit into memory.
+    """
+    reads, span = batch.reads, batch.reads.span
+    if (span.stop - span.start) * batch.steps > WEIGHTS:
+        mask = torch.zeros_like(reads.mask)
+        mask[:, span.stop - QUERIES : span.stop] = True
+        reads = Reads(mask).to(batch.inputs.device)
+    with torch.no_grad():
+        return model.pictures(model.embedding(batch.inputs), reads)
 
 
 def _rows(name: str, values: Tensor, stride: int) -> list[tuple[str, Tensor]]:
@@ -77,12 +92,22 @@ def _rows(name: str, values: Tensor, stride: int) -> list[tuple[str, Tensor]]:
         return [(name, values[::stride, :UNITS].T)]
     # The strongest weight of each stretch of steps: a lone spike must not fall between two shown steps.
     strongest = torch.nn.functional.max_pool1d(values[:, -QUERIES:], stride, ceil_mode=True)
-    names = [name] if len(values) == 1 else [f"{name}.{head}" for head in range(len(values))]
-    return list(zip(names, strongest, strict=True))
+    return named(name, strongest)
 
 
-def _percent(values: Tensor) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(row) for row in (100 * values).round().int().tolist())
+def named(name: str, heads: Tensor) -> list[tuple[str, Tensor]]:
+    """Name the weights of each head (queries, time): `attention`, or `attention.0`, … where there are several."""
+    names = [name] if len(heads) == 1 else [f"{name}.{head}" for head in range(len(heads))]
+    return list(zip(names, heads, strict=True))
+
+
+def _in(parts: int, values: Tensor) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in (parts * values).round().int().tolist())
+
+
+def _finer(weights: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Weights in ten-thousandths where they are so even that whole percent show nothing; else nothing."""
+    return _in(10_000, weights) if float(weights.max()) < EVEN else ()
 
 
 def _thousandths(logs: list[float | None]) -> tuple[float | None, ...]:

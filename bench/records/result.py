@@ -207,15 +207,44 @@ class Jacobian(Frozen):
 
 class Picture(Frozen):
     """An inside view of the trained model on one sequence: rows by name, each over the same `steps` of the sequence, in
-    percent (0 … 100). Gates: one row per unit; attention: one row per answered step."""
+    percent (0 … 100). Gates: one row per unit; attention: one row per answered step.
+
+    finer: the rows of attention in ten-thousandths, where all weights are small; else empty.
+    """
 
     name: Line
     steps: tuple[Whole, ...]
     rows: tuple[tuple[Whole, ...], ...]
+    finer: tuple[tuple[Whole, ...], ...] = ()
 
     @model_validator(mode="after")
     def _as_long(self) -> Self:
-        return _beside(self, "steps", self.steps, *self.rows)
+        return _beside(self, "steps", self.steps, *self.rows, *self.finer)
+
+    @model_serializer(mode="wrap")
+    def _without_finer(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if name != "finer" or value}
+
+
+class Closeup(Frozen):
+    """Some steps of the pictured sequence one by one: the first, the last, and those that its last answer depends on.
+
+    symbols: rows of words beside `steps`, as the task writes an example. answered: a step for each row of
+    attention. gates: by name, a row per unit; attention: by name, a row per answered step; both beside `steps`, in
+    ten-thousandths.
+    """
+
+    steps: tuple[Whole, ...]
+    symbols: dict[Line, tuple[Line, ...]]
+    answered: tuple[Whole, ...]
+    gates: dict[Line, tuple[tuple[Whole, ...], ...]]
+    attention: dict[Line, tuple[tuple[Whole, ...], ...]]
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Self:
+        _beside(self, "answered", self.answered, *self.attention.values())
+        rows = [row for held in (*self.gates.values(), *self.attention.values()) for row in held]
+        return _beside(self, "steps", self.steps, *self.symbols.values(), *rows)
 
 
 class Size(Frozen):
@@ -270,6 +299,7 @@ class Result(Frozen):
     gradient_flow: tuple[GradientFlow, ...] = ()
     jacobians: tuple[Jacobian, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    closeup: Closeup | None = None
     memory_horizon: Finite | None = None
     context_use: tuple[tuple[Whole, Finite], ...] = ()
     size: Size | None = None
@@ -280,6 +310,10 @@ class Result(Frozen):
     notes: tuple[Block, ...] = ()
     provenance: Provenance | None = None
     weights_sha256: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_closeup(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if name != "closeup" or value is not None}
 
     @property
     def key(self) -> str:

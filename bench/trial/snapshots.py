@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from bench.mirror.tracking import Observer
-from bench.probes import as_record, flow, jacobians
+from bench.probes import as_record, closeup, flow, jacobians
 from bench.records.cell import Recipe
-from bench.records.result import GradientFlow, Jacobian, Picture
+from bench.records.result import Closeup, GradientFlow, Jacobian, Picture
 from bench.trial.stopwatch import Stopwatch
 from models.base import SequenceModel
 from tasks.base import Batch, Task
@@ -52,6 +52,13 @@ class Snapshots:
             return ()
         with self._watch.during("probe"):
             return as_record.pictures(model, self._batch)
+
+    def closeup(self, model: SequenceModel) -> Closeup | None:
+        """Return some steps of the same sequence with their symbols."""
+        if not self._wanted:
+            return None
+        with self._watch.during("probe"):
+            return closeup.closeup(model, self._task, self._batch)
 
     def _follow(self, step: int, model: SequenceModel, replace: bool) -> None:
         told = bool(self.flows) and self.flows[-1].step == step

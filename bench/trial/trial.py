@@ -129,6 +129,7 @@ def _measure(cell: Cell, task: Task, model: SequenceModel, recorder: Recorder, s
         gradient_flow=tuple(snapshots.flows),
         jacobians=tuple(snapshots.jacobians),
         pictures=extra.field("pictures", lambda: snapshots.pictures(model)) if answered else (),
+        closeup=extra.field("closeup", lambda: snapshots.closeup(model)) if answered else None,
         size=_size(model, cell.length, extra),
         seconds=watch.seconds(),
         steps_per_second=watch.steps_per_second(seen.steps),

@@ -62,9 +62,11 @@ def _biased(query: Tensor, key: Tensor, value: Tensor, scale: float, bias: Bias)
     return torch.cat(answers, dim=-2)
 
 
-def causal_weights(query: Tensor, key: Tensor, scale: float) -> Tensor:
+def causal_weights(query: Tensor, key: Tensor, scale: float, bias: Bias | None = None) -> Tensor:
     """Return the weights of `causal_attention`: (…, queries, time), each row sums to 1."""
     scores = scale * query @ key.transpose(-1, -2)
+    if bias is not None:
+        scores = scores + bias(slice(key.size(-2) - query.size(-2), key.size(-2)), query)
     return scores.masked_fill(~visible(query.size(-2), key.size(-2), query.device), -torch.inf).softmax(-1)
 
 

@@ -16,7 +16,7 @@ import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from bench.records import foreign
-from reports.figures import asked, effort, flow, inside, layout, learning, lengths, memory, training
+from reports.figures import asked, effort, flow, inside, jacobians, layout, learning, lengths, memory, symbols, training
 from reports.figures.drawing import Looks
 from reports.figures.layout import Drawing, Spec
 from reports.summary.profiles import quantities, trained
@@ -105,9 +105,12 @@ def _inner(topic: Topic, models: Looks) -> Iterator[tuple[str, Draw]]:
         for line in inside.lines_with_pictures(topic, attention):
             name = topic.file(word, line.label)
             yield name, partial(inside.pictures, topic, line, attention, models)
-    if inside.lines_with_jacobians(topic):
-        yield f"{topic.name}-jacobian", partial(inside.singular_values, topic, models)
-        yield f"{topic.name}-lyapunov", partial(inside.lyapunov, topic, models)
+        for line in symbols.lines_with_symbols(topic, attention):
+            name = topic.file(f"{word}-symbols", line.label)
+            yield name, partial(symbols.with_symbols, topic, line, attention, models)
+    if jacobians.lines_with_jacobians(topic):
+        yield f"{topic.name}-jacobian", partial(jacobians.singular_values, topic, models)
+        yield f"{topic.name}-lyapunov", partial(jacobians.lyapunov, topic, models)
     if memory.recalled(topic):
         yield f"{topic.name}-recall", partial(memory.recall_by_place, topic, models)
     if memory.contextual(topic):

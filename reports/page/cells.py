@@ -9,6 +9,7 @@ from typing import Any
 from bench.records.recipe import FIELDS, label
 from bench.records.result import Result
 from bench.records.row import row
+from reports.page import inside as page_inside
 from reports.page import series as page_series
 from reports.page.series import Lists, short
 from reports.summary.group import Group, seconds_per_step
@@ -108,6 +109,7 @@ def group(group: Group, lists: Lists) -> dict[str, Any]:
         "heat": page_series.heat(group.seeds, lists),
         "reach": next((r.gradient_flow[0].reach for r in group.seeds if r.gradient_flow), None),
         "credit": page_series.credit(group.seeds),
+        "inside": page_inside.inside(group.seeds),
     }
     if reference is not None:
         values |= {"chance": short(reference.chance), "best": short(reference.best), "unit": reference.unit}

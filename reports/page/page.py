@@ -23,7 +23,7 @@ from reports.view.asked import AskedTopic
 
 SCRIPTS = (
     "text.js", "elements.js", "draw.js", "marks.js", "take.js", "legend.js", "overview.js", "learning.js", "curves.js",
-    "gradients.js", "asked.js", "choice.js", "compare.js", "cells.js", "provenance.js", "main.js",
+    "gradients.js", "inside.js", "asked.js", "choice.js", "compare.js", "cells.js", "provenance.js", "main.js",
 )  # fmt: skip
 POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; base-uri 'none'; form-action 'none'; "

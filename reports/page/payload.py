@@ -78,7 +78,7 @@ def _paper(view: View) -> dict[str, list[str]]:
 def _files(topic: Topic, drawn: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The figures of a topic beside the page: the name without the topic's, and the address without an ending."""
     names = drawn.get(topic.name, ())
-    return {"figures": {name.removeprefix(f"{topic.name}-"): f"figures/{quote(name)}" for name in names}}
+    return {"figures": {name.removeprefix(f"{topic.name}-"): f"figures/{quote(name, safe='')}" for name in names}}
 
 
 def _asked(topic: AskedTopic) -> dict[str, Any]:

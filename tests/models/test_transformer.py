@@ -273,3 +273,30 @@ def test_single_precision_equals_double(spec: Spec, build: Any, inputs: Any, eve
     x, reads = inputs(2, 40, 2), everywhere(2, 40)
     exact = model.encode(x, reads)
     torch.testing.assert_close(model.float().encode(x.float(), reads).double(), exact, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal+rope", "alibi", "none"])
+@pytest.mark.parametrize("span", [(0, 9), (8, 9), (3, 7)])
+def test_pictures_are_the_weights_that_mix_the_values(
+    span: tuple[int, int], positions: Any, spec: Spec, build: Any, inputs: Any
+) -> None:
+    model = build(Transformer, spec, hidden=8, blocks=2, heads=2, positions=positions)
+    x = inputs(3, 9, 2)
+    read = torch.zeros(3, 9, dtype=torch.bool)
+    read[:, slice(*span)] = True
+    shown = model.pictures(x, Reads(read))
+    assert list(shown) == ["attention.block0", "attention.block1"]
+    _, residuals = model.body(x, slice(*span), model._placed(x))
+    for weights, block, u in zip(shown.values(), model.body.blocks, residuals, strict=True):
+        assert weights.shape == (3, 2, span[1] - span[0], 9)
+        assert not weights.triu(span[0] + 1).any()
+        values = block.value(block.norm_attention(u)).unflatten(-1, (2, -1)).transpose(1, 2)
+        mixed = block.output((weights @ values).transpose(1, 2).flatten(2))
+        v = u[:, slice(*span)] + mixed
+        expected = v + block.fall(block.rise(block.norm_feed_forward(v)).relu())
+        torch.testing.assert_close(block(u, slice(*span)), expected)
+
+
+def test_a_single_block_shows_attention_without_a_number(spec: Spec, build: Any, inputs: Any, everywhere: Any) -> None:
+    model = build(Transformer, spec, hidden=8, blocks=1)
+    assert list(model.pictures(inputs(1, 4, 2), everywhere(1, 4))) == ["attention"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bench.records.result import Curves, GradientFlow, GradientProfile, Jacobian, Picture, Result
+from bench.records.result import Closeup, Curves, GradientFlow, GradientProfile, Jacobian, Picture, Result
 from tests.support.results import make_result
 
 
@@ -35,6 +35,18 @@ def make_flow(step=0, slope=-0.1, longest=20, reach=None, credit=(), **profiles)
         reach=reach or longest,
         credit=credit,
     )
+
+
+def make_closeup(**changes) -> Closeup:
+    """Five steps of a sequence, of which some are left out, with a gate of two units and two answers of attention."""
+    fields = {
+        "steps": (0, 1, 7, 8, 9),
+        "symbols": {"input": ("a", "b", "␣", "longer", "<&"), "target": ("·", "·", "·", "a", "b")},
+        "answered": (8, 9),
+        "gates": {"forget": ((0, 2500, 5000, 7500, 10_000), (10_000, 0, 0, 0, 0))},
+        "attention": {"attention.block0.1": ((9900, 100, 0, 0, 0), (1, 9999, 0, 0, 0))},
+    }
+    return Closeup.model_validate(fields | changes)
 
 
 def make_measured(*arguments, flows=None, slope=-0.1, clip=1.0, norms=(0.5, 2.0, 0.25, 4.0), **keywords) -> Result:

@@ -58,10 +58,11 @@ function powerAxis(domain, label) {
   return { domain, ticks, label, format: (power) => `1e${power}` };
 }
 
-// x, y: { domain, log, ticks, label, format }. layers: functions from the frame { x, y, left, right, top, bottom } to
+// x, y: { domain, log, ticks, label, format }; x.symbols: its ticks are symbols of so many letters; y.plain: no grid. layers: functions from the frame { x, y, left, right, top, bottom } to
 // nodes. name: what a screen reader says of the drawing.
-function chart({ width = 360, height = 236, x, y, layers, name }) {
-  const left = LEFT + (y.label ? 14 : 0), right = width - RIGHT, top = TOP, bottom = height - BOTTOM;
+function chart({ width = 360, height = 236, left: room = LEFT, x, y, layers, name }) {
+  const deep = x.symbols > 1 ? 6.7 * x.symbols : 0; // of symbols of several letters, which stand on end
+  const left = room + (y.label ? 14 : 0), right = width - RIGHT, top = TOP, bottom = height - BOTTOM - deep;
   const frame = { x: scale(x, left, right), y: scale(y, bottom, top), left, right, top, bottom };
   const id = `clip-${clips += 1}`;
   const yTicks = y.ticks || (y.log ? decades(y.domain) : linearTicks(y.domain));
@@ -69,10 +70,11 @@ function chart({ width = 360, height = 236, x, y, layers, name }) {
   return draw('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': name, class: 'chart' },
     draw('clipPath', { id }, draw('rect', { x: left - 1, y: top - 8, width: right - left + 2, height: bottom - top + 16 })),
     yTicks.map((value) => [
-      draw('line', { class: 'grid', x1: left, x2: right, y1: frame.y(value), y2: frame.y(value) }),
+      y.plain ? null : draw('line', { class: 'grid', x1: left, x2: right, y1: frame.y(value), y2: frame.y(value) }),
       draw('text', { class: 'tick', x: left - 6, y: frame.y(value) + 4, 'text-anchor': 'end' }, (y.format || tick)(value)),
     ]),
-    spread(xTicks, frame).map((value) => [
+    x.symbols ? xTicks.map((value) => draw('text', deep ? { class: 'tick symbol', x: -bottom - 6, y: frame.x(value) + 4, transform: 'rotate(-90)', 'text-anchor': 'end' }
+      : { class: 'tick symbol', x: frame.x(value), y: bottom + 15, 'text-anchor': 'middle' }, x.format(value))) : spread(xTicks, frame).map((value) => [
       draw('line', { class: 'tickmark', x1: frame.x(value), x2: frame.x(value), y1: bottom, y2: bottom + 4 }),
       draw('text', { class: 'tick', x: frame.x(value), y: bottom + 17, 'text-anchor': 'middle' }, (x.format || tick)(value)),
     ]),

@@ -1,20 +1,20 @@
 // Puts the sections in their places and follows the address.
 
-const SECTIONS = { overview, learning, curves, gradients, asked, compare, cells, provenance };
+const SECTIONS = { overview, learning, curves, gradients, inside, asked, compare, cells, provenance };
 
 function into(name) {
   return document.getElementById(name).lastElementChild;
 }
 
 // What the drawings show, as the address says.
-const shownBy = () => ['learning', 'gradients', 'hide'].map((name) => address.get(name)).join('\n');
+const shownBy = () => ['learning', 'gradients', 'inside', 'hide'].map((name) => address.get(name)).join('\n');
 
 function follow() {
   const before = shownBy();
   const led = readAddress();
   cells.route();
   if (shownBy() !== before) {
-    for (const section of [learning, gradients]) if (section.route) section.route();
+    for (const section of [learning, gradients, inside]) if (section.route) section.route();
     readHidden();
     redrawModels();
   }
@@ -39,7 +39,8 @@ function start() {
   const led = readAddress();
   readChoice();
   readHidden();
-  document.querySelector('nav a[href="#asked"]').hidden = document.getElementById('asked').hidden = !data.asked.length;
+  const empty = { asked: !data.asked.length, inside: !data.groups.some((group) => group.inside) };
+  for (const [name, is] of Object.entries(empty)) document.querySelector(`nav a[href="#${name}"]`).hidden = document.getElementById(name).hidden = is;
   if (data.cells.length) for (const [name, build] of Object.entries(SECTIONS)) build(into(name));
   else for (const name of Object.keys(SECTIONS)) into(name).append(make('p', {}, 'The store holds no results yet.'));
   if (data.cells.length) {
@@ -50,7 +51,7 @@ function start() {
     window.addEventListener('resize', () => {
       if (Math.abs(window.innerWidth - width) < 40) return;
       width = window.innerWidth;
-      if (gradients.redraw) gradients.redraw();
+      for (const section of [gradients, inside]) if (section.redraw) section.redraw();
       compare.redraw();
     });
   }

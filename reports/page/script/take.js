@@ -20,7 +20,7 @@ function offered(title, drawing, numbers) {
 
 // -- a chart as a file of its own: what the style sheet says becomes attributes ------------------------------------------
 
-const STYLED = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linejoin', 'opacity', 'font-size', 'font-weight', 'font-family', 'paint-order'];
+const STYLED = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linejoin', 'opacity', 'font-size', 'font-weight', 'font-family', 'paint-order'];
 
 function asSvg(drawing, title, named) {
   const [, , width, height] = drawing.getAttribute('viewBox').split(' ').map(Number);

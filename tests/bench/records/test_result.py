@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bench.records.result import ANSWERS, LEARNING, SCHEMA, SHORT, Curves, Result, Score
+from bench.records.result import ANSWERS, LEARNING, SCHEMA, SHORT, Closeup, Curves, Picture, Result, Score
 from tests.support.factories import SHAKESPEARE, a_cell, a_failure, a_result, a_score
+from tests.support.measured import make_closeup
 
 
 @pytest.mark.parametrize("result", [a_result(), a_result(a_cell(data=SHAKESPEARE)), a_failure()])
@@ -107,3 +108,34 @@ def test_the_outcome_in_a_word(changes: dict[str, Any], outcome: str | None) -> 
 
 def test_only_ok_and_diverged_are_answers() -> None:
     assert {"ok", "diverged"} == ANSWERS
+
+
+def test_a_closeup_is_left_out_where_there_is_none_and_comes_back_where_there_is() -> None:
+    assert '"closeup"' not in a_result().model_dump_json()
+    held = a_result().model_copy(update={"closeup": make_closeup()})
+    assert Result.model_validate_json(held.model_dump_json()).closeup == make_closeup()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"symbols": {"input": ["a"]}},
+        {"gates": {"forget": [[1, 2]]}},
+        {"answered": [9]},
+        {"attention": {"attention": [[1, 2, 3, 4, 5]]}},
+        {"extra": 1},
+    ],
+    ids=str,
+)
+def test_a_closeup_whose_rows_do_not_fit_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Closeup.model_validate_json(json.dumps(make_closeup().model_dump() | changes))
+
+
+def test_the_finer_rows_of_a_picture_are_as_long_as_the_others_and_left_out_where_there_are_none() -> None:
+    plain = Picture(name="attention", steps=(0, 1), rows=((0, 0),))
+    assert "finer" not in plain.model_dump_json()
+    finer = Picture(name="attention", steps=(0, 1), rows=((0, 0),), finer=((25, 25),))
+    assert Picture.model_validate_json(finer.model_dump_json()) == finer
+    with pytest.raises(ValidationError, match="as long as steps"):
+        Picture(name="attention", steps=(0, 1), rows=((0, 0),), finer=((25,),))

@@ -358,7 +358,7 @@ def test_attention_that_is_spread_evenly_says_so_and_columns_say_their_steps():
         for length, picture in ((10, pointed), (1000, flat))
     ]
     said = [drawn_panel["title"]["subtitle"] for drawn_panel in panels(drawn(results)["copying-attention-attention"])]
-    assert " ".join(said[0]) == "largest weight 99 %"
+    assert " ".join(said[0]) == "largest weight 99 %, uncoloured: below 0.5 %"
     assert " ".join(said[1]) == "every weight below 0.5 %: spread evenly, 8 steps a column"
 
 
