@@ -41,9 +41,7 @@ def path(tmp_path):
     results = [
         make_measured("adding", "gru", 10).model_copy(update={"closeup": make_closeup()}),
         make_measured("adding", "lstm", 10),
-        make_measured("ner", "gru", 10).model_copy(
-            update={"closeup": make_closeup(symbols={"input": (HOSTILE,) * 5})}
-        ),
+        make_measured("ner", "gru", 10).model_copy(update={"closeup": make_closeup(symbols={"input": (HOSTILE,) * 5})}),
     ]
     store = Store(tmp_path / "results", create=True)
     view = View.of(results)
