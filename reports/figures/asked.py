@@ -50,11 +50,9 @@ def _panel(sheet: Sheet, topic: AskedTopic, trained: str, width: float) -> Spec:
     rows = [(member, row) for member, row in topic.rows if written.trained(row) == trained]
     marks = [mark for member, row in rows for group in row.at.values() for mark in _marks(member, group)]
     fixed = _references([group for _, row in topic.rows for group in row.at.values()], topic.lengths)
-    score = topic.topic.heading.score
     logarithmic = topic.topic.heading.logarithmic
     values = [mark[key] for mark in (*marks, *fixed) for key in ("value", "low", "high") if key in mark]
-    name = score.metric.replace("_", " ") if score else "score"
-    x, y = drawing.length_axis(topic.lengths, "tested length"), _axis(values, logarithmic, name)
+    x, y = drawing.length_axis(topic.lengths, "tested length"), _axis(values, logarithmic, topic.topic.heading.metric)
     low, high = y["scale"]["domain"]
     if logarithmic:  # an interval that reaches down to 0 ends at the edge
         marks = [mark | {"low": max(mark["low"], low)} if "low" in mark else mark for mark in marks]

@@ -83,7 +83,7 @@ def colour(attention: bool) -> alt.Color:
         scale = drawing.colour_scale([0, 50, 100], WHITE_TO_BLUE)
         return alt.Color("percent:Q", title="gate (%)", scale=scale, legend=drawing.gradient_legend(240))
     scale = alt.Scale(type="log", domain=[FAINTEST, 1, 100], range=WHITE_TO_BLUE, clamp=True, interpolate="rgb")
-    legend = drawing.gradient_legend(240, values=[0.01, 0.1, 1, 10, 100], format="~g")
+    legend = drawing.gradient_legend(240, values=[0.01, 1, 100], format="~g")
     return alt.Color("percent:Q", title="attention weight (%)", scale=scale, legend=legend)
 
 

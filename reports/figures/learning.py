@@ -23,10 +23,9 @@ def curves(topic: Topic, models: Looks) -> Drawing:
     """Draw a row of panels per quantity, a column per length, a line per model."""
     sheet = Sheet(models, topic.labels)
     score = topic.heading.score
-    metric = score.metric.replace("_", " ") if score else "score"
     grids = [
         _grid(sheet, topic, "loss", "training loss", True),
-        _grid(sheet, topic, "score", f"validation {metric}", topic.heading.logarithmic),
+        _grid(sheet, topic, "score", f"validation {topic.heading.metric}", topic.heading.logarithmic),
         _grid(sheet, topic, "norm", "gradient norm", True),
     ]
     drawn = [grid for grid in grids if grid.panels]

@@ -71,7 +71,9 @@ def recall_by_place(topic: Topic, models: Looks) -> Drawing:
     panels = []
     for length, rows in _by_length(topic, _places).items():
         last = max(row["length"] for row in rows)
-        axis = alt.Axis(title="place of the symbol", grid=False, format="d", values=list(range(last + 1)))
+        axis = alt.Axis(
+            title="place of the symbol", grid=False, format="d", values=list(range(last + 1)), labelOverlap="parity"
+        )
         x = alt.X("length:Q", scale=alt.Scale(domain=[-0.5, last + 0.5], nice=False), axis=axis)
         y = alt.Y("value:Q", scale=alt.Scale(domain=[0, 1.06], nice=False), axis=alt.Axis(title="share recalled"))
         rule = alt.Chart(sheet.data([{"value": chance}])).mark_rule(color=drawing.FAINT, strokeDash=[6, 4]).encode(y=y)
@@ -120,7 +122,7 @@ def effective_context(topic: Topic, models: Looks) -> Drawing:
     panels = []
     for length, rows in _by_length(topic, lambda result: result.context_use).items():
         x = drawing.length_axis(sorted({row["length"] for row in rows}), "tokens of context c")
-        y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="score", minExtent=34))
+        y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=topic.heading.metric, minExtent=34))
         title = drawing.panel_title(f"T = {length:,}")
         panels.append(drawing.panel(point_layers(sheet, rows, x, y), drawing.PAGE / 3 - 50, 170, title))
     lines = [

@@ -15,6 +15,7 @@ from reports.figures.inside import ROW, colour, rows_are
 from reports.text.inside import FAINTEST, answers, columns, named, read
 from reports.view.topic import Line, Topic
 
+ANSWER = 18  # units that an answered step takes: room for its symbols, also where panels are flatter
 LEFT_OUT = "#dddddd"  # where steps are left out: neither white nor blue
 
 
@@ -80,7 +81,8 @@ def _panel(
     shape = alt.Chart(sheet.data(rows)).mark_rect().encode(x=x, x2=alt.X2("to:Q"), y=y, y2=alt.Y2("below:Q"))
     left_out = alt.Chart(sheet.data(gaps)).mark_rect(color=LEFT_OUT).encode(x=x, x2=alt.X2("to:Q"))
     layers = [left_out, shape.encode(color=colour(attention))]
-    return drawing.panel(layers, drawing.PAGE - 80, ROW * max(4, len(values)), drawing.panel_title(title))
+    height = (ANSWER if attention else ROW) * max(4, len(values))
+    return drawing.panel(layers, drawing.PAGE - 80, height, drawing.panel_title(title))
 
 
 def _places(axis: str, field: str, texts: Sequence[str], labelled: bool, title: str | None = None) -> Any:
@@ -90,7 +92,7 @@ def _places(axis: str, field: str, texts: Sequence[str], labelled: bool, title: 
     shown = alt.Axis(
         title=title, grid=False, ticks=False, labels=labelled, labelAngle=-90 if long else 0, labelLimit=110,
         values=[place + 0.5 for place in range(len(texts))], labelExpr=f"{json.dumps(list(texts))}[floor(datum.value)]",
-        labelOverlap=False, labelFont="monospace",
+        labelOverlap=axis == "y" and "parity", labelFont="monospace",
     )  # fmt: skip
     scale = alt.Scale(domain=[0, len(texts)], nice=False, reverse=axis == "y")
     return kind(f"{field}:Q", scale=scale, axis=shown)

@@ -114,7 +114,7 @@ def _topic(topic: Topic) -> dict[str, Any]:
         "title": topic.title,
         "task": topic.heading.task,
         "score": topic.heading.measure,
-        "metric": score.metric.replace("_", " ") if score else None,
+        "metric": topic.heading.metric if score else None,
         "unit": score.unit if score else None,
         "logarithmic": topic.heading.logarithmic,
         "lengths": topic.lengths,

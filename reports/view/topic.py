@@ -44,6 +44,11 @@ class Heading:
         return text if threshold is None else f"{text} · solved if {'≥' if higher else '≤'} {threshold:g}"
 
     @property
+    def metric(self) -> str:
+        """`mean squared error`: what an axis of scores is called."""
+        return self.score.metric.replace("_", " ") if self.score else "score"
+
+    @property
     def logarithmic(self) -> bool:
         """Whether scores are shown on a logarithmic axis: those that are better the nearer they come to 0."""
         return self.score is not None and not self.score.higher_is_better and self.score.best == 0

@@ -70,7 +70,7 @@ function scoreTable(items) {
     const read = item.kind === 'group' && GROUP_ROWS[name] ? GROUP_ROWS[name] : ofCell;
     return { class: 'number', text: read(item) };
   })]).filter(([, ...cells]) => cells.some(({ text }) => text !== NOTHING));
-  return make('article', {}, make('h3', {}, 'Scores'), table(['', ...heads(items)], rows,
+  return make('article', {}, make('h3', {}, 'Scores'), table(['quantity', ...heads(items)], rows,
     'Of groups: mean (n ≥ 5) or median at the learning rate chosen on validation. =: merely equals the trivial baseline'));
 }
 
@@ -102,7 +102,7 @@ function differences(items) {
     }
   }
   if (!rows.length) return make('p', {}, 'Of different tasks: there is no difference to take.');
-  return make('article', {}, make('h3', {}, 'Difference'), table(['', { class: 'number', text: 'test score' }, { class: 'number', text: 'steps to solve' }, 'unit of the score', 'test'], rows,
+  return make('article', {}, make('h3', {}, 'Difference'), table(['pair', { class: 'number', text: 'test score' }, { class: 'number', text: 'steps to solve' }, 'unit of the score', 'test'], rows,
     `Exact two-sided permutation test over seeds; ${plural(rows.length, 'comparison')} here, p not corrected for their number`));
 }
 
@@ -121,7 +121,7 @@ function settingsTable(items) {
     .map(([name, ...texts]) => [name, ...texts.map((text) => ({ text, class: text.length > 24 ? 'long' : null }))]);
   const caption = `${plural(all.length - differing.length, 'setting')} the same in all`;
   return make('article', {}, make('h3', {}, 'Settings that differ'),
-    differing.length ? table(['', ...heads(items)], differing, caption) : make('p', {}, `None: ${caption}.`));
+    differing.length ? table(['setting', ...heads(items)], differing, caption) : make('p', {}, `None: ${caption}.`));
 }
 
 // -- curves, profiles, samples ---------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ function profiles(items) {
     const lines = items.map((item) => ({ label: item.group.label, dash: item.dash, points: pointsOf(item) })).filter(({ points }) => points.length);
     const reach = Math.max(0, ...groups.map((group) => group.reach || 0));
     const shown = items.filter((item) => pointsOf(item).length).map((item) => `${item.letter}: ${item.group.label}, n = ${item.cells.length}`).join('; ');
-    box.replaceChildren(lines.length ? figure(`Gradient of the ${quantityName(state.quantity)}`, profileChart(lines, { reach, width: wide(document.getElementById('compare')), name: 'gradient profiles overlaid' }),
+    box.replaceChildren(lines.length ? figure(`Gradient of the ${quantityName(state.quantity)}`, profileChart(lines, { reach, width: wide(document.getElementById('compare')), name: `Gradient of the ${quantityName(state.quantity)}, compared` }),
       `${shown}. ${PROFILE_NOTE}`, { columns: ['which', 'model', 'distance k', 'log10 of the norm'], rows: items.flatMap((item) => pointsOf(item).map((point) => [item.letter, item.group.label, ...point])), legend: false }) : make('p', {}, 'None of them holds this profile.'));
   };
   show();
@@ -194,5 +194,5 @@ function samples(items) {
   const sampled = items.map((item) => ({ item, cell: item.cells.find((cell) => cell.sample) })).filter(({ cell }) => cell);
   if (!sampled.length) return null;
   return make('article', {}, make('h3', {}, 'Samples'), make('div', { class: 'panels wide' }, sampled.map(({ item, cell }) =>
-    make('figure', {}, make('h4', {}, `${item.letter} ${item.group.label}, T = ${whole(item.group.length)}, seed ${cell.seed}`), make('pre', { class: 'sample' }, cell.sample)))));
+    figure(`${item.letter} ${item.group.label}, T = ${whole(item.group.length)}, seed ${cell.seed}`, make('pre', { class: 'sample' }, cell.sample)))));
 }

@@ -68,6 +68,7 @@ function chart({ width = 360, height = 236, left: room = LEFT, x, y, layers, nam
   const yTicks = y.ticks || (y.log ? decades(y.domain) : linearTicks(y.domain));
   const xTicks = x.ticks || (x.log ? decades(x.domain) : linearTicks(x.domain, Math.max(3, Math.round((right - left) / 90))));
   return draw('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': name, class: 'chart' },
+    draw('g', { 'aria-hidden': 'true' }, // the name says what is drawn; its numbers are in the CSV and in the tables
     draw('clipPath', { id }, draw('rect', { x: left - 1, y: top - 8, width: right - left + 2, height: bottom - top + 16 })),
     yTicks.map((value) => [
       y.plain ? null : draw('line', { class: 'grid', x1: left, x2: right, y1: frame.y(value), y2: frame.y(value) }),
@@ -81,7 +82,7 @@ function chart({ width = 360, height = 236, left: room = LEFT, x, y, layers, nam
     draw('path', { class: 'frame', d: `M${left},${top}V${bottom}H${right}` }),
     draw('text', { class: 'axis', x: (left + right) / 2, y: height - 5, 'text-anchor': 'middle' }, x.label || ''),
     y.label ? draw('text', { class: 'axis', x: -(top + bottom) / 2, y: 11, transform: 'rotate(-90)', 'text-anchor': 'middle' }, clipped(y.label)) : null,
-    draw('g', { 'clip-path': `url(#${id})` }, layers.map((layer) => layer(frame))));
+    draw('g', { 'clip-path': `url(#${id})` }, layers.map((layer) => layer(frame)))));
 }
 
 // A label that fits beside the axis.

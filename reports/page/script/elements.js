@@ -59,8 +59,8 @@ function table(headings, rows, caption, copied = true) {
 
 // numbers: what the drawing shows, to be downloaded: { columns, rows }.
 function figure(title, drawing, caption, numbers) {
-  return make('figure', {}, make('h4', {}, title), drawing, caption ? make('figcaption', {}, caption) : null,
-    numbers ? offered(title, drawing, numbers) : null);
+  return make('figure', { 'aria-label': title }, make('h4', {}, title), drawing, caption ? make('figcaption', {}, caption) : null,
+    numbers ? offered(drawing, numbers) : null);
 }
 
 // Links to the figures of a topic that lie beside the page, those whose name fits.

@@ -11,7 +11,8 @@ function fileName(title) {
 }
 
 // numbers: { columns, rows, legend }. What a figure offers below it.
-function offered(title, drawing, numbers) {
+function offered(drawing, numbers) {
+  const title = drawing.getAttribute('aria-label');
   const button = (kind, take) => make('button', { type: 'button', 'aria-label': `Download ${title} as ${kind}`, click: take }, kind);
   return make('p', { class: 'take' }, 'Download ',
     button('SVG', () => save(`${fileName(title)}.svg`, 'image/svg+xml', asSvg(drawing, title, numbers.legend !== false))), ' ',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def copied(page, button):
     """What a button copies: from the clipboard, or from the text shown where there is none."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     button.click()
-    page.wait_for_function("[...document.querySelectorAll('[role=status]')].some((node) => node.textContent)")
+    page.locator("[role=status]", has_text="copied").last.wait_for()
     return page.evaluate("navigator.clipboard.readText()")
 
 
@@ -58,8 +59,8 @@ def test_numbers_of_a_learning_curve_are_the_seeds_own(opened, tmp_path):
     store = Store(tmp_path / "results", create=True)
     dashboard.write(View.of(results), store, tmp_path / "page.html")
     page = opened(tmp_path / "page.html").page
-    name, text = downloaded(page, page.get_by_role("button", name="training loss as CSV"))
-    assert name.endswith("training-loss.csv")
+    name, text = downloaded(page, page.get_by_role("button", name="training loss against training step as CSV"))
+    assert name == "adding-training-loss-against-training-step.csv"
     rows = list(csv.DictReader(io.StringIO(text)))
     medians = [
         (row["step"], row["training loss"], row["least"], row["largest"]) for row in rows if row["what"] == "median"
@@ -107,8 +108,8 @@ def test_the_legend_hides_a_model_everywhere(opened, full_path, key):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_chart_is_a_file_of_its_own(opened, full_path, scheme):
     page = opened(full_path, color_scheme=scheme).page
-    name, text = downloaded(page, page.get_by_role("button", name="Download adding as SVG").first)
-    assert name == "adding.svg"
+    name, text = downloaded(page, page.get_by_role("button", name=re.compile("Download adding: mean .* as SVG")).first)
+    assert re.fullmatch(r"adding-mean-squared-error-.*against-length\.svg", name)
     root = ElementTree.fromstring(text)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     nodes = list(root.iter())
@@ -125,7 +126,7 @@ def test_every_chart_offers_its_numbers(opened, full_path):
     page = opened(full_path).page
     charts = page.locator("figure:has(svg.chart)").count()
     assert page.locator("figure:has(svg.chart) .take button", has_text="CSV").count() == charts > 20
-    _, text = downloaded(page, page.get_by_role("button", name="Download adding as CSV").first)
+    _, text = downloaded(page, page.get_by_role("button", name=re.compile("Download adding: mean .* as CSV")).first)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {(row["model"], row["T"]) for row in rows} == {
         (model, length)
@@ -138,7 +139,7 @@ def test_numbers_hold_no_formula(opened, tmp_path):
     store = Store(tmp_path / "results", create=True)
     dashboard.write(View.of([make_result("adding", '=cmd|"x",1')]), store, tmp_path / "page.html")
     page = opened(tmp_path / "page.html").page
-    _, text = downloaded(page, page.get_by_role("button", name="Download adding as CSV").first)
+    _, text = downloaded(page, page.get_by_role("button", name=re.compile("Download adding: mean .* as CSV")).first)
     (row,) = csv.DictReader(io.StringIO(text))
     assert row["model"] == '\'=cmd|"x",1'
 
@@ -169,10 +170,10 @@ def test_a_warning_leads_to_its_cells(opened, tmp_path):
     page = one.page
     page.locator("#counts a").click()
     page.locator(".warning", has_text="mixed versions of torch").get_by_role("link", name="2.12.0: 1 cell").click()
-    page.wait_for_function("document.querySelector('#shown').textContent.includes('2.12.0')")
+    page.locator("#shown", has_text="2.12.0").wait_for()
     assert one.column("model") == ["gru"]
     page.locator(".warning", has_text="failed").get_by_role("link", name="Show this cell in the table").click()
-    page.wait_for_function("document.querySelector('#shown').textContent.includes('failed')")
+    page.locator("#shown", has_text="failed").wait_for()
     assert one.column("model") == ["lstm"]
     page.get_by_role("button", name="All cells").click()
     assert one.shown() == 3
