@@ -157,7 +157,7 @@ def length_axis(lengths: Sequence[int], title: str = "length T", field: str = "l
     """Set lengths on a log scale, a tick at every one that was measured. room: factor left free on either side."""
     low, high = min(lengths), max(lengths)
     domain = [low / room, high * room] if low < high else [low / 2, high * 2]
-    axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy", labelSeparation=4)
+    axis = alt.Axis(title=title, values=list(lengths), format="d", grid=False, labelOverlap="greedy")
     return alt.X(f"{field}:Q", scale=alt.Scale(type="log", domain=domain, nice=False), axis=axis)
 
 

@@ -175,6 +175,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "grid": True, "gridColor": "#eeeeee", "domainColor": "#888888", "tickColor": "#888888", "labelColor": INK,
         "titleColor": INK, "labelFontSize": LEAST_TEXT, "titleFontSize": 12, "titleFontWeight": "normal",
+        "labelSeparation": 4,
     },
     "title": {
         "fontSize": 16, "subtitleFontSize": 12, "subtitleColor": "#555555", "color": "#111111",

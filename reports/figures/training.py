@@ -73,7 +73,7 @@ def _heat(sheet: Sheet, result: Result | None, quantity: str, title: str, width:
             }
             for point, end in zip(kept, ends[-len(kept) :], strict=True)
         ]
-    axis = alt.Axis(title="training step", minExtent=32, grid=False)
+    axis = alt.Axis(title="training step", minExtent=32, grid=False, labelOverlap="parity")
     scale = drawing.colour_scale([LOWEST, -8, 0, HIGHEST], COLOURS)
     legend = drawing.gradient_legend(320, values=[-16, -12, -8, -4, 0, 4], labelExpr=drawing.POWER_LABEL)
     colour = alt.Color("drawn:Q", title="gradient norm", scale=scale, legend=legend)
@@ -152,9 +152,9 @@ def stretches(norms: tuple[float | None, ...], clip: float | None) -> list[Row]:
 def _panel(sheet: Sheet, run: Result | None, label: str, length: int, domain: tuple[int, int], width: float) -> Spec:
     largest = run.cell.recipe.largest_norm if run else None
     rows = [row | {"model": label} for row in stretches(run.curves.gradient_norm, largest)] if run else []
-    heading = f"{label}, T = {length:,}" + ("" if run else ": no record")
+    heading, below = f"{label}, T = {length:,}" + ("" if run else ": no record"), []
     if run and run.cell.recipe.clip is not None:
-        heading += f" · {100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped"
+        below.append(f"{100 * run.curves.clipped / len(run.curves.gradient_norm):.0f} % clipped")
     axis = drawing.power_axis("norm", *domain)
     low, middle, limit = (
         alt.Y(f"{name}:Q", scale=alt.Scale(domain=domain, nice=False, clamp=True), axis=axis)
@@ -173,4 +173,4 @@ def _panel(sheet: Sheet, run: Result | None, label: str, length: int, domain: tu
         rule = alt.Chart(sheet.data([{"clip": clip}])).mark_rule(color=drawing.FAINT, strokeDash=[3, 3])
         bars = alt.Chart(sheet.data(acted)).mark_rule(color=CLIPPED, strokeWidth=1.6)
         layers += [rule.encode(y=limit), bars.encode(x=x, y=limit, y2=alt.Y2("high:Q"))]
-    return drawing.panel(layers, width, 80, drawing.panel_title(heading))
+    return drawing.panel(layers, width, 80, drawing.panel_title(heading, *below))

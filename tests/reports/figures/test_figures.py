@@ -328,6 +328,11 @@ def test_recall_by_place():
     assert {row["length"]: row["value"] for row in rows(spec, kind="middle")} == {0: 0.9, 1: 0.1}
 
 
+def test_the_axis_of_scores_has_its_name(specs):
+    (drawn_panel,) = panels(specs["char_lm-context-use"])
+    assert {layer["encoding"]["y"]["axis"]["title"][0] for layer in drawn_panel["layer"]} == {"bits per character"}
+
+
 def fills(spec, panel):
     """Colours of a panel's rectangles, as they are rendered."""
     text = figures.svg(spec).partition(f"concat_{panel}_layer_0_marks")[2].partition("</g>")[0]
