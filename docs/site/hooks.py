@@ -12,7 +12,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import markdowns
@@ -49,9 +49,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the repository's pages, and those that are made, to what the theme brings."""
     pages = {_name(path): path.read_text("utf-8") for path in _markdown()}
     pages["docs/tutorial.md"] = markdowns.notebook((ROOT / "docs/tutorial.ipynb").read_text("utf-8"))
-    pages |= _folders()
-    wanted = {target for name, text in pages.items() for target in markdowns.targets(text, name)}
-    pages |= {f"{name}.md": _source(name) for name in sorted(wanted) if _is_source(name)}
+    pages = {f"{name}/README.md": _folder(name) for name in _targets(pages) if (ROOT / name).is_dir()} | pages
+    pages |= {f"{name}.md": _source(name) for name in _targets(pages) if _is_source(name)}
     pages |= {f"{kind}.md": _entries(kind) for kind in KINDS} | {"commands.md": _commands()}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=markdowns.spaced(markdowns.linked(text, name, _place))))
@@ -74,6 +73,11 @@ def _name(path: Path) -> str:
 def _markdown() -> Iterator[Path]:
     yield from ROOT.glob("*.md")
     yield from (path for path in sorted((ROOT / "docs").rglob("*.md")) if HERE not in path.parents)
+
+
+def _targets(pages: Mapping[str, str]) -> list[str]:
+    """Return the paths, in the repository, that pages link to."""
+    return sorted({target for name, text in pages.items() for target in markdowns.targets(text, name)})
 
 
 # -- where links lead -------------------------------------------------------------------------------------------------
@@ -105,25 +109,13 @@ def _source(name: str) -> str:
     return f"# `{name}`\n\n{markdowns.code((ROOT / name).read_text('utf-8'), language)}"
 
 
-def _folders() -> dict[str, str]:
-    """Return a page for each folder that is linked as such: what lies in it, by title."""
-    decisions = [
-        (path, path.read_text("utf-8").splitlines()[0].lstrip("# ")) for path in _files("docs/decisions", "md")
-    ]
-    papers = [(path, path.name) for path in _files("papers", "toml")]
-    studies = [(path, path.name) for path in _files("studies", "toml")]
-    return {
-        f"{folder}/README.md": f"# {title}\n\n" + "\n".join(f"- [{said}]({path.name})" for path, said in held)
-        for folder, title, held in (
-            ("docs/decisions", "Decisions", decisions),
-            ("papers", "Papers as files", papers),
-            ("studies", "Studies as files", studies),
-        )
-    }
-
-
-def _files(folder: str, ending: str) -> list[Path]:
-    return sorted((ROOT / folder).glob(f"*.{ending}"))
+def _folder(name: str) -> str:
+    """Return a page for a folder that is linked as such: what lies in it, pages by title."""
+    lines = [f"# {Path(name).name.capitalize()}", ""]
+    for path in sorted(path for path in (ROOT / name).iterdir() if path.is_file()):
+        said = path.read_text("utf-8").splitlines()[0].lstrip("# ") if path.suffix == ".md" else path.name
+        lines.append(f"- [{said}]({path.name})" if path.suffix == ".md" or _is_source(_name(path)) else f"- {said}")
+    return "\n".join(lines)
 
 
 def _entries(kind: str) -> str:
