@@ -16,6 +16,7 @@ from reports.view.command import asked_cells, asked_order
 
 HERE = Path(__file__).parent
 FIGURES = (
+    "adding-learning-curves",
     "copying-gradient-input",
     "copying-gradient-through-training",
     "running_average-gradient-norm",
@@ -24,6 +25,7 @@ FIGURES = (
     "steps-to-solve",
     "copying-gates-gru",
     "copying-attention-attention",
+    "copying-attention-symbols-attention",
 )
 
 
