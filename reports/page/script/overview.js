@@ -64,5 +64,5 @@ function key() {
 
 function overview(section) {
   const whole = Object.fromEntries(Object.entries(data.paper).map(([form, lines]) => [form, () => lines]));
-  section.replaceChildren(key(), copies('all tasks in one table', whole), make('div', { class: 'columns' }, data.topics.map(topicMap)));
+  section.replaceChildren(key(), copies('all tasks in one table', whole, 'Copy all tasks in one table as '), make('div', { class: 'columns' }, data.topics.map(topicMap)));
 }

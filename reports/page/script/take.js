@@ -110,10 +110,10 @@ function written(node) {
   return { Markdown: () => asMarkdown(read(node)), LaTeX: () => asLatex(read(node)) };
 }
 
-// forms: what a table can be copied as -> its lines of text.
-function copies(name, forms) {
+// forms: what a table can be copied as -> its lines of text. shown: what stands before them.
+function copies(name, forms, shown = 'Copy as ') {
   const told = make('span', { role: 'status' });
-  const box = make('p', { class: 'take' }, 'Copy as ', Object.entries(forms).map(([form, lines]) =>
+  const box = make('p', { class: 'take' }, shown, Object.entries(forms).map(([form, lines]) =>
     [make('button', { type: 'button', 'aria-label': `Copy ${name} as ${form}`, click: () => copy(`${lines().join('\n')}\n`, told, box) }, form), ' ']), told);
   return box;
 }
