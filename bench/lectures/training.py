@@ -15,7 +15,7 @@ from reports.view import View
 
 LETTERS = 44  # of a sample: as many as a slide shows in a row
 BREAK = "¶"  # a line break in a sample
-ROOM = 0.1  # left free at either end of an axis of learning rates
+ROOM = 0.1  # powers of ten that are left free at the ends of an axis
 
 
 def lengths(cells: Sequence[Shown], title: str) -> Drawing:
@@ -61,7 +61,7 @@ def rates(cells: Sequence[Shown], title: str) -> Drawing:
     across, up = zip(*(point for line in drawn for point in line.points), strict=True)
     ticks = range(ceil(min(across)), floor(max(across)) + 1)
     x = Axis("learning rate", min(across) - ROOM, max(across) + ROOM, power=True, ticks=ticks)
-    y = Axis(scores[0].metric.replace("_", " "), floor(min(up)), ceil(max(up)), power=True)
+    y = Axis(scores[0].metric.replace("_", " "), floor(min(up)), ceil(max(up)) + ROOM, power=True)
     rule = log10(scores[0].chance), "chance"
     said = f"Test score after {cells[0].result.cell.recipe.steps} training steps. A rate without a point: diverged."
     return lines(title, [said], [Panel("", drawn, x, y, rule=rule)])

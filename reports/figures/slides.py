@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from math import ceil, floor, isfinite
+from math import ceil, isfinite
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -19,6 +19,7 @@ APART = 0.085  # of an axis: the least distance between two names of lines
 HIGHEST = 0.96  # of an axis: the uppermost name, so that it stays below the frame
 NEAR = 0.85  # of an axis: a line that ends behind it has its name beside the panel
 TICKS = 4  # of an axis, about
+STEPS, MOST = (1, 2, 5, 10, 20, 50), 6  # from tick to tick of powers of ten; ticks of an axis
 HEIGHT = 300  # units that the panels of one slide share
 SHADES = ("#ffffff", "#6baed6", "#08306b")  # of the shares 0, ½ and 1
 LARGE, WIDE = 18, 400  # units: of the largest words in cells; of a table's cells side by side, on a slide
@@ -127,7 +128,7 @@ def _lines(sheet: Sheet, panel: Panel, width: float, height: float) -> Spec:
 
 def _rule(sheet: Sheet, rule: tuple[float, str], y: Any) -> list[Any]:
     chart = alt.Chart(sheet.data([{"y": rule[0], "name": rule[1]}]))
-    name = chart.mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=TEXT, color=drawing.INK)
+    name = chart.mark_text(align="left", baseline="top", dx=4, dy=5, fontSize=TEXT, color=drawing.INK)
     return [
         chart.mark_rule(color=drawing.INK, strokeWidth=2, strokeDash=[6, 4]).encode(y=y),
         name.encode(x=alt.value(0), y=y, text=alt.Text("name:N")),
@@ -137,12 +138,20 @@ def _rule(sheet: Sheet, rule: tuple[float, str], y: Any) -> list[Any]:
 def _scaled(channel: str, axis: Axis) -> Any:
     kind = {"x": alt.X, "y": alt.Y}[channel]
     label: dict[str, Any] = {"labelExpr": drawing.POWER_LABEL} if axis.power else {"format": "~r"}
-    ticks: dict[str, Any] = {} if axis.ticks is None else {"values": list(axis.ticks)}
-    if axis.power and axis.ticks is None:
-        step = max(1, round((axis.high - axis.low) / TICKS))
-        ticks = {"values": [power for power in range(ceil(axis.low), floor(axis.high) + 1) if power % step == 0]}
-    shown = alt.Axis(title=axis.title, grid=channel == "y", tickCount=TICKS, titleFontSize=TEXT, **label, **ticks)
+    ticks = _ticks(axis)
+    # One of the two, because a number of ticks thins out given ones.
+    label |= {"tickCount": TICKS} if ticks is None else {"values": [*ticks]}
+    shown = alt.Axis(title=axis.title, grid=channel == "y", labelOverlap=False, titleFontSize=TEXT, **label)
     return kind(f"{channel}:Q", scale=alt.Scale(domain=[axis.low, axis.high], nice=False), axis=shown)
+
+
+def _ticks(axis: Axis) -> Sequence[float] | None:
+    """Where ticks stand; None: anywhere. Powers of ten are whole, and few."""
+    if axis.ticks is not None or not axis.power:
+        return axis.ticks
+    step = next((step for step in STEPS if (axis.high - axis.low) / step <= MOST), STEPS[-1])
+    # None at the upper end: a label that sticks out there would push this panel's heading above its neighbours'.
+    return [power for power in range(ceil(axis.low), ceil(axis.high)) if power % step == 0]
 
 
 def _places(panel: Panel) -> list[tuple[Line, float]]:
