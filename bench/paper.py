@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -29,6 +29,9 @@ from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
 from reports.summary import groups
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FOLDERS = ("papers", "studies")
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,8 +96,9 @@ def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
                 rate = rates.get((*papers.named(task, model, length), length))
                 if rate is not None:
                     parts.setdefault((task, length, rate), []).append(model)
+    alone = sweep.model_copy(update={"halving": False})  # one rate has no rival
     return [
-        sweep.model_copy(
+        alone.model_copy(
             update={"tasks": (task,), "models": tuple(models), "lengths": (length,), "learning_rates": (rate,)}
         )
         for (task, length, rate), models in parts.items()
@@ -151,8 +155,29 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
             page.parent.mkdir(exist_ok=True)
             save(page, formats.markdown([table], [said]))
             console.print(foreign.line(str(page)), highlight=False)
-    for table in remedies.tables(View.of(results)) if not content.claims else ():
+        return
+    for table in remedies.tables(View.of(results)) if not content.pairs else ():
         formats.print_table(table, console)
+    if page is not None:
+        _as_study(content, results, settings.store, page.with_suffix(".csv.gz"), console)
+
+
+def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path, console: Console) -> None:
+    """Write every cell of a study, those that chose a rate too, as one file; print its tables where pairs are named."""
+    from reports import studies
+    from reports.text import formats, studied
+    from reports.view import delivery
+
+    tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
+    every = {result.cell.key: result for result in (*results, *tried)}
+    rows = studies.rows(sorted(every.values(), key=papers.place(content)), {result.cell.key for result in results})
+    if not rows:
+        return
+    for table in studied.tables(rows, content.pairs) if content.pairs else ():
+        formats.print_table(table, console)
+    path.parent.mkdir(exist_ok=True)
+    delivery.write(path, studies.packed(rows))
+    console.print(f"{_progress(content, results, store)}\nAll of it is in {foreign.line(str(path))}", highlight=False)
 
 
 def _readings(store: str) -> list[Reading]:

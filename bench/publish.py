@@ -1,7 +1,8 @@
-"""The command `python -m bench.publish STORE`: mirror a store to W&B after the fact, training nothing.
+"""The command `python -m bench.publish STORE`: show a store on another dashboard after the fact, training nothing.
 
-Results that are mirrored already are skipped: online, what the project holds as finished or failed; offline, what lies
-whole in the store's folder `wandb`. `--workspace` saves a dashboard for the project instead.
+W&B: results that are mirrored already are skipped: online, what the project holds as finished or failed; offline, what
+lies whole in the store's folder `wandb`. `--workspace` saves a dashboard for the project instead. `--to tensorboard`
+writes event files into the store's folder `tensorboard`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter
 
 from bench.cli import command
-from bench.mirror import tracking
+from bench.mirror import events, tracking
 from bench.mirror.login import Wish, described, mirroring, resolve
 from bench.records import foreign
 from bench.records.asked import possible_keys
@@ -27,11 +28,16 @@ from bench.records.result import ANSWERS, Result
 from bench.records.sweep import TASKS
 from bench.store import Store
 
-app = App(name="python -m bench.publish", help="Mirror stored results to W&B, training nothing.", version_flags=[])
+app = App(
+    name="python -m bench.publish",
+    help="Mirror stored results, training nothing.",
+    version_flags=[],
+)
 EXIT_FAILED = 1
 PATIENCE = 3600.0  # seconds: long, because somebody waits for the command, and each run has its own limits
 
 Runs = Callable[[Mirroring], Iterable[Any]]
+Word = TypeVar("Word", bound=str)
 
 
 class PublishError(BenchError):
@@ -103,19 +109,54 @@ def _asked(store: Store) -> Callable[[Cell], str]:
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The flags that only W&B has; None: not given."""
+
+    project: str | None
+    entity: str | None
+    wandb: str | None
+    workspace: bool
+
+
 @app.default
 def run(
     store: Annotated[Path | None, Parameter(help="Folder of results (results).")] = None,
     /,
     *,
+    to: Annotated[str, Parameter(help="wandb (the default) or tensorboard.")] = "wandb",
     project: Annotated[str | None, Parameter(help="W&B project (default: WANDB_PROJECT, long-range-bench).")] = None,
     entity: Annotated[str | None, Parameter(help="W&B user or team (default: WANDB_ENTITY, your own).")] = None,
-    wandb: Annotated[str, Parameter(help="auto (the default), online or offline.")] = "auto",
+    wandb: Annotated[str | None, Parameter(help="auto (the default), online or offline.")] = None,
     workspace: Annotated[bool, Parameter(help="Save a dashboard for the project instead.", negative="")] = False,
 ) -> int:
-    """Mirror stored results to W&B, training nothing; what is there is skipped."""
-    wish = _wish(wandb)
-    if workspace:
+    """Mirror stored results to W&B or TensorBoard, training nothing; what is there is skipped."""
+    return DESTINATIONS[_known("--to", to, tuple(DESTINATIONS))](store, Asked(project, entity, wandb, workspace))
+
+
+def _to_tensorboard(store: Path | None, asked: Asked) -> int:
+    if asked != Asked(None, None, None, False):
+        raise PublishError(
+            "--to tensorboard: expected none of --project, --entity, --wandb, --workspace, which are W&B's."
+        )
+    folder = store or Path("results")
+    opened = Store(folder)
+    place = folder / "tensorboard"
+    try:
+        written = events.write(opened.results(), place)
+    except ImportError as error:
+        raise PublishError(f"--to tensorboard needs one package more ({error}): pip install '.[tensorboard]'") from None
+    except OSError as error:
+        raise PublishError(f"cannot write {place}: {error.strerror or error}. Give a writable store.") from None
+    print(foreign.block(f"{written.sent} runs written, {written.there} were there. Open: tensorboard --logdir {place}"))
+    _say_left_out(opened)
+    return 0
+
+
+def _to_wandb(store: Path | None, asked: Asked) -> int:
+    wish = _known("--wandb", asked.wandb or "auto", WISHES)
+    project, entity = asked.project, asked.entity
+    if asked.workspace:
         return _save_workspace(store, project, entity)
     folder = store or Path("results")
     opened = Store(folder)
@@ -125,21 +166,30 @@ def run(
     _check_writable(folder / "wandb")
     outcome = publish(opened, plan)
     print(foreign.block(f"{outcome.sent} results sent, {outcome.there} were there. {described(plan, folder)}"))
-    left_out = [f"corrupt record left out: {foreign.line(str(path))}" for path in opened.corrupt]
-    left_out += [f"sweep of another version left out, its runs name none: {path}" for path in opened.foreign]
-    for note in (*left_out, *outcome.notes):
-        print(foreign.block(note), file=sys.stderr)
+    _say_left_out(opened, *outcome.notes)
     return EXIT_FAILED if outcome.notes else 0
 
 
-def _wish(text: str) -> Wish:
-    wishes: tuple[Wish, ...] = ("auto", "online", "offline")
-    for wish in wishes:
-        if wish == text:
-            return wish
-    near = difflib.get_close_matches(text, wishes, n=1)
+DESTINATIONS: dict[str, Callable[[Path | None, Asked], int]] = {"wandb": _to_wandb, "tensorboard": _to_tensorboard}
+WISHES: tuple[Wish, ...] = ("auto", "online", "offline")
+
+
+def _say_left_out(opened: Store, *notes: str) -> None:
+    left_out = [f"corrupt record left out: {foreign.line(str(path))}" for path in opened.corrupt]
+    left_out += [f"sweep of another version left out, its runs name none: {path}" for path in opened.foreign]
+    for note in (*left_out, *notes):
+        print(foreign.block(note), file=sys.stderr)
+
+
+def _known(flag: str, text: str, words: tuple[Word, ...]) -> Word:
+    """Return the word that a flag was given, if it is one of `words`."""
+    for word in words:
+        if word == text:
+            return word
+    near = difflib.get_close_matches(text, words, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise PublishError(f"--wandb: expected auto, online or offline, got {text!r}.{hint}")
+    known = f"{', '.join(words[:-1])} or {words[-1]}"
+    raise PublishError(f"{flag}: expected {known}, got {text!r}.{hint}")
 
 
 def _check_writable(folder: Path) -> None:

@@ -39,6 +39,7 @@ SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
 # Flags in the guide that are other tools'.
 PIP = {"--index-url"}
 RAY = {"--generate", "--head", "--port", "--include-dashboard"}
+TENSORBOARD = {"--logdir"}
 SLURM = {"--job-name", "--array", "--cpus-per-task", "--mem", "--time"}
 
 
@@ -224,7 +225,7 @@ def test_every_option_line_plans(workspace: Path) -> None:
 
 
 def test_flags_exist(workspace: Path) -> None:
-    known = PIP | RAY | SLURM
+    known = PIP | RAY | SLURM | TENSORBOARD
     for module in (
         "bench.check",
         "bench.doctor",

@@ -57,7 +57,12 @@ def tags(cell: Cell) -> tuple[str, ...]:
 
 
 def config(cell: Cell, sweep: str, attempt: int) -> Row:
-    """Return what a cell is, flat, so that W&B can filter and group by it. sweep: the hash of the cell's sweep.
+    """Return a run's configuration: its cell's identity, the hash of its sweep and the number of its attempt."""
+    return identity(cell) | {"sweep": sweep, "attempt": attempt}
+
+
+def identity(cell: Cell) -> Row:
+    """Return what a cell is, flat, so that W&B and TensorBoard can filter and group by it.
 
     Options that are not at their defaults stand apart too, as `model_option_leak`.
     """
@@ -79,9 +84,7 @@ def config(cell: Cell, sweep: str, attempt: int) -> Row:
         "code": cell.code,
         "data": cell.data.name if cell.data else None,
         "data_sha256": cell.data.sha256 if cell.data else None,
-        "sweep": sweep,
         "cell": cell.key,
-        "attempt": attempt,
     }
 
 

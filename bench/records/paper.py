@@ -94,7 +94,7 @@ class Paper(Frozen):
 
     departures: what is done otherwise than in the source, a sentence each. tuning: seeds on which the learning rates of
     every sweep are tried; its own seeds then run at the rate chosen there alone, so that no reported seed chose any.
-    Empty: each sweep runs as it stands.
+    Empty: each sweep runs as it stands. pairs: models that a study compares, named before it has run.
     """
 
     title: Text
@@ -103,6 +103,20 @@ class Paper(Frozen):
     claims: tuple[Claim, ...] = ()
     departures: tuple[Text, ...] = ()
     tuning: tuple[Natural, ...] = ()
+    pairs: tuple[tuple[Text, Text], ...] = ()
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def _two_each(cls, value: Any) -> Any:
+        return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in value)
+
+    @model_validator(mode="after")
+    def _compared(self) -> Self:
+        known = {model.text for sweep in self.sweeps for model in sweep.models}
+        for name in {Entry.parse(name).text for pair in self.pairs for name in pair}:
+            if name not in known:
+                raise ValueError(f"pairs: {name} is no model of a sweep. The sweeps have {', '.join(sorted(known))}")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -145,7 +159,9 @@ def _paper(content: Mapping[str, Any]) -> Paper:
         "sweeps": tables(Sweep, content, "sweeps"),
         "claims": tables(Claim, content, "claims"),
     }
-    lists |= {name: tuple(content[name]) for name in ("departures", "tuning") if isinstance(content.get(name), list)}
+    lists |= {
+        name: tuple(content[name]) for name in ("departures", "tuning", "pairs") if isinstance(content.get(name), list)
+    }
     paper = record(Paper, {**content, **lists}, "")
     for number, claim in enumerate(paper.claims, start=1):
         if not any(_asks_for(sweep, claim) for sweep in paper.sweeps):

@@ -32,6 +32,7 @@ COLUMNS = (
     *_FIRST,
     *(column for column in RECIPE.values() if column not in _FIRST),
     *("task_version", "model_version", "code", "device", "torch", "lightning", "python"),
+    *("initial_gradient_rate", "initial_gradient_half_life", "gradient_reach"),
 )
 
 
@@ -69,7 +70,7 @@ def row(result: Result) -> dict[str, Any]:
     if result.seconds is not None:
         values["seconds"] = result.seconds.total
     if result.gradient_flow:
-        values |= _flow(result.gradient_flow[-1])
+        values |= _flow(result.gradient_flow[-1]) | _initial(result.gradient_flow[0])
     if norms:
         values["gradient_norm_mean"] = sum(norms) / len(norms)
         values["gradient_norm_max"] = max(norms)
@@ -120,6 +121,18 @@ def _flow(flow: GradientFlow) -> dict[str, Any]:
         "gradient_half_life": profile.half_life,
         "gradient_verdict": profile.verdict,
         "credit_alignment": flow.credit_alignment,
+    }
+
+
+def _initial(flow: GradientFlow) -> dict[str, Any]:
+    """Return the columns about the first snapshot, before training, of the input."""
+    profile = flow.profiles.get("input")
+    if profile is None or flow.step:
+        return {}
+    return {
+        "initial_gradient_rate": profile.rate,
+        "initial_gradient_half_life": profile.half_life,
+        "gradient_reach": flow.reach,
     }
 
 

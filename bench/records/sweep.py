@@ -115,6 +115,15 @@ BUDGETS = {
         seeds=(0,),
         learning_rates=None,
     ),
+    # study: half as many steps again as most settings at T <= 200 were measured to need (docs/decisions/0035); with
+    # halving, five seeds of a table in some days of two cores. The rate is chosen on validation.
+    "study": Budget(
+        tiers=((200, 2000, 32, 50), (1000, 2000, 8, 100)),
+        text_steps=2000,
+        text_evaluate_every=100,
+        seeds=(0, 1, 2, 3, 4),
+        learning_rates=(1e-3, 3e-3, 1e-2, 3e-2),
+    ),
     # full: what a paper needs; the rate is chosen on validation.
     "full": Budget(
         tiers=((100, 10_000, 32, 100), (1000, 10_000, 32, 250)),
@@ -156,9 +165,9 @@ class Sweep(Training):
         read_numbers(float),
         Field(description="A grid, chosen on validation (default: the budget's)."),
     ] = None
-    budget: Annotated[Literal["smoke", "quick", "full"], Field(description="smoke, quick (the default) or full.")] = (
-        "quick"
-    )
+    budget: Annotated[
+        Literal["smoke", "quick", "study", "full"], Field(description="smoke, quick (the default), study or full.")
+    ] = "quick"
     steps: Natural | None = None
     batch_size: Positive | None = None
     parameters: Positive | None = None

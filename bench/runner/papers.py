@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from bench.records.cell import Cell
 from bench.records.entry import Entry
 from bench.records.paper import Claim, Paper, PaperError
 from bench.records.recipe import Scalar, as_text
+from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner.plan import plan
 
@@ -37,6 +41,23 @@ def cells(content: Paper) -> list[Cell]:
         sweeps = [sweep.model_copy(update={"learning_rates": (ANY_RATE,)}) for sweep in content.sweeps]
         sweeps += [tuning(sweep, content) for sweep in content.sweeps]
     return list({item.cell.key: item.cell for sweep in sweeps for item in plan(sweep)}.values())
+
+
+def place(content: Paper) -> Callable[[Result], tuple[Any, ...]]:
+    """Return what sorts results as a paper's sweeps name them: by task, model, length, seed, then rate."""
+    names = [
+        named(task, model, sweep.lengths[0])
+        for sweep in content.sweeps
+        for task in sweep.tasks
+        for model in sweep.models
+    ]
+    tasks, models = (list(dict.fromkeys(column)) for column in zip(*names, strict=True))
+
+    def at(result: Result) -> tuple[Any, ...]:
+        cell = result.cell
+        return tasks.index(cell.task), models.index(cell.model), cell.length, cell.seed, cell.recipe.learning_rate
+
+    return at
 
 
 def shortened(content: Paper) -> Paper:

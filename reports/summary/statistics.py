@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import NormalDist, fmean, median, stdev
+from statistics import NormalDist, correlation, fmean, median, stdev
 
 from bench.records.sampling import LEVEL, t_quantile
 
@@ -68,20 +68,68 @@ def permutation_test(first: Sequence[float], second: Sequence[float]) -> float:
     """
     if min(len(first), len(second)) < 4:
         raise ValueError(f"a comparison needs at least 4 seeds a side, got {len(first)} and {len(second)}")
+    return stratified_test([(first, second)])
+
+
+def stratified_test(strata: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
+    """Find the exact two-sided p of the permutation test on midranks, seeds exchanged within each stratum only.
+
+    strata: the values of both sides, as at one length. Each stratum's rank sum counts by how far it lies from its mean;
+    p: how often random splits of all strata together lie at least as far from it as the one seen.
+    """
+    common = math.lcm(*(len(first) + len(second) for first, second in strata))
+    ways, seen = {0: 1}, 0
+    for first, second in strata:
+        deviations, own = _deviations(first, second)
+        scale = common // (len(first) + len(second))
+        seen += scale * own
+        joined: dict[int, int] = {}
+        for total, count in ways.items():
+            for deviation, times in deviations.items():
+                place = total + scale * deviation
+                joined[place] = joined.get(place, 0) + count * times
+        ways = joined
+    return sum(count for total, count in ways.items() if abs(total) >= abs(seen)) / sum(ways.values())
+
+
+def _deviations(first: Sequence[float], second: Sequence[float]) -> tuple[dict[int, int], int]:
+    """Count the splits of the pooled values by how far the first side's rank sum lies from its mean, times the number
+    of values, so that it is a whole number; and say how far the one seen lies."""
     pooled = [*first, *second]
-    # Twice the midrank less one, which is a whole number: values below, plus values not above.
-    ranks = [sum(v < value for v in pooled) + sum(v <= value for v in pooled) for value in pooled]
+    ranks = [round(2 * rank) for rank in midranks(pooled)]  # twice, so that they are whole numbers
     counts: list[dict[int, int]] = [{} for _ in range(len(first) + 1)]
     counts[0][0] = 1
     for rank in ranks:
         for size in range(len(first) - 1, -1, -1):
             for total, ways in counts[size].items():
                 counts[size + 1][total + rank] = counts[size + 1].get(total + rank, 0) + ways
-    # The mean rank sum is len(first) · Σ ranks / len(pooled): compared in whole numbers.
-    scale, mean = len(pooled), len(first) * sum(ranks)
-    seen = abs(scale * sum(ranks[: len(first)]) - mean)
-    extreme = sum(ways for total, ways in counts[-1].items() if abs(scale * total - mean) >= seen)
-    return extreme / math.comb(len(pooled), len(first))
+    mean = len(first) * sum(ranks)
+    return (
+        {len(pooled) * total - mean: ways for total, ways in counts[-1].items()},
+        len(pooled) * sum(ranks[: len(first)]) - mean,
+    )
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return p values, in their order, as they count among so many tests (Holm 1979)."""
+    ordered = sorted(range(len(ps)), key=ps.__getitem__)
+    made, highest = [0.0] * len(ps), 0.0
+    for place, index in enumerate(ordered):
+        highest = max(highest, min(1.0, (len(ps) - place) * ps[index]))
+        made[index] = highest
+    return made
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Find Spearman's rank correlation of two series, ties at their midranks; None where one of them is constant."""
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    return correlation(midranks(first), midranks(second))
+
+
+def midranks(values: Sequence[float]) -> list[float]:
+    """Return each value's rank among them from 1, equal values at the mean of their ranks."""
+    return [(sum(v < value for v in values) + sum(v <= value for v in values) + 1) / 2 for value in values]
 
 
 def power_law(lengths: Sequence[float], steps: Sequence[float], solved: Sequence[bool]) -> float:

@@ -38,29 +38,34 @@ class Choice:
         Only these, separated by commas; a unique beginning is enough.
     lengths
         Only these, separated by commas.
+    seeds
+        Only these, separated by commas: those that are reported, where others chose the learning rates.
     """
 
     tasks: str = ""
     models: str = ""
     lengths: str = ""
+    seeds: str = ""
 
     def of(self, store: Store) -> View:
         """Work out the chosen view of a store, and say on stderr which records could not be read.
 
         Raises:
             NothingError: no result is in the view.
-            UsageError: a name or a length that the store does not hold.
+            UsageError: a name, a length or a seed that the store does not hold.
         """
-        stored = store.results()
+        seeds = numbers(self.seeds, "--seeds")
+        stored = _of_seeds(store.results(), seeds)
         order = asked_order(store)
         for line in corrupt(store):
             print(foreign.block(line), file=sys.stderr)
-        results = select(stored, names(self.tasks), names(self.models), numbers(self.lengths))
+        results = select(stored, names(self.tasks), names(self.models), numbers(self.lengths, "--lengths"))
         if not results:
             why = "no stored result has these tasks, models and lengths together"
             empty = "it holds no results yet. Run `python -m bench.run` first."
             raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
-        return View.of(results, order, stored, asked_cells(store))
+        asked = [item for item in asked_cells(store) if not seeds or item.cell.seed in seeds]
+        return View.of(results, order, stored, asked)
 
 
 @Parameter(name="*")
@@ -180,8 +185,21 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def numbers(text: str) -> list[int]:
-    """Read the numbers of `10,100`.
+def _of_seeds(results: list[Result], seeds: Sequence[int]) -> list[Result]:
+    """Pick the results of some seeds; all of them without any.
+
+    Raises:
+        UsageError: a seed that no result has.
+    """
+    stored = {result.cell.seed for result in results}
+    for seed in seeds if results else ():
+        if seed not in stored:
+            raise UsageError(f"no results of seed {seed} (stored: {', '.join(map(str, sorted(stored)))})")
+    return [result for result in results if not seeds or result.cell.seed in seeds]
+
+
+def numbers(text: str, flag: str) -> list[int]:
+    """Read the numbers of `10,100`. flag: where they were given, for the message.
 
     Raises:
         UsageError: a part is no whole number.
@@ -189,7 +207,7 @@ def numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in names(text)]
     except ValueError:
-        raise UsageError(f"--lengths expects whole numbers separated by commas, got {text!r}") from None
+        raise UsageError(f"{flag} expects whole numbers separated by commas, got {text!r}") from None
 
 
 def corrupt(store: Store) -> list[str]:

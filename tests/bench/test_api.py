@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 import bench
+from bench.__main__ import COMMANDS
 from bench.records.errors import BenchError, UsageError
 from bench.store import Store
 from tests.support.factories import a_cell, a_result
@@ -22,6 +24,8 @@ SMALL = {"tasks": ["running_average", "adding"], "models": "rnn", "lengths": [6,
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for command in COMMANDS.values():  # a module of the same name would hide a function of `bench`
+        importlib.import_module(command)
     folder = tmp_path_factory.mktemp("api") / "results"
     frame = bench.measure(store=folder, workers=1, **SMALL)
     assert frame[["task", "length"]].to_numpy().tolist() == [
@@ -33,6 +37,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_public_name_is_called(store: Path) -> None:
     held = bench.load(store)
     assert set(bench.__all__) == {"curves", "figure", "gradients", "load", "measure", "weights"}
+    assert bench.figure("score", store).to_dict()
+    assert not bench.weights(held["key"][0], store).training
     assert (held["status"] == "ok").all()
     curves = bench.curves(store)
     assert len(curves) == 4 * 20
@@ -110,7 +116,7 @@ def test_bad_calls_say_what_was_expected(tmp_path: Path) -> None:
 
 
 def test_one_word_reaches_every_command() -> None:
-    from bench.__main__ import COMMANDS, main
+    from bench.__main__ import main
 
     for word in COMMANDS:
         assert main([word, "--help"]) == 0

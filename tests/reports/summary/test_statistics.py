@@ -90,3 +90,52 @@ def test_power_law_stands_a_run_censored_far_above_its_fit():
     b = statistics.power_law([10, 100, 1000, 1000], [30, 300, 3000, 1e9], [True, True, True, False])
     assert math.isfinite(b)
     assert b > 1.0
+
+
+def by_enumeration(strata):
+    """The p of a stratified permutation test by going through every split of every stratum."""
+    spread, seen = [], 0.0
+    for first, second in strata:
+        pooled = [*first, *second]
+        ranks = statistics.midranks(pooled)
+        mean = len(first) * sum(ranks) / len(pooled)
+        seen += sum(ranks[: len(first)]) - mean
+        chosen = itertools.combinations(range(len(pooled)), len(first))
+        spread.append([sum(ranks[index] for index in indices) - mean for indices in chosen])
+    sums = [sum(parts) for parts in itertools.product(*spread)]
+    return sum(abs(total) >= abs(seen) - 1e-9 for total in sums) / len(sums)
+
+
+def test_a_stratified_test_counts_every_split_of_every_stratum():
+    draw = random.Random(1)
+    for _ in range(30):
+        strata = [
+            (
+                [draw.choice([1, 2, 3, math.inf]) for _ in range(draw.choice([2, 3]))],
+                [draw.choice([1, 2, 4]) for _ in range(3)],
+            )
+            for _ in range(draw.choice([1, 2, 3]))
+        ]
+        assert statistics.stratified_test(strata) == pytest.approx(by_enumeration(strata), abs=1e-12)
+
+
+def test_strata_add_up_what_one_alone_cannot_show():
+    one = ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    assert statistics.stratified_test([one]) == pytest.approx(0.10)
+    assert statistics.stratified_test([one] * 3) == pytest.approx(2 / 20**3)
+    assert statistics.stratified_test([one, one[::-1]]) == 1.0
+    four = ([1.0, 2.0, 3.0, 9.0], [4.0, 5.0, 6.0, 7.0])
+    assert statistics.stratified_test([four]) == statistics.permutation_test(*four)
+
+
+def test_holm_takes_the_smallest_p_times_all_of_them():
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.6, 0.7]) == [1.0, 1.0]
+    assert statistics.holm([]) == []
+
+
+def test_a_rank_correlation_knows_order_alone():
+    assert statistics.rank_correlation([1, 2, 3, 4], [10, 100, 1000, 1e9]) == pytest.approx(1.0)
+    assert statistics.rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1.0)
+    assert statistics.rank_correlation([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]) == pytest.approx(0.8207826817)  # textbook
+    assert statistics.rank_correlation([1, 1, 1], [1, 2, 3]) is None

@@ -1,0 +1,131 @@
+"""A study's published results, and a store's models beside them: `python -m reports.compare memory mine/`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from bench.cli import command
+from bench.records import foreign, paper
+from bench.records.errors import UsageError
+from bench.records.row import RECIPE
+from bench.store import Store
+from reports import studies
+from reports.studies import Row
+from reports.summary.studied import settings
+from reports.text import formats
+from reports.text.layout import Table
+from reports.text.studied import tables
+from reports.view.command import ALL, Choice, deliver
+
+YOURS = " (yours)"  # behind the names of a store's models
+# What two rows must share to be of one recipe; a rate is chosen for each.
+ALIKE = (*(column for column in RECIPE.values() if column != "learning_rate"), "task_version", "data")
+
+app = App(name="python -m reports.compare", help="A study's results, and yours beside them.", version_flags=[])
+
+
+@app.default
+def compare(
+    results: str,
+    store: Path | None = None,
+    /,
+    *,
+    format: Annotated[Literal["text", "markdown"], Parameter(name="--format")] = "text",
+    choice: Choice = ALL,
+    output: Path | None = None,
+) -> None:
+    """Show the results of a study, and beside them what a store holds of its tasks and lengths.
+
+    Parameters
+    ----------
+    results
+        A study's name, as in studies/results, or a file NAME.csv.gz.
+    store
+        A folder of results, as `python -m bench.run --store` writes it; without it, the study alone.
+    format
+        text or markdown.
+    output
+        A file to write instead of the terminal.
+    """
+    path = studies.find(results)
+    published = studies.read(path)
+    mine = [] if store is None else own(choice, Store(store), published)
+    pairs = () if mine else _pairs(path)
+    made = tables([*published, *mine], pairs)
+    said = differences(published, mine)
+    if format == "text" and output is None:
+        _print(made, said, formats.terminal())
+    else:
+        text = formats.markdown(made, said) if format == "markdown" else formats.plain(partial(_print, made, said))
+        deliver(text, output)
+
+
+def _print(made: Sequence[Table], said: Sequence[str], console: Console) -> None:
+    for table in made:
+        formats.print_table(table, console)
+    for line in said:
+        console.print(foreign.line(line), markup=False, highlight=False)
+
+
+def _pairs(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return the pairs that a study of ours compares, as records name their models; none for anybody else's."""
+    file = studies.FOLDER.parent / f"{path.name.removesuffix('.csv.gz')}.toml"
+    if path.parent != studies.FOLDER or not file.is_file():
+        return ()
+    return paper.read(file).pairs
+
+
+def own(choice: Choice, store: Store, published: Sequence[Row]) -> list[Row]:
+    """Return the rows of a store, at the rates that validation chose, of the tasks and lengths of a study.
+
+    Raises:
+        UsageError: the store has none.
+    """
+    groups = choice.of(store).groups
+    asked = {(row["task"], row["length"]) for row in published}
+    held = [group for group in groups if (group.identity.task, group.identity.length) in asked]
+    if not held:
+        there = ", ".join(f"{task} T={length:g}" for task, length in sorted(asked))
+        raise UsageError(f"{store.path} holds nothing that the study has. The study has {there}")
+    chosen = {result.cell.key for group in held for result in group.seeds}
+    rows = studies.rows((result for group in held for result in group.seeds), chosen)
+    return [row | {"model": row["model"] + YOURS} for row in rows]
+
+
+def differences(published: Sequence[Row], mine: Sequence[Row]) -> list[str]:
+    """Say in which columns of the recipe a store's rows differ from a study's, or that none does."""
+    if not mine:
+        return []
+    theirs: dict[tuple[str, int], Row] = {}
+    for row in published:
+        theirs.setdefault((row["task"], row["length"]), row)
+    said: dict[str, list[str]] = {}
+    for setting in settings(mine):
+        ours, other = setting.rows[0], theirs[setting.task, setting.length]
+        apart = (name for name in ALIKE if str(ours[name]) != str(other[name]))
+        changed = [f"{name} {_shown(ours[name])}, theirs {_shown(other[name])}" for name in apart]
+        said.setdefault("; ".join(changed), []).append(f"{setting.task} {setting.model} T={setting.length}")
+    return [
+        f"{'NOT THE SAME RECIPE: ' + what if what else 'the same recipe'}: {', '.join(where)}"
+        for what, where in said.items()
+    ]
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; bad usage ends with one message and exit code 2."""
+    return command.run(app, arguments, app.name[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

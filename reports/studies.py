@@ -1,0 +1,141 @@
+"""A study as one file: every cell as a row of `bench.load`, and whether it is reported: `studies/results/NAME.csv.gz`.
+
+Such files come from strangers too. They are read as text and numbers of known columns, in bounded memory, and every
+text is made safe. Nothing in them is ever run.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import io
+import math
+import zlib
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.records import foreign
+from bench.records.errors import UsageError
+from bench.records.result import Result
+from bench.records.row import COLUMNS, row
+from reports.text import csv as tables
+
+CHOSEN = "chosen"  # 1: at the rate that was chosen for it, on a seed that chose none; 0: it only helped to choose
+STUDIED = (*COLUMNS, CHOSEN)
+PACKED, UNPACKED = 1_000_000, 20_000_000  # bytes of a file, at most
+TEXTS = frozenset(
+    ("task", "model", "status", "outcome", "metric", "unit", "gradient_verdict", "data", "key", "clip", "optimiser",
+     "schedule", "penalty", "train_lengths", "stop", "code", "device", "torch", "lightning", "python")
+)  # fmt: skip
+COUNTS = ("length", "seed", "step_budget", CHOSEN)
+NEEDED = ("task", "model", "status", *COUNTS)
+TRUTH = {"True": True, "False": False}
+FOLDER = Path(__file__).resolve().parents[1] / "studies" / "results"
+
+Row = dict[str, Any]
+
+
+class StudyError(UsageError):
+    """A file of results that cannot be read: which file, what, expected, got."""
+
+
+def rows(results: Iterable[Result], chosen: Collection[str]) -> list[Row]:
+    """Return results as rows of a study. chosen: keys of the cells that are reported."""
+    return [row(result) | {CHOSEN: int(result.cell.key in chosen)} for result in results]
+
+
+def packed(made: Iterable[Row]) -> bytes:
+    """Write rows as the content of a file: the same rows give the same bytes."""
+    content = gzip.compress(tables.table(STUDIED, made).encode(), mtime=0)
+    if len(content) > PACKED:
+        raise StudyError(f"a study's file holds at most {PACKED:,} bytes, these cells take {len(content):,}: split it")
+    return content
+
+
+def find(name: str) -> Path:
+    """Return the path of a file of results, or of the study of that name.
+
+    Raises:
+        StudyError: there is neither; the message holds the nearest name.
+    """
+    known = {path.name.removesuffix(".csv.gz"): path for path in sorted(FOLDER.glob("*.csv.gz"))}
+    path = known.get(name, Path(name))
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"expected a file, or one of {', '.join(known) or 'none'}."
+    raise StudyError(f"no study {foreign.line(name)!r}: {hint}")
+
+
+def read(path: Path) -> list[Row]:
+    """Read the rows of a study's file. Columns that a row does not fill are None, and so are columns it lacks.
+
+    Raises:
+        StudyError: no such file, too large, an unknown column, a needed one is missing, or a value does not fit.
+    """
+    try:
+        return _rows(_unpacked(path))
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or foreign.message(error)
+        raise StudyError(f"cannot read {path}: {why}. Expected a table of cells, compressed by gzip.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise StudyError(f"{path} is no table of comma-separated values in UTF-8: {foreign.message(error)}") from None
+    except ValueError as error:
+        raise StudyError(f"{path}: {error}") from None
+
+
+def _unpacked(path: Path) -> str:
+    size = path.stat().st_size
+    if size > PACKED:
+        raise ValueError(f"expected at most {PACKED:,} bytes, got {size:,}")
+    with gzip.open(path, "rb") as stream:
+        content = stream.read(UNPACKED + 1)
+    if len(content) > UNPACKED:
+        raise ValueError(f"expected at most {UNPACKED:,} bytes when unpacked, got more")
+    return content.decode()
+
+
+def _rows(text: str) -> list[Row]:
+    table = csv.DictReader(io.StringIO(text), strict=True)
+    names = table.fieldnames or []
+    for name in names:
+        if name not in STUDIED:
+            raise ValueError(f"unknown column {foreign.line(name)!r}. Known: {', '.join(STUDIED)}")
+    for name in NEEDED:
+        if name not in names:
+            raise ValueError(f"expected a column {name!r}, got {', '.join(map(foreign.line, names)) or 'no columns'}")
+    if len(set(names)) < len(names):
+        raise ValueError("expected every column once")
+    return [_row(values, number) for number, values in enumerate(table, start=2)]
+
+
+def _row(values: dict[str | Any, Any], number: int) -> Row:
+    if None in values or None in values.values():
+        raise ValueError(f"line {number}: expected as many values as there are columns")
+    made = dict.fromkeys(STUDIED) | {name: _value(name, text, number) for name, text in values.items()}
+    for name in NEEDED:
+        if made[name] is None:
+            raise ValueError(f"line {number}: expected a value in {name}, got none")
+    for name in COUNTS:
+        if type(made[name]) is not int or made[name] < (name == "length"):
+            raise ValueError(f"line {number}: {name} expects a whole number that is not negative, got {made[name]}")
+    return made
+
+
+def _value(name: str, text: str, number: int) -> Any:
+    """Return a value of a column; texts made safe, numbers finite."""
+    if name in TEXTS:
+        return foreign.line(text) or None
+    if not text:
+        return None
+    if text in TRUTH:
+        return TRUTH[text]
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"line {number}: {name} expects a number, got {foreign.line(text, 60)!r}")
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value

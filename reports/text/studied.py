@@ -1,0 +1,192 @@
+"""The tables of a study: what was learned, how far back, how fast, and what gradients said of it before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from bench.records.result import ANSWERS, below_learning
+from reports.studies import Row
+from reports.summary import studied
+from reports.summary.studied import Setting
+from reports.text import words
+from reports.text.layout import Column, Table
+
+
+def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Table]:
+    """Lay out the tables of a study. pairs: models that were to be compared."""
+    made = studied.settings(rows)
+    by_task = studied.lines(made)
+    solved = {task: lines for task, lines in by_task.items() if any(map(studied.solvable, lines.values()))}
+    out = [_learned(task, lines, task in solved) for task, lines in by_task.items()]
+    if solved:
+        out.append(_reach(solved))
+    if compared := studied.compared(made, pairs):
+        out.append(_compared(compared))
+    out += [_gradients(task, lines) for task, lines in by_task.items()]
+    if (correlation := studied.gradients_and_skill(made)) is not None:
+        out.append(_correlated(correlation))
+    return out + _failed(rows)
+
+
+def _lengths(lines: dict[str, list[Setting]]) -> list[int]:
+    return sorted({setting.length for line in lines.values() for setting in line})
+
+
+def _row(line: Sequence[Setting], lengths: Sequence[int], say: object) -> list[str]:
+    at = {setting.length: setting for setting in line}
+    return [say(at[length]) if length in at else "" for length in lengths]  # type: ignore[operator]
+
+
+def _learned(task: str, lines: dict[str, list[Setting]], solvable: bool) -> Table:
+    lengths = _lengths(lines)
+    columns = [Column("model", "left"), *(Column(f"T={length}", "left") for length in lengths)]
+    rows = [[model, *_row(line, lengths, _outcome if solvable else _score)] for model, line in lines.items()]
+    first = next(row for line in lines.values() for setting in line for row in setting.rows)
+    direction = {True: ", higher is better", False: ", lower is better"}.get(first["higher_is_better"], "")
+    if solvable:
+        columns.append(Column("steps ∝ T^b"))
+        for row, line in zip(rows, lines.values(), strict=True):
+            row.append(words.number(studied.exponent(line)))
+    said = (
+        "seeds that solved, of those that answered, and the median step at which they did; else median skill and its "
+        "range (0: knows nothing, 1: perfect; = : below .05)"
+        if solvable
+        else f"median score over seeds and its range{direction}; n in brackets"
+    )
+    return Table(f"{task} ({first['metric']}{direction})", tuple(columns), tuple(map(tuple, rows)), (said,))
+
+
+def _outcome(setting: Setting) -> str:
+    if setting.solved:
+        step = setting.solved_at
+        at = f"at {step:,.0f}" if math.isfinite(step) else f"> {setting.budget:,}"
+        return f"{setting.solved}/{setting.n} {at}{_without(setting)}"
+    return f"0/{setting.n} {_spread(setting, 'skill', ' =')}{_without(setting)}"
+
+
+def _score(setting: Setting) -> str:
+    return f"{_spread(setting, 'score')} [{setting.n}]{_without(setting)}"
+
+
+def _spread(setting: Setting, column: str, mark: str = "") -> str:
+    values = setting.values(column)
+    if not values:
+        return words.NOTHING
+    write = words.skill if column == "skill" else words.number
+    text, ends = write(setting.typical(column)), (write(min(values)), write(max(values)))
+    skill = setting.typical("skill")
+    said = mark if mark and skill is not None and below_learning(skill) else ""
+    return f"{text}{said}" if ends[0] == ends[1] else f"{text}{said} ({ends[0]} to {ends[1]})"
+
+
+def _without(setting: Setting) -> str:
+    """Name the seeds that have no score."""
+    states = [row["status"] for row in setting.rows if row["status"] != "ok"]
+    return "".join(f", {states.count(state)} {state.replace('_', ' ')}" for state in dict.fromkeys(states))
+
+
+def _reach(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
+    models = dict.fromkeys(model for lines in by_task.values() for model in lines)
+    columns = [Column("model", "left")]
+    for task in by_task:
+        columns += [Column(f"{task}: T*"), Column("horizon")]
+    rows = []
+    for model in models:
+        row = [model]
+        for lines in by_task.values():
+            line = lines.get(model, [])
+            longest = line[-1].typical("memory_horizon") if line else None
+            row += [_reached(line), words.whole(longest) if longest is not None else ""]
+        rows.append(tuple(row))
+    notes = (
+        "T*: the largest length that more than half of the seeds solve, as they do every shorter one; ≥ where it is "
+        "the longest that was run; n as above",
+        "horizon: median of the last positions used at the longest length that was run, where the score tells",
+    )
+    return Table("How far back", tuple(columns), tuple(rows), notes)
+
+
+def _reached(line: Sequence[Setting]) -> str:
+    if not line:
+        return ""
+    far = studied.reach(line)
+    return f"< {line[0].length}" if not far else f"≥ {far}" if far == line[-1].length else str(far)
+
+
+def _compared(made: Sequence[studied.Comparison]) -> Table:
+    columns = (
+        Column("task", "left"), Column("models", "left"), Column("lengths", "left"), Column("seeds"),
+        Column("ahead", "left"), Column("p"), Column("p, Holm"),
+    )  # fmt: skip
+    rows = []
+    for each in made:
+        sides = f"{each.first} – {each.second}"
+        seeds = "–".join(str(n) for n in sorted(set(each.n)))
+        ahead = "not said" if each.p is None else each.ahead or "neither"
+        rows.append((
+            each.task, sides, ", ".join(map(str, each.lengths)), seeds, ahead, _p(each.p), _p(each.corrected),
+        ))  # fmt: skip
+    notes = (
+        "exact two-sided permutation of seeds within each length, on steps to solve where any seed solved, else on "
+        f"scores; Holm over all that could be tested. Fewer than {studied.ENOUGH} seeds on a side: not said",
+        "ahead: first in more lengths",
+    )
+    return Table("Pairs named in advance", columns, tuple(rows), notes)
+
+
+def _p(value: float | None) -> str:
+    return words.NOTHING if value is None else f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+
+
+def _gradients(task: str, lines: dict[str, list[Setting]]) -> Table:
+    lengths = _lengths(lines)
+    columns = (Column("model", "left"), *(Column(f"T={length}", "left") for length in lengths))
+    rows = tuple((model, *_row(line, lengths, _half_lives)) for model, line in lines.items())
+    note = "– : the gradient does not fall, or its half-life is longer than ten sequences; medians over seeds"
+    return Table(f"{task}: half-life of the gradient, steps, before → after training", columns, rows, (note,))
+
+
+def _half_lives(setting: Setting) -> str:
+    columns = ("initial_gradient_half_life", "gradient_half_life")
+    return " → ".join(_half_life(setting, column) for column in columns)
+
+
+def _half_life(setting: Setting, column: str) -> str:
+    """Write the median half-life; one that is none is longer than any."""
+    ordered = sorted(math.inf if row[column] is None else row[column] for row in setting.answered)
+    middle = ordered[len(ordered) // 2] if ordered else math.inf
+    return words.number(middle) if math.isfinite(middle) else "–"
+
+
+def _correlated(found: studied.Correlation) -> Table:
+    columns = (Column("rank correlation"), Column("95 % interval"), Column("settings"), Column("models"))
+    row = (
+        f"{found.mean:.2f}", f"{found.low:.2f} to {found.high:.2f}", str(found.settings), str(found.models),
+    )  # fmt: skip
+    notes = (
+        "rate · D*: powers of ten by which the gradient changes over the task's reach before training; skill after "
+        "it. One point per model, medians over seeds; Spearman's correlation within each task and length, averaged; "
+        "interval: models drawn anew",
+    )
+    return Table("Does the gradient before training say who learns?", columns, (row,), notes)
+
+
+def _failed(rows: Iterable[Row]) -> list[Table]:
+    held = [row for row in rows if row["status"] != "ok"]
+    if not held:
+        return []
+    columns = (
+        Column("task", "left"), Column("T"), Column("model", "left"), Column("seed"), Column("rate"),
+        Column("status", "left"), Column("reported", "left"),
+    )  # fmt: skip
+    made = tuple(
+        (
+            row["task"], str(row["length"]), row["model"], str(row["seed"]),
+            words.rate(row["learning_rate"]) if row["learning_rate"] else "", row["status"].replace("_", " "),
+            "yes" if row["chosen"] else "only to choose a rate",
+        )
+        for row in held
+    )  # fmt: skip
+    failed = sum(row["status"] not in ANSWERS for row in held)
+    return [Table(f"Cells that diverged or failed: {len(held)} ({failed} failed)", columns, made)]

@@ -1,0 +1,74 @@
+"""A study beside a store of one's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.store import Store
+from reports import compare, studies
+from tests.support.results import make_result
+
+
+@pytest.fixture
+def published(tmp_path):
+    results = [
+        make_result(model=model, length=length, seed=seed, solved_at=step, steps=2000)
+        for model, step in (("gru", 200), ("lstm", None)) for length in (10, 20) for seed in range(3)
+    ]  # fmt: skip
+    path = tmp_path / "published.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {result.cell.key for result in results})))
+    return path
+
+
+def store(folder, *results):
+    held = Store(folder, create=True)
+    for result in results:
+        held.publish(result)
+    return folder
+
+
+def said(capsys, *arguments, code=0):
+    assert compare.main([*map(str, arguments)]) == code
+    out = capsys.readouterr()
+    return " ".join((out.out if code == 0 else out.err).split())
+
+
+def test_a_study_alone(published, capsys):
+    out = said(capsys, published)
+    assert "gru 3/3 at 200 3/3 at 200" in out
+    assert "yours" not in out
+
+
+def test_the_same_recipe_is_said_to_be_the_same(published, tmp_path, capsys):
+    mine = store(
+        tmp_path / "mine", *(make_result(model="mine.models:Fast", seed=s, solved_at=50, steps=2000) for s in (0, 1))
+    )
+    out = said(capsys, published, mine)
+    assert "mine.models:Fast (yours) 2/2 at 50" in out
+    assert "the same recipe: adding mine.models:Fast (yours) T=10" in out
+
+
+def test_another_recipe_is_said_to_be_another(published, tmp_path, capsys):
+    mine = store(tmp_path / "mine", make_result(model="gru", solved_at=50, steps=600, clip=None))
+    out = said(capsys, published, mine)
+    assert "NOT THE SAME RECIPE: " in out
+    assert "step_budget 600, theirs 2,000" in out
+    assert "clip none, theirs 1" in out
+
+
+def test_of_several_rates_the_one_that_validation_chose(published, tmp_path, capsys):
+    rates = [make_result(learning_rate=rate, score=score, steps=2000) for rate, score in ((0.1, 0.16), (0.01, 0.08))]
+    out = said(capsys, published, store(tmp_path / "mine", *rates))
+    assert "gru (yours) 0/1 0.52" in out
+
+
+def test_nothing_in_common_is_refused(published, tmp_path, capsys):
+    mine = store(tmp_path / "mine", make_result("copying", length=10, score=0.5))
+    assert "holds nothing that the study has. The study has adding T=10, adding T=20" in said(
+        capsys, published, mine, code=2
+    )
+
+
+def test_markdown_goes_to_a_file(published, tmp_path, capsys):
+    said(capsys, published, "--format", "markdown", "--output", tmp_path / "out.md")
+    assert "| gru | 3/3 at 200 |" in (tmp_path / "out.md").read_text()
