@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "bench.doctor",
     "merge": "bench.merge",
     "paper": "bench.paper",
+    "lecture": "bench.lecture",
     "publish": "bench.publish",
     "report": "reports.__main__",
     "table": "reports.table",
