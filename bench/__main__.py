@@ -28,6 +28,7 @@ COMMANDS = {
     "gradients": "reports.gradients",
     "remedies": "reports.remedies",
     "lengths": "reports.lengths",
+    "compare": "reports.compare",
 }
 USAGE = f"""Usage: long-range-bench COMMAND …
 
