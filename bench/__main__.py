@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "bench.doctor",
     "merge": "bench.merge",
     "paper": "bench.paper",
+    "lecture": "bench.lecture",
     "publish": "bench.publish",
     "report": "reports.__main__",
     "table": "reports.table",
@@ -27,6 +28,7 @@ COMMANDS = {
     "gradients": "reports.gradients",
     "remedies": "reports.remedies",
     "lengths": "reports.lengths",
+    "compare": "reports.compare",
 }
 USAGE = f"""Usage: long-range-bench COMMAND …
 

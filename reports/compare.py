@@ -16,12 +16,11 @@ from bench.records import foreign, paper
 from bench.records.errors import UsageError
 from bench.records.row import RECIPE
 from bench.store import Store
-from reports import studies
-from reports.studies import Row
-from reports.summary.studied import settings
-from reports.text import formats
+from reports.summary.study import settings
+from reports.text import formats, studies
 from reports.text.layout import Table
-from reports.text.studied import tables
+from reports.text.studies import Row
+from reports.text.study import tables
 from reports.view.command import ALL, Choice, deliver
 
 YOURS = " (yours)"  # behind the names of a store's models

@@ -38,6 +38,12 @@ TABLE: list[tuple[str, str]] = [
     ("bench.__main__", "bench.run bench.cli.*"),
     ("bench.run", ANYTHING),  # composition roots
     ("bench.paper", ANYTHING),
+    ("bench.lecture", ANYTHING),
+    (
+        "bench.lectures.*",
+        f"{BASES} tasks.base.written tasks.corpora.conll {STORE} bench.probes.* bench.trial.asking reports.figures.* "
+        "reports.view reports.view.*",
+    ),
     ("bench.evaluate", ANYTHING),
     ("reports.__main__", ANYTHING),
     ("bench.check", f"{BASES} {RECORDS} bench.catalog bench.cli.* bench.runner.plan bench.trial.*"),
@@ -68,7 +74,7 @@ TABLE: list[tuple[str, str]] = [
     ("tasks", ""),
     ("models", ""),
 ]
-ROOTS = {"bench.paper", "bench.evaluate", "reports.__main__"}  # nobody imports them
+ROOTS = {"bench.paper", "bench.lecture", "bench.evaluate", "reports.__main__"}  # nobody imports them
 
 
 @cache

@@ -230,6 +230,7 @@ def test_flags_exist(workspace: Path) -> None:
         "bench.check",
         "bench.doctor",
         "bench.evaluate",
+        "bench.lecture",
         "bench.merge",
         "bench.paper",
         "bench.publish",

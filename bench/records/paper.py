@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -133,27 +133,36 @@ def read(path: Path) -> Paper:
     Raises:
         PaperError: it cannot be read, is not TOML, a key or value does not fit, or a claim names no cell of a sweep.
     """
+    return made(path, "paper", _paper)
+
+
+def made(path: Path, what: str, make: Callable[[Mapping[str, Any]], Record]) -> Record:
+    """Make a record of the content of a TOML file. what: the file is, for messages.
+
+    Raises:
+        PaperError: the file cannot be read, is not TOML, or `make` raises a ValueError.
+    """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise PaperError(f"cannot read the paper {path}: {error.strerror}. Correct the path.") from None
+        raise PaperError(f"cannot read the {what} {path}: {error.strerror}. Correct the path.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PaperError(f"the paper {path} is not valid TOML: {error}") from None
+        raise PaperError(f"the {what} {path} is not valid TOML: {error}") from None
     try:
-        return _paper(content)
+        return make(content)
     except ValueError as error:
-        raise PaperError(f"the paper {path}: {error}") from None
+        raise PaperError(f"the {what} {path}: {error}") from None
 
 
 def _paper(content: Mapping[str, Any]) -> Paper:
     lists: dict[str, tuple[Any, ...]] = {
-        "sweeps": _tables(Sweep, content, "sweeps"),
-        "claims": _tables(Claim, content, "claims"),
+        "sweeps": tables(Sweep, content, "sweeps"),
+        "claims": tables(Claim, content, "claims"),
     }
     lists |= {
         name: tuple(content[name]) for name in ("departures", "tuning", "pairs") if isinstance(content.get(name), list)
     }
-    paper = _record(Paper, {**content, **lists}, "")
+    paper = record(Paper, {**content, **lists}, "")
     for number, claim in enumerate(paper.claims, start=1):
         if not any(_asks_for(sweep, claim) for sweep in paper.sweeps):
             asked = "; ".join(dict.fromkeys(map(_described, paper.sweeps)))
@@ -164,15 +173,24 @@ def _paper(content: Mapping[str, Any]) -> Paper:
     return paper
 
 
-def _tables(kind: type[Record], content: Mapping[str, Any], name: str) -> tuple[Record, ...]:
-    tables = content.get(name, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ValueError(f"{name} expects tables, each under [[{name}]], got {tables!r}")
-    return tuple(_record(kind, table, f"[[{name}]] {place}: ") for place, table in enumerate(tables, start=1))
+def tables(kind: type[Record], content: Mapping[str, Any], name: str) -> tuple[Record, ...]:
+    """Return the records of a list of tables.
+
+    Raises:
+        ValueError: it is no list of tables, or a table does not fit.
+    """
+    held = content.get(name, [])
+    if not isinstance(held, list) or not all(isinstance(table, dict) for table in held):
+        raise ValueError(f"{name} expects tables, each under [[{name}]], got {held!r}")
+    return tuple(record(kind, table, f"[[{name}]] {place}: ") for place, table in enumerate(held, start=1))
 
 
-def _record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
-    """Return the record of a table. place: of the table, for the message."""
+def record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
+    """Return the record of a table. place: of the table, for the message.
+
+    Raises:
+        ValueError: a key is unknown, or a value does not fit.
+    """
     named = {name.replace("-", "_"): value for name, value in values.items()}
     try:
         for name in named:

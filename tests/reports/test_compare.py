@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.store import Store
-from reports import compare, studies
+from reports import compare
+from reports.text import studies
 from tests.support.results import make_result
 
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from reports import studies
-from reports.summary import studied
+from reports.summary import study
+from reports.text import studies
 from tests.support.results import make_result
 
 
@@ -21,7 +21,7 @@ def seeds(model, *solved, task="adding", length=10, **fields):
 
 
 def test_what_only_chose_a_rate_is_in_no_setting():
-    made = studied.settings([*seeds("gru", 100, 200, None), row(seed=100, chosen=0, solved_at=1)])
+    made = study.settings([*seeds("gru", 100, 200, None), row(seed=100, chosen=0, solved_at=1)])
     (setting,) = made
     assert (setting.n, setting.solved, setting.solved_at) == (3, 2, 200)
 
@@ -32,26 +32,26 @@ def test_a_seed_that_diverged_answers_and_one_that_failed_does_not():
         row(seed=2, score=None, status="diverged"),
         row(seed=3, score=None, status="error"),
     ]
-    (setting,) = studied.settings(rows)
+    (setting,) = study.settings(rows)
     assert (setting.n, setting.solved, setting.by_majority) == (3, 2, False)  # two of four
 
 
 def test_t_star_ends_at_the_first_length_that_most_seeds_do_not_solve():
-    line = studied.settings(
+    line = study.settings(
         [
             *seeds("gru", 1, 1, None, length=10),
             *seeds("gru", 1, None, None, length=20),
             *seeds("gru", 1, 1, 1, length=50),
         ]
     )
-    assert studied.reach(line) == 10
-    assert studied.reach(line[1:]) == 0
+    assert study.reach(line) == 10
+    assert study.reach(line[1:]) == 0
 
 
 def test_the_exponent_needs_three_solved_lengths():
     rows = [row(length=length, seed=seed, solved_at=3 * length) for length in (10, 20, 50) for seed in range(3)]
-    assert studied.exponent(studied.settings(rows)) == pytest.approx(1.0)
-    assert studied.exponent(studied.settings(rows[:6])) is None
+    assert study.exponent(study.settings(rows)) == pytest.approx(1.0)
+    assert study.exponent(study.settings(rows[:6])) is None
 
 
 def test_pairs_are_compared_within_lengths_and_corrected_among_all():
@@ -60,7 +60,7 @@ def test_pairs_are_compared_within_lengths_and_corrected_among_all():
         row(model=model, length=length, seed=seed, solved_at=step + seed)
         for model, step in steps.items() for length in (10, 20) for seed in range(5)
     ]  # fmt: skip
-    one, two = studied.compared(studied.settings(rows), [("lstm", "gru"), ("gru", "rnn")])
+    one, two = study.compared(study.settings(rows), [("lstm", "gru"), ("gru", "rnn")])
     assert one.p == pytest.approx(2 / 252**2)
     assert (one.ahead, one.corrected) == ("gru", pytest.approx(2 * one.p))
     assert (two.p, two.ahead) == (1.0, None)
@@ -68,7 +68,7 @@ def test_pairs_are_compared_within_lengths_and_corrected_among_all():
 
 def test_three_seeds_say_nothing_of_who_is_better():
     rows = [*seeds("gru", 1, 1, 1), *seeds("rnn", None, None, None)]
-    (only,) = studied.compared(studied.settings(rows), [("gru", "rnn")])
+    (only,) = study.compared(study.settings(rows), [("gru", "rnn")])
     assert (only.p, only.corrected, only.ahead) == (None, None, None)
 
 
@@ -81,12 +81,10 @@ def skilled(lengths, skill):
 
 
 def test_gradients_that_say_who_learns():
-    found = studied.gradients_and_skill(studied.settings(skilled((10, 20), lambda place: 0.9 - 0.1 * place)))
+    found = study.gradients_and_skill(study.settings(skilled((10, 20), lambda place: 0.9 - 0.1 * place)))
     assert (found.mean, found.settings, found.models) == (pytest.approx(1.0), 2, 5)
     assert (found.low, found.high) == (pytest.approx(1.0), pytest.approx(1.0))
-    mixed = studied.gradients_and_skill(
-        studied.settings(skilled((10,), lambda place: [0.5, 0.9, 0.1, 0.7, 0.3][place]))
-    )
+    mixed = study.gradients_and_skill(study.settings(skilled((10,), lambda place: [0.5, 0.9, 0.1, 0.7, 0.3][place])))
     assert mixed.low < mixed.mean < mixed.high
     assert mixed.low < -0.5
 
@@ -98,11 +96,11 @@ def test_a_difference_between_lengths_is_no_correlation():
         row(model=f"m{place}", length=length, fall=-float(length + falls[place]), score=(1 - base - gains[place]) / 6)
         for length, base in ((10, 0.9), (20, 0.1)) for place in range(5)
     ]  # fmt: skip
-    found = studied.gradients_and_skill(studied.settings(rows))
+    found = study.gradients_and_skill(study.settings(rows))
     assert abs(found.mean) < 0.5
     assert not math.isnan(found.low)
 
 
 def test_two_models_make_no_correlation():
     rows = [row(model=name, fall=fall) for name, fall in (("gru", -1.0), ("rnn", -2.0))]
-    assert studied.gradients_and_skill(studied.settings(rows)) is None
+    assert study.gradients_and_skill(study.settings(rows)) is None

@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from bench.records.row import COLUMNS
-from reports import studies
+from reports.text import studies
 from tests.support.hostile import HOSTILE, is_safe
 from tests.support.results import make_result
 

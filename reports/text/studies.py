@@ -32,7 +32,7 @@ TEXTS = frozenset(
 COUNTS = ("length", "seed", "step_budget", CHOSEN)
 NEEDED = ("task", "model", "status", *COUNTS)
 TRUTH = {"True": True, "False": False}
-FOLDER = Path(__file__).resolve().parents[1] / "studies" / "results"
+FOLDER = Path(__file__).resolve().parents[2] / "studies" / "results"
 
 Row = dict[str, Any]
 

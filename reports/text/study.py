@@ -6,25 +6,25 @@ import math
 from collections.abc import Iterable, Sequence
 
 from bench.records.result import ANSWERS, below_learning
-from reports.studies import Row
-from reports.summary import studied
-from reports.summary.studied import Setting
+from reports.summary import study
+from reports.summary.study import Setting
 from reports.text import words
 from reports.text.layout import Column, Table
+from reports.text.studies import Row
 
 
 def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Table]:
     """Lay out the tables of a study. pairs: models that were to be compared."""
-    made = studied.settings(rows)
-    by_task = studied.lines(made)
-    solved = {task: lines for task, lines in by_task.items() if any(map(studied.solvable, lines.values()))}
+    made = study.settings(rows)
+    by_task = study.lines(made)
+    solved = {task: lines for task, lines in by_task.items() if any(map(study.solvable, lines.values()))}
     out = [_learned(task, lines, task in solved) for task, lines in by_task.items()]
     if solved:
         out.append(_reach(solved))
-    if compared := studied.compared(made, pairs):
+    if compared := study.compared(made, pairs):
         out.append(_compared(compared))
     out += [_gradients(task, lines) for task, lines in by_task.items()]
-    if (correlation := studied.gradients_and_skill(made)) is not None:
+    if (correlation := study.gradients_and_skill(made)) is not None:
         out.append(_correlated(correlation))
     return out + _failed(rows)
 
@@ -47,7 +47,7 @@ def _learned(task: str, lines: dict[str, list[Setting]], solvable: bool) -> Tabl
     if solvable:
         columns.append(Column("steps ∝ T^b"))
         for row, line in zip(rows, lines.values(), strict=True):
-            row.append(words.number(studied.exponent(line)))
+            row.append(words.number(study.exponent(line)))
     said = (
         "seeds that solved, of those that answered, and the median step at which they did; else median skill and its "
         "range (0: knows nothing, 1: perfect; = : below .05)"
@@ -110,11 +110,11 @@ def _reach(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
 def _reached(line: Sequence[Setting]) -> str:
     if not line:
         return ""
-    far = studied.reach(line)
+    far = study.reach(line)
     return f"< {line[0].length}" if not far else f"≥ {far}" if far == line[-1].length else str(far)
 
 
-def _compared(made: Sequence[studied.Comparison]) -> Table:
+def _compared(made: Sequence[study.Comparison]) -> Table:
     columns = (
         Column("task", "left"), Column("models", "left"), Column("lengths", "left"), Column("seeds"),
         Column("ahead", "left"), Column("p"), Column("p, Holm"),
@@ -129,7 +129,7 @@ def _compared(made: Sequence[studied.Comparison]) -> Table:
         ))  # fmt: skip
     notes = (
         "exact two-sided permutation of seeds within each length, on steps to solve where any seed solved, else on "
-        f"scores; Holm over all that could be tested. Fewer than {studied.ENOUGH} seeds on a side: not said",
+        f"scores; Holm over all that could be tested. Fewer than {study.ENOUGH} seeds on a side: not said",
         "ahead: first in more lengths",
     )
     return Table("Pairs named in advance", columns, tuple(rows), notes)
@@ -159,7 +159,7 @@ def _half_life(setting: Setting, column: str) -> str:
     return words.number(middle) if math.isfinite(middle) else "–"
 
 
-def _correlated(found: studied.Correlation) -> Table:
+def _correlated(found: study.Correlation) -> Table:
     columns = (Column("rank correlation"), Column("95 % interval"), Column("settings"), Column("models"))
     row = (
         f"{found.mean:.2f}", f"{found.low:.2f} to {found.high:.2f}", str(found.settings), str(found.models),

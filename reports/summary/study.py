@@ -1,6 +1,6 @@
 """What the rows of a study say: settings of seeds, reach, exponents, comparisons named in advance, gradients and skill.
 
-A row is a cell as `reports.studies` reads it. Only rows that were `chosen` count here.
+A row is a cell as `reports.text.studies` reads it. Only rows that were `chosen` count here.
 """
 
 from __future__ import annotations
