@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,7 +130,7 @@ def _fault(error: Any) -> str:
     name = f"--{str(error['loc'][0]).replace('_', '-')}: " if error["loc"] else ""
     message = error["msg"].removeprefix("Value error, ")
     choices = str(error.get("ctx", {}).get("expected", ""))
-    near = difflib.get_close_matches(str(error["input"]), [part.strip("'") for part in choices.split()], n=1)
+    near = difflib.get_close_matches(str(error["input"]), re.findall(r"'([^']+)'", choices), n=1)
     hint = f". Did you mean {near[0]!r}?" if near else ""
     got = "" if "got" in message or not error["loc"] else f", got {error['input']!r}"
     return f"{name}{message[:1].lower()}{message[1:]}{got}{hint}"

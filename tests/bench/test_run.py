@@ -63,7 +63,10 @@ BAD = [
     (["--seeds", "-1"], "--seeds: input should be greater than or equal to 0, got -1"),
     (["--learning-rates", "0"], "--learning-rates: input should be greater than 0, got 0.0"),
     (["--learning-rates", "nan"], "--learning-rates: "),
-    (["--budget", "quik"], "--budget: input should be 'smoke', 'quick' or 'full', got 'quik'. Did you mean 'quick'?"),
+    (
+        ["--budget", "quik"],
+        "--budget: input should be 'smoke', 'quick', 'study' or 'full', got 'quik'. Did you mean 'quick'?",
+    ),
     (["--engine", "locl"], "--engine: input should be 'local' or 'ray', got 'locl'. Did you mean 'local'?"),
     (["--accelerator", "tpu"], "--accelerator: input should be 'auto', 'cpu' or 'gpu', got 'tpu'"),
     (["--steps", "many"], 'Invalid value for --steps: unable to convert "many" into int.'),

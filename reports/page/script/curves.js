@@ -91,7 +91,7 @@ function solvePanels(measure) {
       absent: (group) => group.solved === undefined ? null : { where: 'top', sign: '△', text: `not solved within ${whole(group.budget)} steps by most seeds` },
       from: groups.filter((group) => steps && group.solved !== undefined).map((group) => group.budget),
     });
-    const exponents = topic.lines.filter((line) => line.exponent !== null).map((line) => `${line.label} ${line.exponent.toFixed(2)}`);
+    const exponents = topic.lines.filter((line) => line.exponent !== null).map((line) => `${line.label} ${(Math.round(line.exponent * 100) / 100 || 0).toFixed(2)}`);
     const fitted = exponents.length ? ` Exponent b of steps ∝ T^b, unsolved runs as bounds: ${exponents.join(', ')}.` : '';
     return figure(topic.title, drawing, `Median over seeds${steps ? ', every seed that solved as a dot' : ''}; ${seedsOf(groups)}. △: not solved within its budget.${fitted}`, numbers);
   });

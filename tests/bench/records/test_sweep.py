@@ -133,7 +133,7 @@ def test_fields_are_converted(field: str, value: Any, expected: Any) -> None:
         ({"parameters": 0}, "greater than or equal to 1"),
         ({"clip": 0.0}, "expected a number above 0"),
         ({"held_out": 100}, "expected one of 64, 128, 256, 512, 1024, got 100"),
-        ({"budget": "quik"}, "'smoke', 'quick' or 'full'"),
+        ({"budget": "quik"}, "'smoke', 'quick', 'study' or 'full'"),
         ({"hidden": 8, "parameters": 100}, "exclude each other"),
         ({"tasks": [3]}, "expected an entry as text"),
         ({"tasks": [{"corpus": "x"}]}, "expected an entry as text"),

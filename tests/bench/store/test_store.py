@@ -393,7 +393,7 @@ def test_the_columns_users_rely_on(store: Store) -> None:
         "gradient_norm_max, gradient_ratio, gradient_rate, gradient_half_life, gradient_verdict, credit_alignment, "
         "data, key, batch_size, clip, parameter_budget, hidden_asked, evaluate_every, probes, recipe_version, bptt, "
         "optimiser, schedule, penalty, train_lengths, stop, sequences, held_out, task_version, model_version, code, "
-        "device, torch, lightning, python"
+        "device, torch, lightning, python, initial_gradient_rate, initial_gradient_half_life, gradient_reach"
     )
     assert tuple(store.frame().columns) == COLUMNS
     assert len(store.frame()) == 0
