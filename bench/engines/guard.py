@@ -49,7 +49,10 @@ FLAGS = (
     "_len_torch_dispatch_stack", "_len_torch_function_stack", "_get_torch_function_state",
 )  # fmt: skip
 PRECISIONS = [(backend, kind) for backend in ("mkldnn", "cuda") for kind in ("all", "matmul", "conv", "rnn")]
-OF_WANDB = "wandb"  # the suite's own mirror starts threads, and sets variables, when it likes
+# The suite's own mirror starts threads and sets variables when it likes; as a run begins it loads these packages, which
+# add a finder of modules, and filters for warnings of their own.
+OF_WANDB = "wandb"
+BROUGHT = frozenset({OF_WANDB, "urllib3", "requests", "opentelemetry"})
 CALLED = (ModuleType, staticmethod, classmethod, property)
 BUILTINS = frozenset(vars(builtins)) - {"__doc__", "__spec__", "__loader__", "__package__", "__name__"}
 CACHES = frozenset({"__slotnames__", "__annotations__", "__annotations_cache__"})  # Python's own, when first asked for
@@ -126,13 +129,18 @@ def _settings() -> Iterator[tuple[str, Any]]:
     yield "timers", [signal.getitimer(kind)[1] or signal.getitimer(kind)[0] > 0 for kind in (0, 1, 2)]
     yield "signal handlers", [signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGCHLD)]
     yield "tracing", (sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile())
-    yield "warnings filters", [*warnings.filters]
+    yield "warnings filters", [each for each in warnings.filters if not _brought(each[2])]
     yield "environment variables", {k: v for k, v in os.environ.items() if not k.lower().startswith(OF_WANDB)}
-    yield "import paths", (list(sys.path), list(sys.meta_path), list(sys.path_hooks))
+    finders = [finder for finder in sys.meta_path if not _brought(type(finder))]
+    yield "import paths", (list(sys.path), finders, list(sys.path_hooks))
     yield "the folder", os.getcwd()
     yield "limits", [resource.getrlimit(kind) for kind in LIMITS]
     yield "garbage collection", (gc.isenabled(), gc.get_threshold())
     yield "the recursion limit", sys.getrecursionlimit()
+
+
+def _brought(kind: object) -> bool:
+    return isinstance(kind, type) and kind.__module__.partition(".")[0] in BROUGHT
 
 
 def _of_wandb(thread: threading.Thread) -> bool:

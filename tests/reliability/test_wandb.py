@@ -40,6 +40,7 @@ def test_a_live_mirror_says_what_the_store_says_and_no_secret(tmp_path: Path) ->
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stderr
     assert "wandb sync" in done.stdout
+    assert "changed the process" not in done.stdout + done.stderr, "the mirror's own changes are nobody's"
 
     stored = Store(tmp_path / "results").results()
     runs = {path.name.split("-", 3)[3]: path for path in (tmp_path / "results/wandb").glob("offline-run-*")}
