@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from reports.figures.layout import Drawing
 
 FOLDER = "lectures"
-ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 88  # letters of a line of text
 
 app = App(name="python -m bench.lecture", help="One picture for a lecture, from one command.", version_flags=[])
@@ -56,9 +55,10 @@ def lecture(
     if every:
         return _list(store)
     if name is None:
-        raise UsageError(f"expected the name of a lecture. Known: {', '.join(_known())}; or the path of a file")
+        known = ", ".join(papers.known([FOLDER]))
+        raise UsageError(f"expected the name of a lecture. Known: {known}; or the path of a file")
     formats = [chosen("format", ending, FORMATS) for ending in names(format)]
-    content = _read(name)
+    content = read(papers.found("lecture", name, [FOLDER]))
     picture = _picture(content)
     _, settings = configured({"store": store, "workers": workers, "data": data, "wandb": "off"})
     code = 0
@@ -69,21 +69,6 @@ def lecture(
     drawing = _drawing(content, picture, settings)
     print(foreign.block("\n".join(_written(Path(name).stem, content, drawing, settings, formats))))
     return code
-
-
-def _known() -> dict[str, Path]:
-    """Name every lecture at hand; one in the current folder comes before the suite's own."""
-    return {path.stem: path for base in (ROOT, Path.cwd()) for path in sorted((base / FOLDER).glob("*.toml"))}
-
-
-def _read(name: str) -> Lecture:
-    path = Path(name)
-    if path.suffix != ".toml" and not path.is_file():
-        known = _known()
-        if name not in known:
-            raise UsageError(catalog.unknown("lecture", name, known))
-        path = known[name]
-    return read(path)
 
 
 def _picture(content: Lecture) -> Picture:
@@ -181,7 +166,7 @@ def _list(store: str) -> int:
     held = {result.key for result in Store(store).answers()} if Path(store).is_dir() else set()
     estimate = estimate_from(store)
     rows = []
-    for name, path in sorted(_known().items()):
+    for name, path in sorted(papers.known([FOLDER]).items()):
         content = read(path)
         cells = [job.cell for job in _jobs(content, Settings(), download=False)]
         left = sum(estimate.seconds(cell) for cell in cells if cell.key not in held)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from bench import catalog
 from bench.cli import command
 from bench.cli.settings import Settings, configured
 from bench.records import foreign
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FOLDERS = ("papers", "studies")
-ROOT = Path(__file__).resolve().parents[1]
 
 app = App(name="python -m bench.paper", help="Measure a published table again, beside it.", version_flags=[])
 
@@ -60,7 +58,8 @@ def paper(
     if every:
         return _list(store, form)
     if name is None:
-        raise UsageError(f"expected the name of a paper. Known: {', '.join(_known()) or 'none'}; or the path of a file")
+        known = ", ".join(papers.known(FOLDERS)) or "none"
+        raise UsageError(f"expected the name of a paper. Known: {known}; or the path of a file")
     content = _read(name)
     if quick:
         content = papers.shortened(content)
@@ -105,19 +104,8 @@ def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
     ]
 
 
-def _known() -> dict[str, Path]:
-    """Name every paper at hand; one in the current folder comes before the suite's own."""
-    places = [base / folder for base in (ROOT, Path.cwd()) for folder in FOLDERS]
-    return {path.stem: path for place in places for path in sorted(place.glob("*.toml"))}
-
-
 def _read(name: str) -> Paper:
-    path = Path(name)
-    if path.suffix != ".toml" and not path.is_file():
-        known = _known()
-        if name not in known:
-            raise UsageError(catalog.unknown("paper", name, known))
-        path = known[name]
+    path = papers.found("paper", name, FOLDERS)
     return papers.checked(read(path), str(path))
 
 
@@ -213,7 +201,7 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     from reports.summary.verdicts import counted, verdicts
 
     estimate = estimate_from(store)
-    for name, path in sorted(_known().items()):
+    for name, path in sorted(papers.known(FOLDERS).items()):
         content = _read(str(path))
         results = _results(content, store)
         made = verdicts(content, results, papers.label, _readings(store))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from bench import catalog
 from bench.records.cell import Cell
 from bench.records.entry import Entry
+from bench.records.errors import UsageError
 from bench.records.paper import Claim, Paper, PaperError
 from bench.records.recipe import Scalar, as_text
 from bench.records.result import Result
@@ -16,6 +19,28 @@ from bench.runner.plan import plan
 # Of a shortened paper: the fewest steps of a sweep's cells divided by the one, at least the other.
 SHORT, LEAST = 10, 20
 ANY_RATE = 0.01
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def known(folders: Sequence[str]) -> dict[str, Path]:
+    """Name every TOML file in these folders, here and beside the suite; one in the current folder comes first."""
+    places = [base / folder for base in (ROOT, Path.cwd()) for folder in folders]
+    return {path.stem: path for place in places for path in sorted(place.glob("*.toml"))}
+
+
+def found(what: str, name: str, folders: Sequence[str]) -> Path:
+    """Return the path that a user means by a path, or by the name of a file in these folders. what: the file is.
+
+    Raises:
+        UsageError: there is no file of this name; the message holds the nearest.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        return path
+    at_hand = known(folders)
+    if name not in at_hand:
+        raise UsageError(catalog.unknown(what, name, at_hand))
+    return at_hand[name]
 
 
 def named(task: Entry, model: Entry, length: int) -> tuple[str, str]:

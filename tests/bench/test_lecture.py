@@ -12,11 +12,12 @@ from bench.lectures.gradients import products
 from bench.lectures.pictures import PICTURES
 from bench.lectures.shown import Shown
 from bench.records.lecture import read
+from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
 from tasks.corpora.conll import read_conll
 
-FOLDER = lecture.ROOT / "lectures"
+FOLDER = papers.ROOT / "lectures"
 LECTURES = sorted(FOLDER.glob("*.toml"))
 SMALL = """
 title = "Eight tenths, ten times"

@@ -82,7 +82,7 @@ def test_a_paper_that_is_measured_runs_nothing_and_says_what_came_out(
 
 
 def test_quick_is_one_seed_and_a_tenth_of_the_steps() -> None:
-    study = read(paper.ROOT / "studies" / "remedies.toml")
+    study = read(papers.ROOT / "studies" / "remedies.toml")
     for whole, quick in zip(study.sweeps, papers.shortened(study).sweeps, strict=True):
         steps = {item.cell.recipe.steps for item in plan(whole)}
         cells = [item.cell for item in plan(quick)]
@@ -91,7 +91,7 @@ def test_quick_is_one_seed_and_a_tenth_of_the_steps() -> None:
 
 
 def test_all_papers_and_studies_can_be_read() -> None:
-    known = paper._known()
+    known = papers.known(paper.FOLDERS)
     assert "remedies" in known
     for path in known.values():
         for sweep in read(path).sweeps:
@@ -228,6 +228,6 @@ def test_a_claim_that_cannot_be_held_is_one_message(
 def test_every_paper_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert paper.main(["--list", "--format", "csv", "--store", str(tmp_path / "none")]) == 0
     lines = {line.split(",")[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert {path.stem for path in (paper.ROOT / "papers").glob("*.toml")} < lines.keys()
+    assert {path.stem for path in (papers.ROOT / "papers").glob("*.toml")} < lines.keys()
     assert lines["cogscale"].startswith("cogscale,36,0,")
     assert lines["cogscale"].endswith(",12 not run here")
