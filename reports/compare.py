@@ -1,4 +1,4 @@
-"""A study's published results, and a store's models beside them: `python -m reports.compare memory mine/`."""
+"""A study's published results, and a store's models beside them: `python -m reports.compare remedies mine/`."""
 
 from __future__ import annotations
 
