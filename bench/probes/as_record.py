@@ -66,7 +66,7 @@ def pictures(model: SequenceModel, batch: Batch) -> tuple[Picture, ...]:
     stride = -(-first.steps // STEPS)
     steps = tuple(range(0, first.steps, stride))
     return tuple(
-        Picture(name=each, steps=steps, rows=_in(100, rows), finer=_finer(rows) if values.dim() == 4 else ())
+        Picture(name=each, steps=steps, rows=in_parts(100, rows), finer=_finer(rows) if values.dim() == 4 else ())
         for name, values in inside(model, first).items()
         for each, rows in _rows(name, values[0], stride)
     )
@@ -101,13 +101,14 @@ def named(name: str, heads: Tensor) -> list[tuple[str, Tensor]]:
     return list(zip(names, heads, strict=True))
 
 
-def _in(parts: int, values: Tensor) -> tuple[tuple[int, ...], ...]:
+def in_parts(parts: int, values: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Return rows of shares as whole numbers, 1 as `parts`."""
     return tuple(tuple(row) for row in (parts * values).round().int().tolist())
 
 
 def _finer(weights: Tensor) -> tuple[tuple[int, ...], ...]:
     """Weights in ten-thousandths where they are so even that whole percent show nothing; else nothing."""
-    return _in(10_000, weights) if float(weights.max()) < EVEN else ()
+    return in_parts(10_000, weights) if float(weights.max()) < EVEN else ()
 
 
 def _thousandths(logs: list[float | None]) -> tuple[float | None, ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from bench.probes.as_record import QUERIES, UNITS, inside, named
+from bench.probes.as_record import QUERIES, UNITS, in_parts, inside, named
 from bench.records import foreign
 from bench.records.result import Closeup
 from models.base import SequenceModel
@@ -29,9 +27,11 @@ def closeup(model: SequenceModel, task: Task, batch: Batch) -> Closeup | None:
         steps=tuple(steps),
         symbols=symbols(task, first, steps),
         answered=tuple(answered),
-        gates={name: _parts(values[0, steps, :UNITS].T) for name, values in shown.items() if values.dim() == 3},
+        gates={
+            name: in_parts(PARTS, values[0, steps, :UNITS].T) for name, values in shown.items() if values.dim() == 3
+        },
         attention={
-            each: _parts(rows[:, steps])
+            each: in_parts(PARTS, rows[:, steps])
             for name, values in shown.items()
             if values.dim() == 4
             for each, rows in named(name, values[0, :, -QUERIES:])
@@ -62,7 +62,3 @@ def symbols(task: Task, batch: Batch, steps: list[int]) -> dict[str, tuple[str, 
         for name, row in cells.items()
         if len(words := [cell for cell in row if isinstance(cell, str)]) == len(row)
     }
-
-
-def _parts(values: Tensor) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(row) for row in (PARTS * values).round().int().tolist())

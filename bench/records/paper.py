@@ -108,6 +108,8 @@ class Paper(Frozen):
     @field_validator("pairs", mode="before")
     @classmethod
     def _two_each(cls, value: Any) -> Any:
+        if not isinstance(value, tuple):
+            return value  # no list of pairs, which the field's type says
         return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in value)
 
     @model_validator(mode="after")

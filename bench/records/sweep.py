@@ -115,8 +115,8 @@ BUDGETS = {
         seeds=(0,),
         learning_rates=None,
     ),
-    # study: half as many steps again as most settings at T <= 200 were measured to need (docs/decisions/0035); with
-    # halving, five seeds of a table in some days of two cores. The rate is chosen on validation.
+    # study: twice the steps by which settings of the study of remedies solved (docs/decisions/0035); with halving, five
+    # seeds of a table in some days of two cores. The rate is chosen on validation.
     "study": Budget(
         tiers=((200, 2000, 32, 50), (1000, 2000, 8, 100)),
         text_steps=2000,
