@@ -115,10 +115,10 @@ BUDGETS = {
         seeds=(0,),
         learning_rates=None,
     ),
-    # study: twice the steps by which settings of the study of remedies solved (docs/decisions/0035); with halving, five
-    # seeds of a table in some days of two cores. The rate is chosen on validation.
+    # study: by these many steps gru and lstm solve copying at T = 10 (docs/decisions/0035); with halving, five seeds of a
+    # table in a night of some cores. The rate is chosen on validation.
     "study": Budget(
-        tiers=((200, 2000, 32, 50), (1000, 2000, 8, 100)),
+        tiers=((200, 5000, 32, 50), (1000, 5000, 8, 100)),
         text_steps=2000,
         text_evaluate_every=100,
         seeds=(0, 1, 2, 3, 4),
