@@ -107,7 +107,8 @@ def figure(
 ) -> altair.TopLevelMixin:
     """Return a figure of a report as an Altair chart, which shows itself in a notebook.
 
-    name: as `python -m reports.figure STORE` lists them: "score", "copying-gradient-input". tasks, models, lengths:
+    name: as `python -m reports.figure STORE` lists them: "score", "copying-gradient-input". store: a folder of results,
+    or a study, by its name or its file. tasks, models, lengths:
     only these. label: other names for models, by entry.
 
     Raises:
@@ -116,18 +117,16 @@ def figure(
     """
     import altair
 
-    from bench.store import Store
-    from reports.figure import known
+    from reports.figure import figures
     from reports.view.command import Naming, chosen
 
-    held = Store(store)
     choice = Naming(
         tasks=",".join(tasks),
         models=",".join(models),
         lengths=",".join(map(str, lengths)),
         label=tuple(f"{entry}={own}" for entry, own in label.items()),
     )
-    drawn = known(held, choice.of(held))
+    drawn = {each.name: each for each in figures(choice, str(store))()}
     return altair.Chart.from_dict(drawn[chosen("figure", name, drawn)].spec)
 
 

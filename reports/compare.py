@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,13 +51,16 @@ def compare(
         A folder of results, as `python -m bench.run --store` writes it; without it, the study alone.
     format
         text or markdown.
+    choice
+        Of a store, --models are its own; tasks, lengths and seeds are chosen of both. Pairs named in advance are
+        compared over the whole study only.
     output
         A file to write instead of the terminal.
     """
     path = studies.find(results)
-    published = studies.read(path)
+    published = (choice if store is None else replace(choice, models="")).rows(studies.read(path))
     mine = [] if store is None else own(choice, Store(store), published)
-    pairs = () if mine else _pairs(path)
+    pairs = () if mine or choice != ALL else _pairs(path)  # of a choice, Holm would correct for fewer
     made = tables([*published, *mine], pairs)
     said = differences(published, mine)
     if format == "text" and output is None:
@@ -75,7 +79,7 @@ def _print(made: Sequence[Table], said: Sequence[str], console: Console) -> None
 
 def _pairs(path: Path) -> tuple[tuple[str, str], ...]:
     """Return the pairs that a study of ours compares, as records name their models; none for anybody else's."""
-    file = studies.FOLDER.parent / f"{path.name.removesuffix('.csv.gz')}.toml"
+    file = studies.FOLDER.parent / f"{studies.title(path)}.toml"
     if path.parent != studies.FOLDER or not file.is_file():
         return ()
     return paper.read(file).pairs

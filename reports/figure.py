@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,10 @@ from bench.cli import command
 from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.store import Store
+from reports.summary.study import settings
+from reports.text import studies
 from reports.text.words import sentence
-from reports.view import View, delivery
+from reports.view import delivery
 from reports.view.asked import asked_topics, readings
 from reports.view.command import AS_THEY_ARE, Naming, chosen, names
 
@@ -29,7 +31,7 @@ app = App(name="python -m reports.figure", help="One figure for a paper or a sli
 
 @app.default
 def figure(
-    store: Path,
+    results: str,
     name: str = "",
     /,
     *,
@@ -43,8 +45,9 @@ def figure(
 
     Parameters
     ----------
-    store
-        A folder of results, as `python -m bench.run --store` writes it.
+    results
+        A folder of results, as `python -m bench.run --store` writes it; or a study, by its name in studies/results or
+        its file.
     name
         The figure's name: that of its files in a report, as `copying-gradient-input`.
     width
@@ -54,23 +57,24 @@ def figure(
     title
         Whether the figure has a heading.
     output
-        The file to write, instead of NAME-WIDTH in `STORE/report/paper`; its ending gives the format where none is
-        given.
+        The file to write, instead of NAME-WIDTH in `STORE/report/paper`, and of STUDY-NAME-WIDTH for a study; its
+        ending gives the format where none is given.
     """
     formats = [chosen("format", text, FORMATS) for text in names(format or _ending(output) or FORMATS[0])]
     chosen("width", width, WIDTHS)
-    source = Store(store)
-    view = choice.of(source)
+    held = figures(choice, results)
+    study = studies.known(results)
+    place = f"{studies.title(study)}-" if study else f"{results}/report/paper/"
     # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
     from reports.figures import media
 
-    drawn = known(source, view)
+    drawn = {each.name: each for each in held()}
     if not name:
         print(foreign.block("\n".join(drawn)))
         return
     drawing = drawn[chosen("figure", name, drawn)].drawing
     made = media.fitted(drawing, media.MEDIA[width], title)
-    path = output or store / "report" / "paper" / f"{name}-{width}"
+    path = output or Path(f"{place}{name}-{width}")
     files = {path.with_name(f"{_stem(path)}.{ending}"): made.content(ending) for ending in formats}
     caption = Caption(name, drawing.title, drawing.caption)
     files |= {path.with_name(f"{_stem(path)}.{ending}"): text.encode() for ending, text in caption.files().items()}
@@ -83,11 +87,36 @@ def figure(
     print(foreign.block("\n".join(map(str, files))))
 
 
-def known(source: Store, view: View) -> dict[str, Figure]:
-    """Return the figures of a view of a store by name, those of its readings too."""
-    from reports.figures.figures import figures
+def figures(choice: Naming, results: str) -> Callable[[], list[Figure]]:
+    """Read the chosen results of a store or of a study, and return what draws their figures.
 
-    return {each.name: each for each in figures(view, asked_topics(view, readings(source)))}
+    Raises:
+        UsageError: neither, or nothing is chosen.
+    """
+    study = studies.known(results)
+    return _study(choice, study) if study else _stored(choice, Store(Path(results)))
+
+
+def _stored(choice: Naming, source: Store) -> Callable[[], list[Figure]]:
+    view = choice.of(source)
+
+    def drawn() -> list[Figure]:
+        from reports.figures.figures import figures as of_view
+
+        return of_view(view, asked_topics(view, readings(source)))
+
+    return drawn
+
+
+def _study(choice: Naming, path: Path) -> Callable[[], list[Figure]]:
+    rows, looks = choice.named(studies.read(path))
+
+    def drawn() -> list[Figure]:
+        from reports.figures.study import figures as of_study
+
+        return of_study(settings(rows), looks)
+
+    return drawn
 
 
 def _ending(output: Path | None) -> str:

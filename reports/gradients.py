@@ -24,7 +24,7 @@ from reports.text import csv, formats
 from reports.text.layout import Column, Table, failures
 from reports.text.words import number
 from reports.view import View
-from reports.view.command import ALL, Choice, asked_order, deliver, names, nearest_name, select
+from reports.view.command import ALL, Choice, asked_order, deliver, names, nearest_name, with_keys
 
 Format = Literal["text", "markdown", "csv"]
 COLUMNS = ("task", "model", "length", "seed", "step", "quantity", "distance", "log10_norm")
@@ -127,7 +127,7 @@ def _print(tables: Sequence[Table], console: Console) -> None:
 
 def show(store: Store, console: Console, keys: Collection[str] | None = None) -> None:
     """Print the verdicts on the gradients of a sweep, and its cells that failed. keys: its cells; None: the store's."""
-    view = View.of(select(store.results(), keys=keys), asked_order(store))
+    view = View.of(with_keys(store.results(), keys), asked_order(store))
     failed = failures(view)
     _print([*verdicts(in_order(view)), *([failed] if failed else [])], console)
 

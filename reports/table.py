@@ -30,7 +30,7 @@ from reports.view.command import (
     corrupt,
     deliver,
     names,
-    select,
+    with_keys,
 )
 
 Format = Literal["text", "markdown", "csv", "latex"]
@@ -48,7 +48,7 @@ def show(store: Store, console: Console, keys: Collection[str] | None = None) ->
     The overview is last, because a terminal shows the end. keys: the sweep's cells; None shows the whole store.
     """
     stored = store.results()
-    results = select(stored, keys=keys)
+    results = with_keys(stored, keys)
     if results:
         print_text(View.of(results, asked_order(store), stored, asked_cells(store)), "group", console)
     lines = corrupt(store)

@@ -16,13 +16,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("bench", "tasks", "models", "reports")  # as in pyproject.toml
+PACKAGES = ("bench", "tasks", "models", "reports", "papers", "lectures", "studies")  # as in pyproject.toml
 # What a checkout holds beside what is built; a stale egg-info would bring back files that are gone.
-NOT_BUILT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "tests", "docs", "results*")
-DATA = {".py", ".sha256", ".gz", ".txt", ".js", ".css", ".html"}  # kinds of files that the packages hold
+NOT_BUILT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "tests", "docs")
+# Kinds of files that the packages hold.
+DATA = {".py", ".sha256", ".gz", ".txt", ".js", ".css", ".html", ".toml", ".conll"}
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
 
 Run = Callable[..., str]
+
+
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """Name what is not copied from a folder of the checkout: stores of results lie at its root."""
+    stores = {name for name in names if name.startswith("results") and Path(folder) == ROOT}
+    return NOT_BUILT(folder, names) | stores
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("pip") is None:
         pytest.skip("NOT TESTED AS A WHEEL: this environment has no pip")
     source, place = tmp_path_factory.mktemp("source") / "checkout", tmp_path_factory.mktemp("installed")
-    shutil.copytree(ROOT, source, ignore=NOT_BUILT)
+    shutil.copytree(ROOT, source, ignore=left_out)
     build = [*PIP, "wheel", "--no-index", "--no-build-isolation", "--no-deps", "-w", source.parent, source]
     finished(build, source.parent, {})
     (wheel,) = source.parent.glob("*.whl")
@@ -62,6 +69,7 @@ def finished(command: list[str | Path], folder: Path, environment: dict[str, str
 def files(root: Path) -> set[str]:
     """What lies in the packages below `root`."""
     found = (path for package in PACKAGES for path in (root / package).rglob("*") if path.is_file())
+    found = (path for path in found if path.name != "README.md")
     return {path.relative_to(root).as_posix() for path in found if "__pycache__" not in path.parts}
 
 
@@ -97,6 +105,13 @@ def test_names_of_tasks_and_models_are_known(python: Run) -> None:
     assert planned.splitlines()[-1].startswith("75 cells")
     for module in ("bench.run", "bench.status", "bench.doctor", "reports", "reports.table", "reports.gradients"):
         assert "--" in python("-m", module, "--help")
+
+
+def test_papers_lectures_and_studies_are_found(python: Run) -> None:
+    """A paper and a study by name, a lecture that reads a text beside it, a study's results."""
+    assert "cogscale" in python("-m", "bench.paper", "--list", "--format", "csv")
+    assert "hello" in python("-m", "bench.lecture", "--list")
+    assert "How far back" in python("-m", "reports.compare", "remedies")
 
 
 def test_pinned_checksums_can_be_read(python: Run) -> None:

@@ -26,6 +26,8 @@ sys.path.append(str(ROOT))
 from bench import catalog  # noqa: E402
 from bench.__main__ import COMMANDS  # noqa: E402
 from bench.cli.listing import listing  # noqa: E402
+from reports import compare  # noqa: E402
+from reports.text import studies  # noqa: E402
 
 HERE = Path(__file__).parent
 WIDTH = 84  # letters of a line of a command's help
@@ -51,7 +53,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages["docs/tutorial.md"] = markdowns.notebook((ROOT / "docs/tutorial.ipynb").read_text("utf-8"))
     pages = {f"{name}/README.md": _folder(name) for name in _targets(pages) if (ROOT / name).is_dir()} | pages
     pages |= {f"{name}.md": _source(name) for name in _targets(pages) if _is_source(name)}
-    pages |= {f"{kind}.md": _entries(kind) for kind in KINDS} | {"commands.md": _commands()}
+    pages |= {f"{kind}.md": _entries(kind) for kind in KINDS}
+    pages |= {"commands.md": _commands(), "studies.md": _studies()}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=markdowns.spaced(markdowns.linked(text, name, _place))))
     for path in (ROOT / "docs" / "gallery").glob("*.svg"):
@@ -139,6 +142,18 @@ def _commands() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _studies() -> str:
+    """Return the page of all studies: the tables of each file of results."""
+    parts = [
+        "# Studies\n\nEvery file in [studies/results](studies/results), as `python -m reports.compare NAME` reads it. "
+        "`python -m reports.compare NAME STORE` puts your models beside one."
+    ]
+    for name, path in studies.published().items():
+        shown = _said(lambda path=path: compare.main([str(path), "--format", "markdown"]))
+        parts.append(f"## {name}\n\n{shown}")
+    return "\n\n".join(parts) + "\n"
+
+
 def _said(command: Callable[[], int]) -> str:
     """Return what a command prints."""
     shown = io.StringIO()
@@ -151,5 +166,5 @@ def _said(command: Callable[[], int]) -> str:
         os.environ.clear()
         os.environ.update(before)
     if code:
-        raise SystemExit(f"a command's --help ended with exit code {code}")
+        raise SystemExit(f"a command ended with exit code {code}")
     return "\n".join(line.rstrip() for line in shown.getvalue().splitlines())

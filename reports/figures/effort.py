@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -22,13 +23,45 @@ STRIP = 11  # units of height for each model above the plot, where its unsolved 
 HEIGHT = 190
 
 
+@dataclass(frozen=True)
+class Solving:
+    """Steps to solve of one task. rows: model, length, value and kind: `solved` and `censored` per seed, `middle` per
+    setting. budgets: (length, steps). exponents: of models, where most seeds solve three lengths."""
+
+    title: str
+    labels: Sequence[str]
+    lengths: Sequence[int]
+    rows: Sequence[Row]
+    budgets: Sequence[tuple[int, int]]
+    exponents: Mapping[str, float]
+    counts: Collection[int]  # seeds of a setting
+
+    @classmethod
+    def of(cls, topic: Topic) -> Solving:
+        """Collect what a view says of one task."""
+        groups = [group for _, group in topic.drawn]
+        fitted = {line.label: steps_exponent(line.groups) for line in topic.lines}
+        return cls(
+            topic.title, topic.labels, topic.lengths,
+            rows=[row for line in topic.lines for row in _solve_rows(line)],
+            budgets=sorted({(group.identity.length, group.step_budget) for group in groups if group.step_budget}),
+            exponents={label: exponent for label, exponent in fitted.items() if exponent is not None},
+            counts={group.n for group in groups},
+        )  # fmt: skip
+
+
 def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Drawing:
     """Draw steps to solve against length; runs that did not solve stand above all that did, a row per model."""
     solvable = [topic for topic in topics if any(group.solved is not None for _, group in topic.drawn)]
-    sheet = Sheet(models, drawing.shown(solvable), points=True)
-    across = min(3, len(solvable))
-    panels = [_solve_panel(sheet, topic, drawing.PAGE / max(2, across) - 50) for topic in solvable]
-    counts = sorted({group.n for topic in solvable for _, group in topic.drawn})
+    return solving([Solving.of(topic) for topic in solvable], models)
+
+
+def solving(tasks: Sequence[Solving], models: Looks) -> Drawing:
+    """Draw steps to solve against length, a panel per task."""
+    sheet = Sheet(models, list(dict.fromkeys(label for task in tasks for label in task.labels)), points=True)
+    across = min(3, len(tasks))
+    panels = [_solve_panel(sheet, task, drawing.PAGE / max(2, across) - 50) for task in tasks]
+    counts = sorted({count for task in tasks for count in task.counts})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     lines = [
         f"Optimisation steps until validation passed twice running; a point per seed, the line joins medians; n = {n}.",
@@ -38,35 +71,34 @@ def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Drawing:
     return sheet.finish(drawing.grid(panels, across, spacing=22), "Steps to solve against length", lines)
 
 
-def _solve_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
-    rows = [row for line in topic.lines for row in _solve_rows(line)]
-    fitted = [(line.label, steps_exponent(line.groups)) for line in topic.lines]
-    named = [f"{label} {exponent:z.2f}" for label, exponent in fitted if exponent is not None]
+def _solve_panel(sheet: Sheet, task: Solving, width: float) -> Spec:
+    named = [f"{label} {exponent:z.2f}" for label, exponent in task.exponents.items()]
     below = f"b: {', '.join(named) or 'too few lengths solved'}"
-    x = drawing.length_axis(topic.lengths)
-    budgets = sorted({(group.identity.length, group.step_budget) for _, group in topic.drawn if group.step_budget})
-    shown = [row["value"] for row in rows if row["kind"] != "censored"] + [steps for _, steps in budgets]
+    x = drawing.length_axis(task.lengths)
+    shown = [row["value"] for row in task.rows if row["kind"] != "censored"] + [steps for _, steps in task.budgets]
     y = drawing.log_axis(shown, "steps to solve", minExtent=40)
-    unsolved = [label for label in topic.labels if any(r["model"] == label and r["kind"] == "censored" for r in rows)]
-    limits = [{"length": length, "value": steps, "kind": "budget"} for length, steps in budgets]
+    unsolved = [
+        label for label in task.labels if any(r["model"] == label and r["kind"] == "censored" for r in task.rows)
+    ]
+    limits = [{"length": length, "value": steps, "kind": "budget"} for length, steps in task.budgets]
     bar = alt.Chart(sheet.data(limits)).mark_tick(orient="horizontal", size=14, thickness=2, color=drawing.FAINT)
-    layers = [bar.encode(x=x, y=y), *_solved_layers(sheet, topic, rows, x, y)]
+    layers = [bar.encode(x=x, y=y), *_solved_layers(sheet, task, x, y)]
     if unsolved:
-        layers += _unsolved_layers(sheet, rows, unsolved, x)
-    return drawing.panel(layers, width, HEIGHT, drawing.panel_title(topic.title, below))
+        layers += _unsolved_layers(sheet, task.rows, unsolved, x)
+    return drawing.panel(layers, width, HEIGHT, drawing.panel_title(task.title, below))
 
 
-def _solved_layers(sheet: Sheet, topic: Topic, rows: Sequence[Row], x: alt.X, y: alt.Y) -> list[Any]:
+def _solved_layers(sheet: Sheet, task: Solving, x: alt.X, y: alt.Y) -> list[Any]:
     """The runs that solved, a point each, their medians joined."""
     colour = sheet.colour()
-    middle = drawing.joined([row for row in rows if row["kind"] == "middle"], topic.lengths)
+    middle = drawing.joined([row for row in task.rows if row["kind"] == "middle"], task.lengths)
     line = alt.Chart(sheet.data(middle)).mark_line(strokeWidth=1.6)
     layers: list[Any] = [
         line.encode(x=x, y=y, color=colour, strokeDash=sheet.dash(), detail=alt.Detail("piece:N")),
     ]
-    for index, label in enumerate(topic.labels):
-        own = [row for row in rows if row["kind"] == "solved" and row["model"] == label]
-        aside = round(APART * (index - (len(topic.labels) - 1) / 2), 2)
+    for index, label in enumerate(task.labels):
+        own = [row for row in task.rows if row["kind"] == "solved" and row["model"] == label]
+        aside = round(APART * (index - (len(task.labels) - 1) / 2), 2)
         points = alt.Chart(sheet.data(own)).mark_point(size=65, filled=True, opacity=1, xOffset=aside)
         layers.append(points.encode(x=x, y=y, color=colour, shape=sheet.shape()))
     return layers

@@ -22,6 +22,7 @@ INTERVALS = {
     "t": "5 seeds or more, of one kind: their mean, every value as a dot, the 95 % t interval as a bar",
 }
 
+SCALE = "0 = chance, the trivial baseline (dashed); 1 = perfect, or the best known reference score (dotted)."
 AT_STOP = "A cell that solves its task stops there: compare those by steps to solve, not by score."
 
 
@@ -35,7 +36,7 @@ def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -
     kinds = {g.interval.kind for topic in scored for _, g in topic.drawn if g.interval}
     what = {
         "score": "Test score. Dashed: chance, the trivial baseline. Dotted: solved (or skill 1, where nothing solves).",
-        "skill": "0 = chance, the trivial baseline (dashed); 1 = perfect, or the best known reference score (dotted).",
+        "skill": SCALE,
     }[quantity]
     lines = [what, *(INTERVALS[kind] for kind in INTERVALS if kind in kinds), AT_STOP]
     return sheet.finish(drawing.grid(panels, across, spacing=22), f"{quantity.capitalize()} against length", lines)
@@ -56,7 +57,7 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
         marks = [row | {"low": max(row["low"], edge)} if "low" in row else row for row in marks]
     better = "higher is better" if score.higher_is_better else "lower is better"
     below = f"{score.unit}, {better}" if score.unit and score.unit not in name else better
-    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title, below))
+    return _panel(sheet, marks, fixed, topic.lengths, y, width, drawing.panel_title(topic.title, below))
 
 
 def _linear_axis(values: Sequence[float], title: str) -> alt.Y:
@@ -66,9 +67,6 @@ def _linear_axis(values: Sequence[float], title: str) -> alt.Y:
 
 
 def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
-    low, high = SKILL
-    scale = alt.Scale(domain=SKILL, nice=False, clamp=True)
-    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title="skill", tickCount=5))
     marks: list[Row] = []
     for label, group in topic.drawn:
         for row in _rows(label, group):
@@ -77,14 +75,27 @@ def _skill_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
                 if row.get(name) is not None:
                     row[name] = scores.skill_of(row[name])
             marks.append(row)
-    marks += [row | {"kind": "beyond", "mark": "▼" if row["value"] < low else "▲"} for row in marks
+    return skill_panel(sheet, marks, topic.lengths, width, topic.title)
+
+
+def skill_panel(sheet: Sheet, marks: list[Row], lengths: Sequence[int], width: float, title: str) -> Spec:
+    """Draw skill against length: what lies beyond the axis as a triangle at its edge."""
+    low, high = SKILL
+    y = skill_axis()
+    beyond = [row | {"kind": "beyond", "mark": "▼" if row["value"] < low else "▲"} for row in marks
               if row["kind"] == "middle" and not low <= row["value"] <= high]  # fmt: skip
     fixed = [
         {"length": length, "value": value, "reference": name}
         for name, value in (("chance", 0.0), ("skill 1", 1.0))
-        for length in topic.lengths
+        for length in lengths
     ]
-    return _panel(sheet, marks, fixed, topic, y, width, drawing.panel_title(topic.title))
+    return _panel(sheet, [*marks, *beyond], fixed, lengths, y, width, drawing.panel_title(title))
+
+
+def skill_axis() -> alt.Y:
+    """Set the field `value` on the axis of skill."""
+    scale = alt.Scale(domain=SKILL, nice=False, clamp=True)
+    return alt.Y("value:Q", scale=scale, axis=alt.Axis(title="skill", tickCount=5))
 
 
 def _rows(label: str, group: Group) -> list[Row]:
@@ -113,9 +124,11 @@ def _references(topic: Topic, logarithmic: bool) -> list[Row]:
     return rows
 
 
-def _panel(sheet: Sheet, rows: list[Row], fixed: list[Row], topic: Topic, y: alt.Y, width: float, title: Any) -> Spec:
-    x = drawing.length_axis(topic.lengths)
-    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y, topic.lengths)]
+def _panel(
+    sheet: Sheet, rows: list[Row], fixed: list[Row], lengths: Sequence[int], y: alt.Y, width: float, title: Any
+) -> Spec:
+    x = drawing.length_axis(lengths)
+    layers = [*reference_layers(sheet, fixed, x, y), *point_layers(sheet, rows, x, y, lengths)]
     return drawing.panel(layers, width, 190, title)
 
 

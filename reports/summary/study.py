@@ -72,12 +72,19 @@ class Setting:
     @property
     def fall(self) -> float | None:
         """Powers of ten by which the gradient before training changes over the task's reach, rate · D*: the median."""
-        products = (
-            row["initial_gradient_rate"] * row["gradient_reach"]
+        return self._change("initial_gradient_rate")
+
+    @property
+    def fall_after(self) -> float | None:
+        """The same after training."""
+        return self._change("gradient_rate")
+
+    def _change(self, rate: str) -> float | None:
+        return typical(
+            row[rate] * row["gradient_reach"]
             for row in self.answered
-            if row["initial_gradient_rate"] is not None and row["gradient_reach"] is not None
+            if row[rate] is not None and row["gradient_reach"] is not None
         )
-        return typical(products)
 
 
 def _step(row: Row) -> float:

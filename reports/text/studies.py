@@ -32,6 +32,7 @@ TEXTS = frozenset(
 COUNTS = ("length", "seed", "step_budget", CHOSEN)
 NEEDED = ("task", "model", "status", *COUNTS)
 TRUTH = {"True": True, "False": False}
+ENDING = ".csv.gz"
 FOLDER = Path(__file__).resolve().parents[2] / "studies" / "results"
 
 Row = dict[str, Any]
@@ -54,18 +55,33 @@ def packed(made: Iterable[Row]) -> bytes:
     return content
 
 
+def published() -> dict[str, Path]:
+    """Return the studies that come with the suite, by name."""
+    return {title(path): path for path in sorted(FOLDER.glob(f"*{ENDING}"))}
+
+
+def title(path: Path) -> str:
+    """Return the name of a study: that of its file without the ending."""
+    return path.name.removesuffix(ENDING)
+
+
+def known(name: str) -> Path | None:
+    """Return the path of a file of results, or of the study of that name; None for neither. A folder is no study."""
+    path = Path(name)
+    return path if path.is_file() else None if path.is_dir() else published().get(name)
+
+
 def find(name: str) -> Path:
     """Return the path of a file of results, or of the study of that name.
 
     Raises:
         StudyError: there is neither; the message holds the nearest name.
     """
-    known = {path.name.removesuffix(".csv.gz"): path for path in sorted(FOLDER.glob("*.csv.gz"))}
-    path = known.get(name, Path(name))
-    if path.is_file():
-        return path
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"expected a file, or one of {', '.join(known) or 'none'}."
+    path = Path(name)
+    if found := path if path.is_file() else published().get(name):
+        return found
+    near = difflib.get_close_matches(name, published(), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"expected a file, or one of {', '.join(published()) or 'none'}."
     raise StudyError(f"no study {foreign.line(name)!r}: {hint}")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
+from reports.summary.statistics import wilson
 from reports.summary.study import Setting
 from reports.text import words
 from reports.text.layout import Column, Table
@@ -26,7 +27,7 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Tab
     out += [_gradients(task, lines) for task, lines in by_task.items()]
     if (correlation := study.gradients_and_skill(made)) is not None:
         out.append(_correlated(correlation))
-    return out + _failed(rows)
+    return [*out, *_failed(rows), _run(rows)]
 
 
 def _lengths(lines: dict[str, list[Setting]]) -> list[int]:
@@ -103,8 +104,18 @@ def _reach(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
         "T*: the largest length that more than half of the seeds solve, as they do every shorter one; ≥ where it is "
         "the longest that was run; n as above",
         "horizon: median of the last positions used at the longest length that was run, where the score tells",
+        *_allowed(by_task),
     )
     return Table("How far back", tuple(columns), tuple(rows), notes)
+
+
+def _allowed(by_task: dict[str, dict[str, list[Setting]]]) -> tuple[str, ...]:
+    """Say what the fewest seeds of a setting allow."""
+    n = min(setting.n for lines in by_task.values() for line in lines.values() for setting in line)
+    if not n:
+        return ()
+    low, high = wilson(n, n)
+    return (f"with n = {n}, {n}/{n} solved stands for a rate of solving between {low:.2f} and {high:g} (Wilson)",)
 
 
 def _reached(line: Sequence[Setting]) -> str:
@@ -190,3 +201,25 @@ def _failed(rows: Iterable[Row]) -> list[Table]:
     )  # fmt: skip
     failed = sum(row["status"] not in ANSWERS for row in held)
     return [Table(f"Cells that diverged or failed: {len(held)} ({failed} failed)", columns, made)]
+
+
+def _run(rows: Sequence[Row]) -> Table:
+    """Say what the cells took, and with what they were made."""
+    reported = [row for row in rows if row["chosen"]]
+    hours = sum(row["seconds"] or 0 for row in rows) / 3600
+    seeds = sorted({row["seed"] for row in reported})
+    said = (
+        ("cells", f"{len(rows):,}, of which {len(reported):,} are reported; the others only chose a rate"),
+        ("seeds reported", ", ".join(map(str, seeds))),
+        ("steps at most", _each(reported, "step_budget")),
+        ("hours", f"{hours:.1f}, all cells one after the other"),
+        *((name, _each(rows, name)) for name in ("device", "torch", "lightning", "python")),
+    )
+    return Table("What was run", (Column("", "left"), Column("", "left")), said)
+
+
+def _each(rows: Iterable[Row], column: str) -> str:
+    """Write the values of a column, each once."""
+    values = {row[column] for row in rows} - {None}
+    ordered = sorted(values, key=lambda value: (str(type(value)), value))
+    return ", ".join(f"{value:,}" if isinstance(value, int) else str(value) for value in ordered) or words.NOTHING

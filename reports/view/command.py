@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from cyclopts import Parameter
 
@@ -17,12 +17,36 @@ from bench.records.errors import UsageError
 from bench.records.result import Result
 from bench.store import Store
 from reports.view import delivery
+from reports.view.looks import Look, looks
 from reports.view.names import read, renamed
 from reports.view.view import Order, View, name_of
+
+Row = dict[str, Any]  # of a study's file
+T = TypeVar("T")
 
 
 class NothingError(UsageError):
     """A view without any result."""
+
+
+class Place(NamedTuple):
+    """Where a cell stands: what options choose by."""
+
+    task: str
+    model: str
+    length: int
+    seed: int
+
+
+def of_result(result: Result) -> Place:
+    """Say where a stored result stands."""
+    cell = result.cell
+    return Place(cell.task, cell.model, cell.length, cell.seed)
+
+
+def of_row(row: Mapping[str, Any]) -> Place:
+    """Say where a row of a study stands."""
+    return Place(*(row[name] for name in Place._fields))
 
 
 @Parameter(name="*")
@@ -55,17 +79,32 @@ class Choice:
             UsageError: a name, a length or a seed that the store does not hold.
         """
         seeds = numbers(self.seeds, "--seeds")
-        stored = _of_seeds(store.results(), seeds)
+        stored = _of_seeds(store.results(), seeds, of_result)
         order = asked_order(store)
         for line in corrupt(store):
             print(foreign.block(line), file=sys.stderr)
-        results = select(stored, names(self.tasks), names(self.models), numbers(self.lengths, "--lengths"))
+        results = self._selected(stored, of_result)
         if not results:
             why = "no stored result has these tasks, models and lengths together"
             empty = "it holds no results yet. Run `python -m bench.run` first."
             raise NothingError(f"nothing to show from {store.path}: {why if stored else empty}")
         asked = [item for item in asked_cells(store) if not seeds or item.cell.seed in seeds]
         return View.of(results, order, stored, asked)
+
+    def rows(self, held: Sequence[Row]) -> list[Row]:
+        """Pick the chosen rows of a study.
+
+        Raises:
+            NothingError: none is left.
+            UsageError: a name, a length or a seed that the study does not hold.
+        """
+        rows = self._selected(_of_seeds(held, numbers(self.seeds, "--seeds"), of_row), of_row)
+        if not rows:
+            raise NothingError("nothing to show: the study holds no cell of these tasks, models and lengths together")
+        return rows
+
+    def _selected(self, held: Sequence[T], of: Callable[[T], Place]) -> list[T]:
+        return select(held, of, names(self.tasks), names(self.models), numbers(self.lengths, "--lengths"))
 
 
 @Parameter(name="*")
@@ -91,6 +130,18 @@ class Naming(Choice):
         view = super().of(store)
         return renamed(view, read(self.label, (label for topic in view.topics for label in topic.labels)))
 
+    def named(self, held: Sequence[Row]) -> tuple[list[Row], dict[str, Look]]:
+        """Pick the chosen rows of a study, its models renamed, and how each is drawn: as in every view of the study.
+
+        Raises:
+            NothingError: none is left.
+            UsageError: a name, a length, a seed or a label's entry that the study does not hold.
+        """
+        rows = self.rows(held)
+        called = read(self.label, (row["model"] for row in rows))
+        drawn = {called.get(model, model): look for model, look in looks(row["model"] for row in held).items()}
+        return [row | {"model": called.get(row["model"], row["model"])} for row in rows], drawn
+
 
 ALL = Choice()
 AS_THEY_ARE = Naming()
@@ -109,26 +160,31 @@ def asked_cells(store: Store) -> list[AskedCell]:
     return [item for recorded in store.sweeps() for item in recorded.cells]
 
 
+def with_keys(results: Sequence[Result], keys: Collection[str] | None) -> list[Result]:
+    """Pick the results of some cells; all of them where None is given."""
+    return [result for result in results if keys is None or result.cell.key in keys]
+
+
 def select(
-    results: Iterable[Result],
+    results: Iterable[T],
+    of: Callable[[T], Place],
     tasks: Sequence[str] = (),
     models: Sequence[str] = (),
     lengths: Sequence[int] = (),
-    keys: Collection[str] | None = None,
-) -> list[Result]:
-    """Pick the results with these tasks, models and lengths (empty: all of them) and, where given, of these cells.
+) -> list[T]:
+    """Pick what has these tasks, models and lengths (empty: all of them). of: where each stands.
 
     A name stands for an entry as written, or for all entries of that name, or for the only name it begins.
 
     Raises:
-        UsageError: a name or length that the results do not hold.
+        UsageError: a name or length that nothing has.
     """
-    held = [result for result in results if keys is None or result.cell.key in keys]
+    held = [(of(result), result) for result in results]
     if not held:
         return []
-    wanted_tasks = _entries("task", tasks, {result.cell.task for result in held})
-    wanted_models = _entries("model", models, {result.cell.model for result in held})
-    stored = {result.cell.length for result in held}
+    wanted_tasks = _entries("task", tasks, {place.task for place, _ in held})
+    wanted_models = _entries("model", models, {place.model for place, _ in held})
+    stored = {place.length for place, _ in held}
     for length in lengths:
         if length not in stored:
             nearest = min(stored, key=lambda other: abs(other - length))
@@ -136,10 +192,8 @@ def select(
             raise UsageError(f"no results of length {length}; the nearest is {nearest} (stored: {known})")
     return [
         result
-        for result in held
-        if result.cell.task in wanted_tasks
-        and result.cell.model in wanted_models
-        and (not lengths or result.cell.length in lengths)
+        for place, result in held
+        if place.task in wanted_tasks and place.model in wanted_models and (not lengths or place.length in lengths)
     ]
 
 
@@ -185,17 +239,17 @@ def names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _of_seeds(results: list[Result], seeds: Sequence[int]) -> list[Result]:
-    """Pick the results of some seeds; all of them without any.
+def _of_seeds(results: Sequence[T], seeds: Sequence[int], of: Callable[[T], Place]) -> list[T]:
+    """Pick what has one of some seeds; all without any.
 
     Raises:
-        UsageError: a seed that no result has.
+        UsageError: a seed that nothing has.
     """
-    stored = {result.cell.seed for result in results}
+    stored = {of(result).seed for result in results}
     for seed in seeds if results else ():
         if seed not in stored:
             raise UsageError(f"no results of seed {seed} (stored: {', '.join(map(str, sorted(stored)))})")
-    return [result for result in results if not seeds or result.cell.seed in seeds]
+    return [result for result in results if not seeds or of(result).seed in seeds]
 
 
 def numbers(text: str, flag: str) -> list[int]:

@@ -63,6 +63,33 @@ def test_of_several_rates_the_one_that_validation_chose(published, tmp_path, cap
     assert "gru (yours) 0/1 0.52" in out
 
 
+def test_of_a_study_a_part_is_shown_without_its_comparisons(capsys, monkeypatch):
+    monkeypatch.setattr(compare, "_pairs", lambda path: (("rnn", "lstm"), ("lstm", "gru")))
+    whole, part = said(capsys, "remedies"), said(capsys, "remedies", "--models", "lem,tcn")
+    assert "Pairs named in advance" in whole
+    assert "rnn:leak" in whole
+    assert "Pairs named in advance" not in part  # Holm would correct for fewer
+    assert "rnn:leak" not in part
+    assert "tcn 3/3 at 350" in part
+
+
+def test_models_chosen_of_a_store_stand_beside_the_whole_study(published, tmp_path, capsys):
+    mine = store(tmp_path / "mine", *(make_result(model=model, solved_at=50, steps=2000) for model in ("rnn", "lstm")))
+    out = said(capsys, published, mine, "--models", "rnn", "--lengths", "10")
+    assert "rnn (yours) 1/1 at 50" in out
+    assert "lstm (yours)" not in out
+    assert "gru 3/3 at 200" in out
+    assert "T=20" not in out
+
+
+def test_what_was_run_is_said(published, capsys):
+    out = said(capsys, published)
+    assert "cells 12, of which 12 are reported" in out
+    assert "seeds reported 0, 1, 2" in out
+    assert "steps at most 2,000" in out
+    assert "torch 2.13.0+cpu" in out
+
+
 def test_nothing_in_common_is_refused(published, tmp_path, capsys):
     mine = store(tmp_path / "mine", make_result("copying", length=10, score=0.5))
     assert "holds nothing that the study has. The study has adding T=10, adding T=20" in said(

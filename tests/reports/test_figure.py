@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports import figure as command
+from reports.text import studies
 from tests.support.factories import an_asked
 from tests.support.measured import make_measured
 from tests.support.results import make_result
@@ -106,3 +107,44 @@ def test_help_loads_no_altair():
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+# -- a study -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = [make_result(model=model, seed=seed, solved_at=200) for model in ("gru", OWN) for seed in range(3)]
+    path = tmp_path / "ours.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {result.cell.key for result in results})))
+    return path
+
+
+def test_figures_of_a_study_are_listed_and_drawn_beside_nothing_of_its_file(study, capsys):
+    assert command.main([str(study)]) == 0
+    assert capsys.readouterr().out.split() == ["skill", "steps-to-solve"]
+    assert command.main([str(study), "skill", "--format", "svg", "--label", f"{OWN}=Ours", "--models", OWN]) == 0
+    svg = Path("ours-skill-column.svg").read_text()
+    assert ">Ours<" in svg
+    assert ">gru<" not in svg
+    assert svg.count("#56B4E9") > 0  # as where gru is shown too
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--models", "gruu"], "no results of model 'gruu': did you mean gru?"),
+        (["--lengths", "11"], "no results of length 11; the nearest is 10"),
+        (["--seeds", "7"], "no results of seed 7 (stored: 0, 1, 2)"),
+        (["--label", "lstm=L"], "no model 'lstm' is shown"),
+    ],
+)
+def test_what_a_study_does_not_hold_is_refused(study, more, said, capsys):
+    assert command.main([str(study), "skill", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_study_of_ours_goes_by_its_name(capsys):
+    assert command.main(["remedies"]) == 0
+    assert "gradients" in capsys.readouterr().out.split()

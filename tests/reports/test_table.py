@@ -16,7 +16,7 @@ from bench.store.store import COLUMNS
 from reports import table
 from reports.text import words
 from reports.view import View
-from reports.view.command import asked_order, select
+from reports.view.command import asked_order, of_result, select
 from tests.support.factories import an_asked
 from tests.support.results import make_result
 
@@ -42,7 +42,7 @@ def filled(store):
 
 def text_of(store, width=100, by="group", **wanted):
     file = io.StringIO()
-    view = View.of(select(store.results(), **wanted), asked_order(store))
+    view = View.of(select(store.results(), of_result, **wanted), asked_order(store))
     table.print_text(view, by, Console(file=file, width=width))
     return file.getvalue()
 
@@ -286,7 +286,7 @@ def test_a_name_stands_for_an_entry_for_its_variants_or_for_the_only_name_it_beg
     results = [make_result(model=model) for model in ("lstm", "lstm:layers=2", "gru", "mine.nets:Net:width=3")]
 
     def models(*wanted):
-        return {result.cell.model for result in select(results, models=wanted)}
+        return {result.cell.model for result in select(results, of_result, models=wanted)}
 
     assert models("lstm") == {"lstm"}
     assert models("lstm:layers=2", "gru") == {"lstm:layers=2", "gru"}
@@ -307,7 +307,7 @@ def test_a_name_stands_for_an_entry_for_its_variants_or_for_the_only_name_it_beg
 def test_a_name_that_is_not_stored_is_an_error(wanted, message):
     results = [make_result(model="lstm"), make_result(model="linear", length=100)]
     with pytest.raises(UsageError, match=re.escape(message)):
-        select(results, **wanted)
+        select(results, of_result, **wanted)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
