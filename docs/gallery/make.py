@@ -1,4 +1,7 @@
-"""Make the gallery again from a store: `python docs/gallery/make.py STORE`, after `python -m reports STORE`."""
+"""Make the gallery again from a store: `python docs/gallery/make.py STORE`, after `python -m reports STORE`.
+
+Without STORE: the pictures of the studies in studies/results alone.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.store import Store
-from reports import table
+from reports import figure, table
+from reports.figures.figures import rendered
 from reports.view import View
-from reports.view.command import asked_cells, asked_order
+from reports.view.command import AS_THEY_ARE, asked_cells, asked_order
 
 HERE = Path(__file__).parent
 FIGURES = (
@@ -27,6 +31,15 @@ FIGURES = (
     "copying-attention-attention",
     "copying-attention-symbols-attention",
 )
+STUDIES = {"memory": ("skill", "steps-to-solve", "gradients")}
+
+
+def studies() -> None:
+    """The figures of studies, each as in a report: with title and caption."""
+    for study, names in STUDIES.items():
+        made = {each.name: each for each in figure.figures(AS_THEY_ARE, study)()}
+        for name in names:
+            (HERE / f"{study}-{name}.svg").write_bytes(rendered(made[name].drawing, "svg"))
 
 
 def main(path: str) -> None:
@@ -40,4 +53,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    studies()
+    if len(sys.argv) > 1:
+        main(sys.argv[1])

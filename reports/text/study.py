@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
@@ -22,6 +22,8 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Tab
     out = [_learned(task, lines, task in solved) for task, lines in by_task.items()]
     if solved:
         out.append(_reach(solved))
+    if told := {task: lines for task, lines in by_task.items() if any(map(_horizon, lines.values()))}:
+        out.append(_horizons(told))
     if compared := study.compared(made, pairs):
         out.append(_compared(compared))
     out += [_gradients(task, lines) for task, lines in by_task.items()]
@@ -88,25 +90,35 @@ def _without(setting: Setting) -> str:
 
 
 def _reach(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
-    models = dict.fromkeys(model for lines in by_task.values() for model in lines)
-    columns = [Column("model", "left")]
-    for task in by_task:
-        columns += [Column(f"{task}: T*"), Column("horizon")]
-    rows = []
-    for model in models:
-        row = [model]
-        for lines in by_task.values():
-            line = lines.get(model, [])
-            longest = line[-1].typical("memory_horizon") if line else None
-            row += [_reached(line), words.whole(longest) if longest is not None else ""]
-        rows.append(tuple(row))
     notes = (
         "T*: the largest length that more than half of the seeds solve, as they do every shorter one; ≥ where it is "
-        "the longest that was run; n as above",
-        "horizon: median of the last positions used at the longest length that was run, where the score tells",
+        "the longest that was run",
         *_allowed(by_task),
     )
-    return Table("How far back", tuple(columns), tuple(rows), notes)
+    return _by_model("How far back: T*", by_task, _reached, notes)
+
+
+def _horizons(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
+    notes = ("median over seeds, at the longest length that was run; only some scores tell it",)
+    return _by_model("Memory horizon: last positions used", by_task, _horizon, notes)
+
+
+def _by_model(
+    title: str,
+    by_task: dict[str, dict[str, list[Setting]]],
+    say: Callable[[Sequence[Setting]], str],
+    notes: tuple[str, ...],
+) -> Table:
+    """Lay out what is said of every model, a column per task."""
+    models = dict.fromkeys(model for lines in by_task.values() for model in lines)
+    columns = (Column("model", "left"), *map(Column, by_task))
+    rows = tuple((model, *(say(lines.get(model, [])) for lines in by_task.values())) for model in models)
+    return Table(title, columns, rows, notes)
+
+
+def _horizon(line: Sequence[Setting]) -> str:
+    steps = line[-1].typical("memory_horizon") if line else None
+    return "" if steps is None else f"{words.whole(steps)} of {line[-1].length}"
 
 
 def _allowed(by_task: dict[str, dict[str, list[Setting]]]) -> tuple[str, ...]:
@@ -126,28 +138,35 @@ def _reached(line: Sequence[Setting]) -> str:
 
 
 def _compared(made: Sequence[study.Comparison]) -> Table:
+    title = "Pairs named in advance"
+    few = [each for each in made if each.p is None]
+    pairs = ", ".join(dict.fromkeys(f"{each.first} – {each.second}" for each in few))
+    unsaid = f"nothing is said with fewer than {study.ENOUGH} seeds on a side: {pairs}"
+    rows = tuple(
+        (
+            each.task, f"{each.first} – {each.second}", ", ".join(map(str, each.lengths)),
+            "–".join(str(n) for n in sorted(set(each.n))), each.ahead or "neither", _p(each.p), _p(each.corrected),
+        )
+        for each in made
+        if each.p is not None and each.corrected is not None
+    )  # fmt: skip
+    if not rows:
+        return Table(title, (Column("", "left"),), ((unsaid,),))
     columns = (
         Column("task", "left"), Column("models", "left"), Column("lengths", "left"), Column("seeds"),
         Column("ahead", "left"), Column("p"), Column("p, Holm"),
     )  # fmt: skip
-    rows = []
-    for each in made:
-        sides = f"{each.first} – {each.second}"
-        seeds = "–".join(str(n) for n in sorted(set(each.n)))
-        ahead = "not said" if each.p is None else each.ahead or "neither"
-        rows.append((
-            each.task, sides, ", ".join(map(str, each.lengths)), seeds, ahead, _p(each.p), _p(each.corrected),
-        ))  # fmt: skip
     notes = (
         "exact two-sided permutation of seeds within each length, on steps to solve where any seed solved, else on "
-        f"scores; Holm over all that could be tested. Fewer than {study.ENOUGH} seeds on a side: not said",
+        "scores; Holm over all that could be tested",
         "ahead: first in more lengths",
+        *([unsaid] if few else []),
     )
-    return Table("Pairs named in advance", columns, tuple(rows), notes)
+    return Table(title, columns, rows, notes)
 
 
-def _p(value: float | None) -> str:
-    return words.NOTHING if value is None else f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
 
 
 def _gradients(task: str, lines: dict[str, list[Setting]]) -> Table:
