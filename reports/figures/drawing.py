@@ -208,7 +208,18 @@ def count_line(counts: Iterable[int]) -> str:
     every = set(counts) - {0}
     if every == {1}:
         return "n = 1 seed"
-    return f"n = {min(every)} to {max(every)} seeds: median, every value as a dot"
+    return f"n = {span(every)} seeds: median, every value as a dot"
+
+
+def span(counts: Iterable[int]) -> str:
+    """Write `3`, or `3 to 5`."""
+    every = sorted(set(counts))
+    return str(every[0]) if len(every) == 1 else f"{every[0]} to {every[-1]}"
+
+
+def across(panels: int) -> int:
+    """Say how many panels stand side by side, so that none is left alone in a row."""
+    return 2 if panels == 4 else min(3, panels)
 
 
 def seeds_line(counts: Iterable[int]) -> str:
@@ -216,5 +227,4 @@ def seeds_line(counts: Iterable[int]) -> str:
     every = sorted(set(counts))
     if not every or every == [1]:
         return "n = 1 seed: no spread can be shown"
-    span = str(every[0]) if len(every) == 1 else f"{every[0]}–{every[-1]}"
-    return f"n = {span} seeds: their median, every seed as a thin line, range (min–max) as a band"
+    return f"n = {span(every)} seeds: their median, every seed as a thin line, range (min–max) as a band"

@@ -59,10 +59,9 @@ def steps_to_solve(topics: Sequence[Topic], models: Looks) -> Drawing:
 def solving(tasks: Sequence[Solving], models: Looks) -> Drawing:
     """Draw steps to solve against length, a panel per task."""
     sheet = Sheet(models, list(dict.fromkeys(label for task in tasks for label in task.labels)), points=True)
-    across = min(3, len(tasks))
+    across = drawing.across(len(tasks))
     panels = [_solve_panel(sheet, task, drawing.PAGE / max(2, across) - 50) for task in tasks]
-    counts = sorted({count for task in tasks for count in task.counts})
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    n = drawing.span(count for task in tasks for count in task.counts)
     lines = [
         f"Optimisation steps until validation passed twice running; a point per seed, the line joins medians; n = {n}.",
         "Grey bar: the budget. Open shapes above the plot, with the number of such seeds: not solved within it.",

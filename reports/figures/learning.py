@@ -42,8 +42,8 @@ def _seeds(topic: Topic) -> str:
     counts = {len(line.seeds(length)) for line in topic.lines for length in topic.lengths} - {0}
     if counts <= {1}:
         return "n = 1 seed: no spread can be shown"
-    span = f"n = {min(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
-    return f"{span} seeds: median as a line, least to largest as a band, as long as half of the seeds still train"
+    seeds = drawing.span(counts)
+    return f"n = {seeds} seeds: median as a line, least to largest as a band, as long as half of the seeds still train"
 
 
 def _grid(sheet: Sheet, topic: Topic, quantity: str, name: str, logarithmic: bool) -> Grid:

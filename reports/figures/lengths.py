@@ -30,7 +30,7 @@ def against_length(topics: Sequence[Topic], quantity: Quantity, models: Looks) -
     """Draw score or skill against length: a panel per task, a line per model, chance as a dashed line."""
     scored = [topic for topic in topics if topic.heading.score]
     sheet = Sheet(models, drawing.shown(scored), points=True)
-    across = min(3, len(scored))
+    across = drawing.across(len(scored))
     draw = {"score": _score_panel, "skill": _skill_panel}[quantity]
     panels = [draw(sheet, topic, drawing.PAGE / max(2, across) - 70) for topic in scored]
     kinds = {g.interval.kind for topic in scored for _, g in topic.drawn if g.interval}

@@ -64,7 +64,7 @@ def _counts(tasks: Mapping[str, Lines]) -> set[int]:
 def skill(tasks: Mapping[str, Lines], models: Looks) -> Drawing:
     """Draw skill against length: a panel per task, a line per model through the medians of seeds."""
     sheet = _sheet(tasks, models)
-    across = min(2, len(tasks))
+    across = drawing.across(len(tasks))
     panels = [
         lengths.skill_panel(sheet, _skills(lines), _lengths(lines), drawing.PAGE / max(2, across) - 70, task)
         for task, lines in tasks.items()

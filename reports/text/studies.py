@@ -25,6 +25,7 @@ from reports.text import csv as tables
 CHOSEN = "chosen"  # 1: at the rate that was chosen for it, on a seed that chose none; 0: it only helped to choose
 STUDIED = (*COLUMNS, CHOSEN)
 PACKED, UNPACKED = 1_000_000, 20_000_000  # bytes of a file, at most
+LARGEST = 1e100  # of a number: products and sums of a few stay finite
 TEXTS = frozenset(
     ("task", "model", "status", "outcome", "metric", "unit", "gradient_verdict", "data", "key", "clip", "optimiser",
      "schedule", "penalty", "train_lengths", "stop", "code", "device", "torch", "lightning", "python")
@@ -152,6 +153,8 @@ def _value(name: str, text: str, number: int) -> Any:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"line {number}: {name} expects a number, got {foreign.line(text, 60)!r}")
+    if not abs(value) <= LARGEST:  # nor nan
+        raise ValueError(
+            f"line {number}: {name} expects a number of at most {LARGEST:g}, got {foreign.line(text, 60)!r}"
+        )
     return int(value) if value.is_integer() and abs(value) < 2**53 else value

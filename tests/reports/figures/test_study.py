@@ -44,6 +44,12 @@ def test_skill_is_that_of_the_seeds_and_the_line_joins_their_medians():
     assert {row["n"] for row in found} == {3}
 
 
+def test_the_caption_says_how_many_seeds():
+    made = drawn(rows()), drawn(rows()[:-1])
+    assert ["n = 3 seeds" in " ".join(each["skill"].caption) for each in made] == [True, False]
+    assert "n = 2 to 3 seeds" in " ".join(made[1]["skill"].caption)
+
+
 def test_unsolved_runs_stand_at_their_budget_and_have_no_median():
     drawing = drawn(rows())["steps-to-solve"]
     unsolved = points(drawing, model="lstm", length=20, kind="censored")

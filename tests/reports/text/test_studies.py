@@ -53,13 +53,14 @@ def test_columns_that_are_lacking_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (f"{HEAD},score\n{ROW},1e101\n", "line 2: score expects a number of at most 1e+100, got '1e101'"),
         ("", "expected a column 'task'"),
         (f"{HEAD},wieght\n{ROW},1\n", "unknown column 'wieght'"),
         (HEAD.replace("model,", ""), "expected a column 'model'"),
         (f"{HEAD},task\n{ROW},adding\n", "every column once"),
         (f"{HEAD}\n{ROW},9\n", "line 2: expected as many values"),
         (f"{HEAD}\nadding,gru\n", "line 2: expected as many values"),
-        (f"{HEAD}\n{ROW.replace(',10,', ',ten,')}\n", "line 2: length expects a number, got 'ten'"),
+        (f"{HEAD}\n{ROW.replace(',10,', ',ten,')}\n", "line 2: length expects a number of at most 1e+100, got 'ten'"),
         (f"{HEAD}\n{ROW.replace(',10,', ',0,')}\n", "length expects a whole number"),
         (f"{HEAD}\n{ROW.replace(',10,', ',1.5,')}\n", "length expects a whole number"),
         (f"{HEAD}\n{ROW.replace(',10,', ',True,')}\n", "length expects a whole number"),
