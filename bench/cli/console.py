@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bench.records.job import Work
     from bench.records.reading import Reading
     from bench.records.result import Result
+    from bench.records.rung import Rung
 
 NEWEST = 5
 MANY = 12  # cells of a sweep, from which the time left is said in lines too
@@ -89,6 +90,12 @@ class Console:
         if self._waiting.pop(_identity(cell), None):
             self._total -= 1
         self.note(f"{cell.label}  stopped at {step}: another rate is better by more than both intervals")
+
+    def paused(self, rung: Rung) -> None:
+        """Say how a cell stands that was paused for its rates to be compared; a terminal shows it at work."""
+        if not self.terminal.is_terminal:
+            score = f"{rung.score.score:.4g} {rung.score.unit}"
+            self.note(f"{rung.cell.label}  {score} on validation after {rung.step} steps, paused to compare rates")
 
     def finished(self, record: Result | Reading) -> None:
         """Count and show what ended; before `start`, show what could not even begin."""

@@ -105,7 +105,9 @@ class Running(Generic[Record, Wanted]):
         self._say(finished)
 
     def _say(self, finished: Finished) -> None:
-        if not isinstance(finished.record, Rung):
+        if isinstance(finished.record, Rung):
+            self.console.paused(finished.record)
+        else:
             self.console.finished(finished.record)
 
     def _publish(self, finished: Finished) -> None:

@@ -93,6 +93,7 @@ def test_a_rate_that_is_beaten_is_stopped_and_is_neither_missing_nor_failed(benc
     assert bench.stopped == {(0.001, 0): 100}
     assert (outcome.exit_code, len(outcome.keys)) == (0, 2)
     assert "stopped at 100: another rate is better by more than both intervals" in bench.text.getvalue()
+    assert "on validation after 100 steps, paused to compare rates" in bench.text.getvalue()
     assert list(Store(bench.store.path).kept("rungs"))
     shown = io.StringIO()
     table.show(Store(bench.store.path), Terminal(file=shown, width=200), outcome.keys)
