@@ -29,7 +29,7 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Tab
     out += [_gradients(task, lines) for task, lines in by_task.items()]
     if (correlation := study.gradients_and_skill(made)) is not None:
         out.append(_correlated(correlation))
-    return [*out, *_failed(rows), _run(rows)]
+    return [*out, *_rates(rows, by_task), *_failed(rows), _run(rows)]
 
 
 def _lengths(lines: dict[str, list[Setting]]) -> list[int]:
@@ -200,6 +200,26 @@ def _correlated(found: study.Correlation) -> Table:
         "interval: models drawn anew",
     )
     return Table("Does the gradient before training say who learns?", columns, (row,), notes)
+
+
+def _rates(rows: Iterable[Row], by_task: dict[str, dict[str, list[Setting]]]) -> list[Table]:
+    """Lay out the learning rates that were chosen, where there was a choice."""
+    grid = {row["learning_rate"] for row in rows} - {None}
+    edges = {min(grid), max(grid)} if len(grid) > 2 else set()
+    if len(grid) < 2:
+        return []
+
+    def say(setting: Setting) -> str:
+        own = sorted({row["learning_rate"] for row in setting.rows} & grid)
+        return ", ".join(map(words.rate, own)) + ("*" if edges.intersection(own) else "")
+
+    lengths = sorted({length for lines in by_task.values() for length in _lengths(lines)})
+    columns = (Column("task", "left"), Column("model", "left"), *(Column(f"T={length}") for length in lengths))
+    made = tuple(
+        (task, model, *_row(line, lengths, say)) for task, lines in by_task.items() for model, line in lines.items()
+    )
+    notes = ("*: on the edge of the grid, so another rate may be better",) if edges else ()
+    return [Table("Learning rates", columns, made, notes)]
 
 
 def _failed(rows: Iterable[Row]) -> list[Table]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bench.store import Store
@@ -80,6 +82,20 @@ def test_models_chosen_of_a_store_stand_beside_the_whole_study(published, tmp_pa
     assert "lstm (yours)" not in out
     assert "gru 3/3 at 200" in out
     assert "T=20" not in out
+
+
+def test_rates_are_shown_and_those_on_the_edge_are_marked(tmp_path, capsys):
+    def of(seed, rate, length=10):
+        return make_result(length=length, seed=seed, learning_rate=rate, score=0.05)
+
+    results = [*(of(100, rate) for rate in (0.001, 0.01, 0.03)), of(0, 0.03), of(0, 0.01, 20)]
+    path = tmp_path / "rates.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {result.cell.key for result in results[3:]})))
+    assert "task model T=10 T=20 ─ adding gru 0.03* 0.01 *: on the edge" in re.sub("─+", "─", said(capsys, path))
+
+
+def test_of_one_rate_nothing_is_said(published, capsys):
+    assert "Learning rates" not in said(capsys, published)
 
 
 def test_what_was_run_is_said(published, capsys):
