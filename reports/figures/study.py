@@ -14,9 +14,8 @@ from reports.figures.drawing import Drawing, Looks, Row, Sheet, Spec
 from reports.figures.effort import Solving, solving
 from reports.figures.figures import Figure
 from reports.summary import study
-from reports.summary.study import Setting
+from reports.summary.study import Lines, Setting
 
-Lines = Mapping[str, Sequence[Setting]]  # the settings of one task, by model, lengths rising
 WHEN: tuple[tuple[str, Callable[[Setting], float | None]], ...] = (
     ("before training", lambda setting: setting.fall),
     ("after training", lambda setting: setting.fall_after),
@@ -46,10 +45,6 @@ def _settings(lines: Lines) -> list[Setting]:
     return [setting for line in lines.values() for setting in line]
 
 
-def _lengths(lines: Lines) -> list[int]:
-    return sorted({setting.length for setting in _settings(lines)})
-
-
 def _sheet(tasks: Mapping[str, Lines], models: Looks) -> Sheet:
     return Sheet(models, list(dict.fromkeys(model for lines in tasks.values() for model in lines)), points=True)
 
@@ -66,7 +61,7 @@ def skill(tasks: Mapping[str, Lines], models: Looks) -> Drawing:
     sheet = _sheet(tasks, models)
     across = drawing.across(len(tasks))
     panels = [
-        lengths.skill_panel(sheet, _skills(lines), _lengths(lines), drawing.PAGE / max(2, across) - 70, task)
+        lengths.skill_panel(sheet, _skills(lines), study.lengths(lines), drawing.PAGE / max(2, across) - 70, task)
         for task, lines in tasks.items()
     ]
     said = [lengths.SCALE, f"{drawing.count_line(_counts(tasks))}.", lengths.AT_STOP]
@@ -91,7 +86,7 @@ def _solving(task: str, lines: Lines) -> Solving:
     made = _settings(lines)
     exponents = {model: study.exponent(line) for model, line in lines.items()}
     return Solving(
-        task, list(lines), _lengths(lines),
+        task, list(lines), study.lengths(lines),
         rows=[row for setting in made for row in _steps(setting)],
         budgets=sorted({(setting.length, setting.budget) for setting in made}),
         exponents={model: exponent for model, exponent in exponents.items() if exponent is not None},

@@ -222,9 +222,17 @@ def _correlations(points: Iterable[dict[str, tuple[float, float]]], models: Sequ
             yield value
 
 
-def lines(made: Iterable[Setting]) -> dict[str, dict[str, list[Setting]]]:
+Lines = dict[str, list[Setting]]  # the settings of one task, by model, lengths rising
+
+
+def lines(made: Iterable[Setting]) -> dict[str, Lines]:
     """Collect settings by task, then by model; lengths rise."""
-    out: dict[str, dict[str, list[Setting]]] = {}
+    out: dict[str, Lines] = {}
     for setting in made:
         out.setdefault(setting.task, {}).setdefault(setting.model, []).append(setting)
     return out
+
+
+def lengths(of: Lines) -> list[int]:
+    """List the lengths that any model of a task has."""
+    return sorted({setting.length for line in of.values() for setting in line})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
 from reports.summary.statistics import wilson
-from reports.summary.study import Setting
+from reports.summary.study import Lines, Setting
 from reports.text import words
 from reports.text.layout import Column, Table
 from reports.text.studies import Row
@@ -32,17 +32,13 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Tab
     return [*out, *_rates(rows, by_task), *_failed(rows), _run(rows)]
 
 
-def _lengths(lines: dict[str, list[Setting]]) -> list[int]:
-    return sorted({setting.length for line in lines.values() for setting in line})
-
-
-def _row(line: Sequence[Setting], lengths: Sequence[int], say: object) -> list[str]:
+def _row(line: Sequence[Setting], lengths: Sequence[int], say: Callable[[Setting], str]) -> list[str]:
     at = {setting.length: setting for setting in line}
-    return [say(at[length]) if length in at else "" for length in lengths]  # type: ignore[operator]
+    return [say(at[length]) if length in at else "" for length in lengths]
 
 
-def _learned(task: str, lines: dict[str, list[Setting]], solvable: bool) -> Table:
-    lengths = _lengths(lines)
+def _learned(task: str, lines: Lines, solvable: bool) -> Table:
+    lengths = study.lengths(lines)
     columns = [Column("model", "left"), *(Column(f"T={length}", "left") for length in lengths)]
     rows = [[model, *_row(line, lengths, _outcome if solvable else _score)] for model, line in lines.items()]
     first = next(row for line in lines.values() for setting in line for row in setting.rows)
@@ -89,7 +85,7 @@ def _without(setting: Setting) -> str:
     return "".join(f", {states.count(state)} {state.replace('_', ' ')}" for state in dict.fromkeys(states))
 
 
-def _reach(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
+def _reach(by_task: dict[str, Lines]) -> Table:
     notes = (
         "T*: the largest length that more than half of the seeds solve, as they do every shorter one; ≥ where it is "
         "the longest that was run",
@@ -98,14 +94,14 @@ def _reach(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
     return _by_model("How far back: T*", by_task, _reached, notes)
 
 
-def _horizons(by_task: dict[str, dict[str, list[Setting]]]) -> Table:
+def _horizons(by_task: dict[str, Lines]) -> Table:
     notes = ("median over seeds, at the longest length that was run; only some scores tell it",)
     return _by_model("Memory horizon: last positions used", by_task, _horizon, notes)
 
 
 def _by_model(
     title: str,
-    by_task: dict[str, dict[str, list[Setting]]],
+    by_task: dict[str, Lines],
     say: Callable[[Sequence[Setting]], str],
     notes: tuple[str, ...],
 ) -> Table:
@@ -121,7 +117,7 @@ def _horizon(line: Sequence[Setting]) -> str:
     return "" if steps is None else f"{words.whole(steps)} of {line[-1].length}"
 
 
-def _allowed(by_task: dict[str, dict[str, list[Setting]]]) -> tuple[str, ...]:
+def _allowed(by_task: dict[str, Lines]) -> tuple[str, ...]:
     """Say what the fewest seeds of a setting allow."""
     n = min(setting.n for lines in by_task.values() for line in lines.values() for setting in line)
     if not n:
@@ -169,8 +165,8 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
 
 
-def _gradients(task: str, lines: dict[str, list[Setting]]) -> Table:
-    lengths = _lengths(lines)
+def _gradients(task: str, lines: Lines) -> Table:
+    lengths = study.lengths(lines)
     columns = (Column("model", "left"), *(Column(f"T={length}", "left") for length in lengths))
     rows = tuple((model, *_row(line, lengths, _half_lives)) for model, line in lines.items())
     note = "– : the gradient does not fall, or its half-life is longer than ten sequences; medians over seeds"
@@ -202,7 +198,7 @@ def _correlated(found: study.Correlation) -> Table:
     return Table("Does the gradient before training say who learns?", columns, (row,), notes)
 
 
-def _rates(rows: Iterable[Row], by_task: dict[str, dict[str, list[Setting]]]) -> list[Table]:
+def _rates(rows: Iterable[Row], by_task: dict[str, Lines]) -> list[Table]:
     """Lay out the learning rates that were chosen, where there was a choice."""
     grid = {row["learning_rate"] for row in rows} - {None}
     edges = {min(grid), max(grid)} if len(grid) > 2 else set()
@@ -213,7 +209,7 @@ def _rates(rows: Iterable[Row], by_task: dict[str, dict[str, list[Setting]]]) ->
         own = sorted({row["learning_rate"] for row in setting.rows} & grid)
         return ", ".join(map(words.rate, own)) + ("*" if edges.intersection(own) else "")
 
-    lengths = sorted({length for lines in by_task.values() for length in _lengths(lines)})
+    lengths = sorted({length for lines in by_task.values() for length in study.lengths(lines)})
     columns = (Column("task", "left"), Column("model", "left"), *(Column(f"T={length}") for length in lengths))
     made = tuple(
         (task, model, *_row(line, lengths, say)) for task, lines in by_task.items() for model, line in lines.items()
