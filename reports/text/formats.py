@@ -101,8 +101,9 @@ def print_table(table: Table, console: Console) -> None:
     gap = 2 if natural_width(table, 2) <= console.width else 1
     rules = _BOX if console.encoding.startswith("utf") else _ASCII
     drawn = RichTable(
-        box=rules, safe_box=False, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0), header_style="bold"
-    )
+        box=rules, safe_box=False, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0), header_style="bold",
+        show_header=any(column.name for column in table.columns),
+    )  # fmt: skip
     for column in table.columns:
         side: Literal["left", "right"] = "right" if column.align == "right" else "left"
         drawn.add_column(Text(column.name), justify=side, no_wrap=column.name != "error", overflow="fold")

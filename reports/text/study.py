@@ -247,7 +247,7 @@ def _run(rows: Sequence[Row]) -> Table:
         ("cells", f"{len(rows):,}, of which {len(reported):,} are reported; the others only chose a rate"),
         ("seeds reported", ", ".join(map(str, seeds))),
         ("steps at most", _each(reported, "step_budget")),
-        ("hours", f"{hours:.1f}, all cells one after the other"),
+        ("hours", f"{hours:.1f} of one core, without rates that were stopped on the way"),
         *((name, _each(rows, name)) for name in ("device", "torch", "lightning", "python")),
     )
     return Table("What was run", (Column("", "left"), Column("", "left")), said)
