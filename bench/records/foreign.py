@@ -112,7 +112,10 @@ def _is_number(text: str) -> bool:
 
 
 _FORMULA = frozenset("=+-@＝＋－＠")
-_MARKDOWN = str.maketrans({letter: f"\\{letter}" for letter in "\\|*_`<>[]#~$"})
+# Signs of HTML and of some extensions as entities: only GitHub lets a backslash stand before them.
+_MARKDOWN = str.maketrans(
+    {letter: f"\\{letter}" for letter in "\\|*_`[]#"} | {letter: f"&#{ord(letter)};" for letter in "<>~$"}
+)
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _LATEX = str.maketrans(
     {letter: f"\\{letter}" for letter in "&%$#_{}"}

@@ -108,7 +108,9 @@ def test_numbers_stay_numbers_in_a_spreadsheet(value: object) -> None:
 
 
 def test_markup_is_text() -> None:
-    assert foreign.markdown("a|b*c_`<i>[x](y)&lt;~~$x$\x1b") == (r"a\|b\*c\_\`\<i\>\[x\](y)&amp;lt;\~\~\$x\$\\x1b")
+    assert foreign.markdown("a|b*c_`<i>[x](y)&lt;~~$x$\x1b") == (
+        r"a\|b\*c\_\`&#60;i&#62;\[x\](y)&amp;lt;&#126;&#126;&#36;x&#36;\\x1b"
+    )
     assert foreign.latex("a_b%\\x{y}--z`^~") == (
         r"a\_b\%\textbackslash{}x\{y\}-{}-z\textasciigrave{}\textasciicircum{}\textasciitilde{}"
     )
