@@ -88,7 +88,7 @@ def _without(setting: Setting) -> str:
 def _reach(by_task: dict[str, Lines]) -> Table:
     notes = (
         "T*: the largest length that more than half of the seeds solve, as they do every shorter one; ≥ where it is "
-        "the longest that was run",
+        "the longest that was run, none where it is not even the shortest",
         *_allowed(by_task),
     )
     return _by_model("How far back: T*", by_task, _reached, notes)
@@ -130,7 +130,7 @@ def _reached(line: Sequence[Setting]) -> str:
     if not line:
         return ""
     far = study.reach(line)
-    return f"< {line[0].length}" if not far else f"≥ {far}" if far == line[-1].length else str(far)
+    return "none" if not far else f"≥ {far}" if far == line[-1].length else str(far)
 
 
 def _compared(made: Sequence[study.Comparison]) -> Table:
