@@ -21,6 +21,8 @@ SHORT, LEAST = 10, 20
 ANY_RATE = 0.01
 ROOT = Path(__file__).resolve().parents[2]
 
+Recipes = dict[tuple[str, str, int], list[dict[str, Scalar]]]  # of task, model and length, without learning rates
+
 
 def known(folders: Sequence[str]) -> dict[str, Path]:
     """Name every TOML file in these folders, here and beside the suite; one in the current folder comes first."""
@@ -99,18 +101,35 @@ def shortened(content: Paper) -> Paper:
     return content.model_copy(update={"sweeps": tuple(sweeps), "claims": tuple(claims)})
 
 
+def _check_pairs(content: Paper, name: str, recipes: Recipes) -> None:
+    """Check that a study can compare its pairs: models as records name them, each at one recipe."""
+    models = {model for _, model, _ in recipes}
+    for model in dict.fromkeys(model for pair in content.pairs for model in pair):
+        if model not in models:
+            raise PaperError(
+                f"the paper {name}: pairs: {model} has another name in results. They have {', '.join(sorted(models))}"
+            )
+    for (task, model, length), known in recipes.items() if content.pairs else ():
+        if len(known) > 1:
+            raise PaperError(
+                f"the paper {name}: {task} / {model} / T{length} has {len(known)} recipes, and pairs compare models at "
+                "one. Leave pairs out, or give each recipe a file of its own"
+            )
+
+
 def checked(content: Paper, name: str) -> Paper:
     """Return a paper whose every claim is about one recipe of one cell. name: of the paper, for messages.
 
     Raises:
-        PaperError: a claim is about none, or about several.
+        PaperError: a claim is about none, or about several; or a pair cannot be compared.
     """
-    recipes: dict[tuple[str, str, int], list[dict[str, Scalar]]] = {}
+    recipes: Recipes = {}
     for sweep in content.sweeps:
         for item in plan(sweep):
             recipe = {key: value for key, value in item.cell.recipe.values.items() if key != "learning_rate"}
             known = recipes.setdefault((item.cell.task, item.cell.model, item.cell.length), [])
             known.extend([recipe] * (recipe not in known))
+    _check_pairs(content, name, recipes)
     for number, claim in enumerate(content.claims, start=1):
         known = recipes.get((*label(claim), claim.length), [])
         meant = [recipe for recipe in known if _is(recipe, claim)]

@@ -131,3 +131,27 @@ def test_every_cell_of_a_paper_can_be_built(name: str) -> None:
     for cell in different(name):
         if catalog.card("task", Entry.parse(cell.task).name).fallback is None:
             build(cell, None)
+
+
+# -- pairs of a study --------------------------------------------------------------------------------------------------
+
+
+def a_study(folder: Path, *sweeps: str, pair: str) -> Paper:
+    path = folder / "mine.toml"
+    path.write_text(f"{HEAD}pairs = [{pair}]\n" + "".join(sweeps))
+    return papers.checked(read(path), "mine")
+
+
+def test_pairs_are_named_as_results_name_them(tmp_path: Path) -> None:
+    sweep = a_sweep(models="rnn:carry=1,gru")
+    with pytest.raises(
+        PaperError, match=r"pairs: rnn:carry=1 has another name in results. They have gru, rnn:carry=1.0"
+    ):
+        a_study(tmp_path, sweep, pair='["rnn:carry=1", "gru"]')
+    assert a_study(tmp_path, a_sweep(models="rnn:carry=1.0,gru"), pair='["rnn:carry=1.0", "gru"]').pairs
+
+
+def test_pairs_compare_models_at_one_recipe(tmp_path: Path) -> None:
+    both = [a_sweep(steps, models="rnn,gru") for steps in (100, 300)]
+    with pytest.raises(PaperError, match="copying / rnn / T10 has 2 recipes, and pairs compare models at one"):
+        a_study(tmp_path, *both, pair='["rnn", "gru"]')
