@@ -69,12 +69,16 @@ def figure(
     from reports.figures import media
 
     drawn = {each.name: each for each in held()}
+    if not drawn:
+        raise UsageError(f"nothing to draw from {results}: no cell of these has a skill, and none solved its task")
     if not name:
         print(foreign.block("\n".join(drawn)))
         return
     drawing = drawn[chosen("figure", name, drawn)].drawing
     made = media.fitted(drawing, media.MEDIA[width], title)
     path = output or Path(f"{place}{name}-{width}")
+    if not path.name:
+        raise UsageError(f"--output expects a file, got {str(output)!r}")
     files = {path.with_name(f"{_stem(path)}.{ending}"): made.content(ending) for ending in formats}
     caption = Caption(name, drawing.title, drawing.caption)
     files |= {path.with_name(f"{_stem(path)}.{ending}"): text.encode() for ending, text in caption.files().items()}

@@ -24,6 +24,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from os.path import isdir  # of a name that no folder can have, a path raises
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ class Store:
                 for folder in (*FOLDERS, *KINDS):
                     self.files.make_folder(self.path / folder)
                 self.hard_links = self.files.has_links(self.path / "cells")
-        elif not (self.path / "cells").is_dir():
+        elif not isdir(self.path / "cells"):
             raise StoreError(
                 f"no store at {self.path}: expected a folder with `cells` in it. Run `python -m bench.run` first."
             )

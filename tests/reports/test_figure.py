@@ -134,6 +134,7 @@ def test_figures_of_a_study_are_listed_and_drawn_beside_nothing_of_its_file(stud
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        (["--output", "."], "--output expects a file, got '.'"),
         (["--models", "gruu"], "no results of model 'gruu': did you mean gru?"),
         (["--lengths", "11"], "no results of length 11; the nearest is 10"),
         (["--seeds", "7"], "no results of seed 7 (stored: 0, 1, 2)"),
@@ -148,3 +149,12 @@ def test_what_a_study_does_not_hold_is_refused(study, more, said, capsys):
 def test_a_study_of_ours_goes_by_its_name(capsys):
     assert command.main(["remedies"]) == 0
     assert "gradients" in capsys.readouterr().out.split()
+
+
+def test_a_study_without_a_skill_has_nothing_to_draw(tmp_path, capsys):
+    failed = make_result(score=None, status="error", error="it broke")
+    path = tmp_path / "failed.csv.gz"
+    path.write_bytes(studies.packed(studies.rows([failed], {failed.cell.key})))
+    for name in ((), ("skill",)):
+        assert command.main([str(path), *name]) == 2
+        assert "nothing to draw from" in capsys.readouterr().err
