@@ -152,15 +152,17 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
 
 def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path, console: Console) -> None:
     """Write every cell of a study, those that chose a rate too, as one file; print its tables where pairs are named."""
+    from reports.summary.cells import told_apart
     from reports.text import formats, studies, study
     from reports.view import delivery
 
     tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
     every = {result.cell.key: result for result in (*results, *tried)}
-    rows = studies.rows(sorted(every.values(), key=papers.place(content)), {result.cell.key for result in results})
+    chosen = {result.cell.key for group in groups(results) for result in group.seeds}  # at one rate
+    rows = studies.rows(sorted(every.values(), key=papers.place(content)), chosen)
     if not rows:
         return
-    for table in study.tables(rows, content.pairs) if content.pairs else ():
+    for table in study.tables(told_apart(rows), content.pairs) if content.pairs else ():
         formats.print_table(table, console)
     path.parent.mkdir(exist_ok=True)
     delivery.write(path, studies.packed(rows))

@@ -15,8 +15,8 @@ from rich.console import Console
 from bench.cli import command
 from bench.records import foreign, paper
 from bench.records.errors import UsageError
-from bench.records.row import RECIPE
 from bench.store import Store
+from reports.summary.cells import ALIKE, shown, told_apart
 from reports.summary.study import settings
 from reports.text import formats, studies
 from reports.text.layout import Table
@@ -25,8 +25,6 @@ from reports.text.study import tables
 from reports.view.command import ALL, Choice, deliver
 
 YOURS = " (yours)"  # behind the names of a store's models
-# What two rows must share to be of one recipe; a rate is chosen for each.
-ALIKE = (*(column for column in RECIPE.values() if column != "learning_rate"), "task_version", "data")
 
 app = App(name="python -m reports.compare", help="A study's results, and yours beside them.", version_flags=[])
 
@@ -60,8 +58,10 @@ def compare(
     path = studies.find(results)
     published = (choice if store is None else replace(choice, models="")).rows(studies.read(path))
     mine = [] if store is None else own(choice, Store(store), published)
+    if taken := sorted({row["model"] for row in published} & {row["model"] for row in mine}):
+        raise UsageError(f"{path} itself has a model {taken[0]!r}, as one of {store} would be called: rename it there")
     pairs = () if mine or choice != ALL else _pairs(path)  # of a choice, Holm would correct for fewer
-    made = tables([*published, *mine], pairs)
+    made = tables(published, pairs, mine)
     said = differences(published, mine)
     if format == "text" and output is None:
         _print(made, said, formats.terminal())
@@ -98,31 +98,31 @@ def own(choice: Choice, store: Store, published: Sequence[Row]) -> list[Row]:
         there = ", ".join(f"{task} T={length:g}" for task, length in sorted(asked))
         raise UsageError(f"{store.path} holds nothing that the study has. The study has {there}")
     chosen = {result.cell.key for group in held for result in group.seeds}
-    rows = studies.rows((result for group in held for result in group.seeds), chosen)
-    return [row | {"model": row["model"] + YOURS} for row in rows]
+    rows = told_apart(studies.rows((result for group in held for result in group.results), chosen))
+    return [row | {"model": row["model"] + YOURS} for row in rows if row["chosen"]]
 
 
 def differences(published: Sequence[Row], mine: Sequence[Row]) -> list[str]:
     """Say in which columns of the recipe a store's rows differ from a study's, or that none does."""
     if not mine:
         return []
-    theirs: dict[tuple[str, int], Row] = {}
+    theirs: dict[tuple[str, int], list[Row]] = {}
     for row in published:
-        theirs.setdefault((row["task"], row["length"]), row)
+        theirs.setdefault((row["task"], row["length"]), []).append(row)
     said: dict[str, list[str]] = {}
     for setting in settings(mine):
         ours, other = setting.rows[0], theirs[setting.task, setting.length]
-        apart = (name for name in ALIKE if str(ours[name]) != str(other[name]))
-        changed = [f"{name} {_shown(ours[name])}, theirs {_shown(other[name])}" for name in apart]
+        values = {name: dict.fromkeys(shown(row[name]) for row in other) for name in ALIKE}
+        changed = [
+            f"{name} {shown(ours[name])}, theirs {' or '.join(held)}"
+            for name, held in values.items()
+            if [*held] != [shown(ours[name])]
+        ]
         said.setdefault("; ".join(changed), []).append(f"{setting.task} {setting.model} T={setting.length}")
     return [
         f"{'NOT THE SAME RECIPE: ' + what if what else 'the same recipe'}: {', '.join(where)}"
         for what, where in said.items()
     ]
-
-
-def _shown(value: object) -> str:
-    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,14 +12,17 @@ import gzip
 import io
 import math
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable
+from os.path import isdir, isfile  # of a name that no file can have, a path raises
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.records import foreign
 from bench.records.errors import UsageError
-from bench.records.result import Result
+from bench.records.result import Result, Status
 from bench.records.row import COLUMNS, row
+from reports.summary.cells import TwiceError, told_apart
 from reports.text import csv as tables
 
 CHOSEN = "chosen"  # 1: at the rate that was chosen for it, on a seed that chose none; 0: it only helped to choose
@@ -30,9 +33,12 @@ TEXTS = frozenset(
     ("task", "model", "status", "outcome", "metric", "unit", "gradient_verdict", "data", "key", "clip", "optimiser",
      "schedule", "penalty", "train_lengths", "stop", "code", "device", "torch", "lightning", "python")
 )  # fmt: skip
-COUNTS = ("length", "seed", "step_budget", CHOSEN)
+COUNTS = {"length": 1, "seed": 0, "step_budget": 1, CHOSEN: 0}  # whole numbers, and the least of each
 NEEDED = ("task", "model", "status", *COUNTS)
 TRUTH = {"True": True, "False": False}
+TRUTHS = ("higher_is_better",)
+SCALE = ("task", "metric", "unit", "higher_is_better")
+STATES: tuple[str, ...] = get_args(Status)
 ENDING = ".csv.gz"
 FOLDER = Path(__file__).resolve().parents[2] / "studies" / "results"
 
@@ -68,8 +74,7 @@ def title(path: Path) -> str:
 
 def known(name: str) -> Path | None:
     """Return the path of a file of results, or of the study of that name; None for neither. A folder is no study."""
-    path = Path(name)
-    return path if path.is_file() else None if path.is_dir() else published().get(name)
+    return Path(name) if isfile(name) else None if isdir(name) else published().get(name)
 
 
 def find(name: str) -> Path:
@@ -78,8 +83,7 @@ def find(name: str) -> Path:
     Raises:
         StudyError: there is neither; the message holds the nearest name.
     """
-    path = Path(name)
-    if found := path if path.is_file() else published().get(name):
+    if found := Path(name) if isfile(name) else published().get(name):
         return found
     near = difflib.get_close_matches(name, published(), n=1)
     hint = f"did you mean {near[0]}?" if near else f"expected a file, or one of {', '.join(published()) or 'none'}."
@@ -87,19 +91,20 @@ def find(name: str) -> Path:
 
 
 def read(path: Path) -> list[Row]:
-    """Read the rows of a study's file. Columns that a row does not fill are None, and so are columns it lacks.
+    """Read the rows of a study's file, told apart. Columns that a row does not fill are None, so are columns it lacks.
 
     Raises:
-        StudyError: no such file, too large, an unknown column, a needed one is missing, or a value does not fit.
+        StudyError: no such file, too large, an unknown column, a needed one is missing, a value does not fit, or a cell
+            stands there twice.
     """
     try:
-        return _rows(_unpacked(path))
+        return told_apart(_rows(_unpacked(path)))
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or foreign.message(error)
         raise StudyError(f"cannot read {path}: {why}. Expected a table of cells, compressed by gzip.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise StudyError(f"{path} is no table of comma-separated values in UTF-8: {foreign.message(error)}") from None
-    except ValueError as error:
+    except (ValueError, TwiceError) as error:
         raise StudyError(f"{path}: {error}") from None
 
 
@@ -125,7 +130,12 @@ def _rows(text: str) -> list[Row]:
             raise ValueError(f"expected a column {name!r}, got {', '.join(map(foreign.line, names)) or 'no columns'}")
     if len(set(names)) < len(names):
         raise ValueError("expected every column once")
-    return [_row(values, number) for number, values in enumerate(table, start=2)]
+    rows = [_row(values, number) for number, values in enumerate(table, start=2)]
+    scored = {tuple(made[name] for name in SCALE) for made in rows if made["metric"] is not None}
+    for task, times in Counter(task for task, *_ in scored).items():
+        if times > 1:
+            raise ValueError(f"expected one metric of {task}, got {times}: split the study")
+    return rows
 
 
 def _row(values: dict[str | Any, Any], number: int) -> Row:
@@ -135,10 +145,32 @@ def _row(values: dict[str | Any, Any], number: int) -> Row:
     for name in NEEDED:
         if made[name] is None:
             raise ValueError(f"line {number}: expected a value in {name}, got none")
-    for name in COUNTS:
-        if type(made[name]) is not int or made[name] < (name == "length"):
-            raise ValueError(f"line {number}: {name} expects a whole number that is not negative, got {made[name]}")
+    for name, least in COUNTS.items():
+        if type(made[name]) is not int or made[name] < least:
+            raise ValueError(f"line {number}: {name} expects a whole number of at least {least}, got {made[name]}")
+    _check(made, number)
     return made
+
+
+def _check(row: Row, number: int) -> None:
+    """Check what numbers and texts of a row mean."""
+    step, rate = row["solved_at_step"], row["learning_rate"]
+    for name, expected, holds in (
+        (CHOSEN, "0 or 1", row[CHOSEN] <= 1),
+        ("status", f"one of {', '.join(STATES)}", row["status"] in STATES),
+        (
+            "solved_at_step",
+            "a step of its budget",
+            step is None or (type(step) is int and 1 <= step <= row["step_budget"]),
+        ),
+        ("learning_rate", "a number above 0", rate is None or rate > 0),
+        *((name, "True or False", row[name] is None or type(row[name]) is bool) for name in TRUTHS),
+    ):
+        if not holds:
+            raise ValueError(f"line {number}: {name} expects {expected}, got {row[name]}")
+    for name, value in row.items():
+        if type(value) is bool and name not in TRUTHS:
+            raise ValueError(f"line {number}: {name} expects a number, got {value}")
 
 
 def _value(name: str, text: str, number: int) -> Any:

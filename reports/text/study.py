@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
+from reports.summary.cells import ON_EDGE
 from reports.summary.statistics import wilson
 from reports.summary.study import Lines, Setting
 from reports.text import words
@@ -14,9 +15,11 @@ from reports.text.layout import Column, Table
 from reports.text.studies import Row
 
 
-def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Table]:
-    """Lay out the tables of a study. pairs: models that were to be compared."""
-    made = study.settings(rows)
+def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = (), beside: Sequence[Row] = ()) -> list[Table]:
+    """Lay out the tables of a study, its cells told apart. pairs: models that were to be compared. beside: cells of
+    somebody else, which are shown with the study's; what is said of the study as a whole leaves them out."""
+    every = [*rows, *beside]
+    made = study.settings(every)
     by_task = study.lines(made)
     solved = {task: lines for task, lines in by_task.items() if any(map(study.solvable, lines.values()))}
     out = [_learned(task, lines, task in solved) for task, lines in by_task.items()]
@@ -27,9 +30,9 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = ()) -> list[Tab
     if compared := study.compared(made, pairs):
         out.append(_compared(compared))
     out += [_gradients(task, lines) for task, lines in by_task.items()]
-    if (correlation := study.gradients_and_skill(made)) is not None:
+    if (correlation := study.gradients_and_skill(study.settings(rows))) is not None:
         out.append(_correlated(correlation))
-    return [*out, *_rates(rows, by_task), *_failed(rows), _run(rows)]
+    return [*out, *_rates(every, by_task), *_failed(every), _run(rows)]
 
 
 def _row(line: Sequence[Setting], lengths: Sequence[int], say: Callable[[Setting], str]) -> list[str]:
@@ -198,23 +201,26 @@ def _correlated(found: study.Correlation) -> Table:
     return Table("Does the gradient before training say who learns?", columns, (row,), notes)
 
 
-def _rates(rows: Iterable[Row], by_task: dict[str, Lines]) -> list[Table]:
+def _rates(rows: Sequence[Row], by_task: dict[str, Lines]) -> list[Table]:
     """Lay out the learning rates that were chosen, where there was a choice."""
     grid = {row["learning_rate"] for row in rows} - {None}
-    edges = {min(grid), max(grid)} if len(grid) > 2 else set()
     if len(grid) < 2:
         return []
 
     def say(setting: Setting) -> str:
         own = sorted({row["learning_rate"] for row in setting.rows} & grid)
-        return ", ".join(map(words.rate, own)) + ("*" if edges.intersection(own) else "")
+        return ", ".join(map(words.rate, own)) + ("*" if any(row[ON_EDGE] for row in setting.rows) else "")
 
     lengths = sorted({length for lines in by_task.values() for length in study.lengths(lines)})
     columns = (Column("task", "left"), Column("model", "left"), *(Column(f"T={length}") for length in lengths))
     made = tuple(
         (task, model, *_row(line, lengths, say)) for task, lines in by_task.items() for model, line in lines.items()
     )
-    notes = ("*: on the edge of the grid, so another rate may be better",) if edges else ()
+    notes = (
+        ("*: on the edge of the grid, so another rate may be better",)
+        if any(row[ON_EDGE] for row in rows if row["chosen"])
+        else ()
+    )
     return [Table("Learning rates", columns, made, notes)]
 
 

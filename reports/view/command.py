@@ -99,8 +99,10 @@ class Choice:
             UsageError: a name, a length or a seed that the study does not hold.
         """
         rows = self._selected(_of_seeds(held, numbers(self.seeds, "--seeds"), of_row), of_row)
-        if not rows:
-            raise NothingError("nothing to show: the study holds no cell of these tasks, models and lengths together")
+        if not any(row["chosen"] for row in rows):
+            raise NothingError(
+                "nothing to show: the study reports no cell of these tasks, models, lengths and seeds together"
+            )
         return rows
 
     def _selected(self, held: Sequence[T], of: Callable[[T], Place]) -> list[T]:

@@ -9,6 +9,7 @@ from bench.records.paper import read
 from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
+from reports.text import studies
 
 STUDY = """
 title = "A study"
@@ -177,6 +178,16 @@ def test_a_store_without_results_and_a_paper_half_run_say_so(
     assert "1 claims: 1 " in out
     assert "not run here" not in out
     assert f"8 of 12 cells are stored in {measured / 'store'}; the others take about " in out
+
+
+def test_of_a_study_that_tunes_on_no_seeds_of_their_own_one_rate_is_reported(measured: Path, tmp_path: Path) -> None:
+    study = tmp_path / "untuned.toml"
+    study.write_text(STUDY.replace("tuning = [100]\n", "").replace("seeds = [0, 1]", "seeds = [100]"))
+    assert paper.main([str(study), "--store", str(measured / "store"), "--dry-run"]) == 0
+    rows = studies.read(measured / "store" / "report" / "untuned.csv.gz")
+    assert sorted((row["model"], row["chosen"]) for row in rows) == [
+        (model, chosen) for model in ("rnn", "rnn:leak=0.5") for chosen in (0, 1)
+    ]
 
 
 def test_results_count_whichever_sweep_measured_them(

@@ -94,6 +94,46 @@ def test_rates_are_shown_and_those_on_the_edge_are_marked(tmp_path, capsys):
     assert "task model T=10 T=20 ─ adding gru 0.03* 0.01 *: on the edge" in re.sub("─+", "─", said(capsys, path))
 
 
+def test_the_edge_is_that_of_all_rates_that_a_study_tried(tmp_path, capsys):
+    tried = [make_result(seed=100, learning_rate=rate) for rate in (0.001, 0.01, 0.03)]
+    reported = [make_result(seed=0, learning_rate=0.01), make_result(model="lstm", seed=0, learning_rate=0.03)]
+    path = tmp_path / "rates.csv.gz"
+    path.write_bytes(studies.packed(studies.rows([*tried, *reported], {result.cell.key for result in reported})))
+    mine = store(tmp_path / "mine", make_result(learning_rate=0.1))
+    for more in ((), (mine,), ("--seeds", "0")):
+        out = said(capsys, path, *more)
+        assert "adding gru 0.01 adding lstm 0.03*" in out
+
+
+def test_two_recipes_of_a_store_are_two_models(published, tmp_path, capsys):
+    mine = store(tmp_path / "mine", make_result(score=0.05, steps=2000), make_result(score=0.1, steps=2000, clip=None))
+    out = said(capsys, published, mine)
+    assert "gru (clip 1.0) (yours) 0/1 0.70" in out
+    assert "gru (clip none) (yours) 0/1 0.40" in out
+    assert "NOT THE SAME RECIPE: clip none, theirs 1.0: adding gru (clip none) (yours) T=10" in out
+
+
+def test_what_is_said_of_a_study_leaves_a_store_out(published, tmp_path, capsys):
+    mine = store(tmp_path / "mine", *(make_result(seed=seed, solved_at=50, steps=2000) for seed in range(7)))
+    out = said(capsys, published, mine)
+    assert "cells 12, of which 12 are reported" in out
+    assert "seeds reported 0, 1, 2 " in out
+
+
+def test_a_study_that_calls_a_model_yours_is_refused(tmp_path, capsys):
+    path = tmp_path / "theirs.csv.gz"
+    result = make_result(model="gru (yours)")
+    path.write_bytes(studies.packed(studies.rows([result], {result.cell.key})))
+    assert "itself has a model 'gru (yours)'" in said(capsys, path, store(tmp_path / "mine", make_result()), code=2)
+
+
+def test_cells_that_only_chose_a_rate_are_nothing_to_show(tmp_path, capsys):
+    results = [make_result(seed=seed) for seed in (0, 100)]
+    path = tmp_path / "theirs.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {results[0].cell.key})))
+    assert "the study reports no cell of these" in said(capsys, path, "--seeds", "100", code=2)
+
+
 def test_of_one_rate_nothing_is_said(published, capsys):
     assert "Learning rates" not in said(capsys, published)
 

@@ -50,6 +50,30 @@ def test_columns_that_are_lacking_are_none(tmp_path):
     assert (row["task"], row["length"], row["score"]) == ("adding", 10, None)
 
 
+def test_two_recipes_and_two_versions_are_two_models(tmp_path):
+    of = [f"{ROW},{clip},{version}" for clip, version in (("1.0", 1), ("", 1), ("", 2))]
+    other = f"{ROW.replace('gru', 'rnn')},0.5,1"
+    rows = studies.read(held(tmp_path, "\n".join([f"{HEAD},clip,model_version", *of, other])))
+    assert [row["model"] for row in rows] == [
+        "gru (clip 1.0, model version 1)",
+        "gru (clip none, model version 1)",
+        "gru (clip none, model version 2)",
+        "rnn",
+    ]
+
+
+def test_a_cell_that_failed_before_it_knew_its_device_stands_with_its_seeds(tmp_path):
+    failed = ROW.replace(",0,ok,", ",1,error,")
+    rows = studies.read(held(tmp_path, f"{HEAD},device\n{ROW},cpu\n{failed},\n"))
+    assert [row["model"] for row in rows] == ["gru", "gru"]
+
+
+def test_a_name_that_no_file_can_have_is_no_study():
+    assert studies.known("x" * 5000) is None
+    with pytest.raises(studies.StudyError, match="no study"):
+        studies.find("x" * 5000)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -65,6 +89,18 @@ def test_columns_that_are_lacking_are_none(tmp_path):
         (f"{HEAD}\n{ROW.replace(',10,', ',1.5,')}\n", "length expects a whole number"),
         (f"{HEAD}\n{ROW.replace(',10,', ',True,')}\n", "length expects a whole number"),
         (f"{HEAD}\n{ROW.replace('gru', '')}\n", "expected a value in model"),
+        (f"{HEAD}\n{ROW.replace(',1000,', ',0,')}\n", "step_budget expects a whole number of at least 1, got 0"),
+        (f"{HEAD}\n{ROW[:-1]}2\n", "chosen expects 0 or 1, got 2"),
+        (f"{HEAD}\n{ROW.replace('ok', 'fine')}\n", "status expects one of ok, diverged, "),
+        (f"{HEAD},solved_at_step\n{ROW},-5\n", "solved_at_step expects a step of its budget, got -5"),
+        (f"{HEAD},solved_at_step\n{ROW},1001\n", "solved_at_step expects a step of its budget, got 1001"),
+        (f"{HEAD},solved_at_step\n{ROW},True\n", "solved_at_step expects a step of its budget, got True"),
+        (f"{HEAD},learning_rate\n{ROW},0\n", "learning_rate expects a number above 0, got 0"),
+        (f"{HEAD},higher_is_better\n{ROW},2\n", "higher_is_better expects True or False, got 2"),
+        (f"{HEAD},skill\n{ROW},True\n", "skill expects a number, got True"),
+        (f"{HEAD},metric\n{ROW},mse\n{ROW.replace('gru', 'rnn')},accuracy\n", "one metric of adding, got 2"),
+        (f"{HEAD}\n{ROW}\n{ROW}\n", "adding gru T=10 seed 0 stands there twice"),
+        (f"{HEAD},learning_rate\n{ROW},0.01\n{ROW},0.03\n", "adding gru T=10 seed 0 stands there twice"),
         (f"{HEAD},score\n{ROW},nan\n", "score expects a number"),
         (f"{HEAD},score\n{ROW},1e999\n", "score expects a number"),
         (f'{HEAD}\n"{"x" * 200_000}",gru,10,0,ok,1,1\n', "comma-separated"),
