@@ -144,14 +144,15 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
             save(page, formats.markdown([table], [said]))
             console.print(foreign.line(str(page)), highlight=False)
         return
-    for table in remedies.tables(View.of(results)) if not content.pairs else ():
+    variants = [] if content.pairs else remedies.tables(View.of(results))
+    for table in variants:
         formats.print_table(table, console)
     if page is not None:
-        _as_study(content, results, settings.store, page.with_suffix(".csv.gz"), console)
+        _as_study(content, results, settings.store, page.with_suffix(".csv.gz"), console, not variants)
 
 
-def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path, console: Console) -> None:
-    """Write every cell of a study, those that chose a rate too, as one file; print its tables where pairs are named."""
+def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path, console: Console, show: bool) -> None:
+    """Write every cell of a study, those that chose a rate too, as one file. show: print its tables."""
     from reports.summary.cells import told_apart
     from reports.text import formats, studies, study
     from reports.view import delivery
@@ -162,7 +163,7 @@ def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path,
     rows = studies.rows(sorted(every.values(), key=papers.place(content)), chosen)
     if not rows:
         return
-    for table in study.tables(told_apart(rows), content.pairs) if content.pairs else ():
+    for table in study.tables(told_apart(rows), content.pairs) if show else ():
         formats.print_table(table, console)
     path.parent.mkdir(exist_ok=True)
     delivery.write(path, studies.packed(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from os.path import isdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,6 +99,8 @@ def figures(choice: Naming, results: str) -> Callable[[], list[Figure]]:
         UsageError: neither, or nothing is chosen.
     """
     study = studies.known(results)
+    if study is None and studies.near(results) and not isdir(results):
+        study = studies.find(results)  # which says so
     return _study(choice, study) if study else _stored(choice, Store(Path(results)))
 
 

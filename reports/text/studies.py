@@ -77,6 +77,11 @@ def known(name: str) -> Path | None:
     return Path(name) if isfile(name) else None if isdir(name) else published().get(name)
 
 
+def near(name: str) -> str | None:
+    """Return the name of the study that is written nearly so; None without one."""
+    return next(iter(difflib.get_close_matches(name, published(), n=1)), None)
+
+
 def find(name: str) -> Path:
     """Return the path of a file of results, or of the study of that name.
 
@@ -85,8 +90,8 @@ def find(name: str) -> Path:
     """
     if found := Path(name) if isfile(name) else published().get(name):
         return found
-    near = difflib.get_close_matches(name, published(), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"expected a file, or one of {', '.join(published()) or 'none'}."
+    close = near(name)
+    hint = f"did you mean {close}?" if close else f"expected a file, or one of {', '.join(published()) or 'none'}."
     raise StudyError(f"no study {foreign.line(name)!r}: {hint}")
 
 

@@ -180,6 +180,17 @@ def test_a_store_without_results_and_a_paper_half_run_say_so(
     assert f"8 of 12 cells are stored in {measured / 'store'}; the others take about " in out
 
 
+def test_a_study_without_variants_or_pairs_ends_in_its_tables(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "plain.toml"
+    study.write_text(STUDY.replace("rnn,rnn:leak=0.5", "rnn"))
+    assert paper.main([str(study), "--store", str(measured / "store"), "--dry-run"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "adding (mean_squared_error, lower is better) model T=10 " in out
+    assert "What was run cells 4, of which 2 are reported" in out
+
+
 def test_of_a_study_that_tunes_on_no_seeds_of_their_own_one_rate_is_reported(measured: Path, tmp_path: Path) -> None:
     study = tmp_path / "untuned.toml"
     study.write_text(STUDY.replace("tuning = [100]\n", "").replace("seeds = [0, 1]", "seeds = [100]"))

@@ -146,6 +146,11 @@ def test_what_a_study_does_not_hold_is_refused(study, more, said, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_a_study_that_is_misspelt_is_no_store(capsys):
+    assert command.main(["remedeis"]) == 2
+    assert "no study 'remedeis': did you mean remedies?" in capsys.readouterr().err
+
+
 def test_a_study_of_ours_goes_by_its_name(capsys):
     assert command.main(["remedies"]) == 0
     assert "gradients" in capsys.readouterr().out.split()
