@@ -32,8 +32,10 @@ def printed(module: str, words: str, heading: str | None) -> str:
     text = out.getvalue().strip()
     if heading is None:
         return text
-    (part,) = (part for part in re.split(r"^### ", text, flags=re.M) if part.startswith(heading))
-    return part.partition("\n")[2].strip()
+    parts = [part for part in re.split(r"^### ", text, flags=re.M) if part.startswith(heading)]
+    if len(parts) != 1:
+        raise SystemExit(f"python -m {module} {words}: expected one table {heading!r}, got {len(parts)}")
+    return parts[0].partition("\n")[2].strip()
 
 
 def filled(page: str) -> str:

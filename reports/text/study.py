@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from statistics import median
 
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
@@ -183,8 +184,8 @@ def _half_lives(setting: Setting) -> str:
 
 def _half_life(setting: Setting, column: str) -> str:
     """Write the median half-life; one that is none is longer than any."""
-    ordered = sorted(math.inf if row[column] is None else row[column] for row in setting.answered)
-    middle = ordered[len(ordered) // 2] if ordered else math.inf
+    lives = [math.inf if row[column] is None else row[column] for row in setting.answered]
+    middle = median(lives) if lives else math.inf
     return words.number(middle) if math.isfinite(middle) else "–"
 
 
