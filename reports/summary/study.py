@@ -64,6 +64,11 @@ class Setting:
         """The median of a column, of the seeds that hold a value; None without one."""
         return typical(self.values(column))
 
+    def half_life(self, column: str) -> float:
+        """The median half-life; one that is none is longer than any: infinity."""
+        lives = [math.inf if row[column] is None else row[column] for row in self.answered]
+        return median(lives) if lives else math.inf
+
     @property
     def budget(self) -> int:
         """Optimisation steps that a seed may take."""

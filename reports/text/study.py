@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from statistics import median
 
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
@@ -183,9 +182,7 @@ def _half_lives(setting: Setting) -> str:
 
 
 def _half_life(setting: Setting, column: str) -> str:
-    """Write the median half-life; one that is none is longer than any."""
-    lives = [math.inf if row[column] is None else row[column] for row in setting.answered]
-    middle = median(lives) if lives else math.inf
+    middle = setting.half_life(column)
     return words.number(middle) if math.isfinite(middle) else "–"
 
 

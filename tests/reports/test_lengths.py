@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from html import unescape
 
 import altair as alt
 import pytest
@@ -53,7 +54,7 @@ def test_the_grid(filled, capsys):
     lines = [line for line in out.splitlines() if line.startswith("| ")]
     assert "| model | T | at 10 | at 30 | at 300 | effective | ratio |" in lines
     row = next(line for line in lines if line.startswith("| gru | 10 |"))
-    cells = [cell.strip().replace("\\", "") for cell in row.strip("|").split("|")]
+    cells = [unescape(cell.strip().replace("\\", "")) for cell in row.strip("|").split("|")]
     assert cells == ["gru", "10", "[0.99 1/1]", "0.98 1/1", "<-2.00 0/1<br>±0.08", "30", "3.00"]
     assert "tested on 1,024 or more, from T = 300 on 256" in out.replace("\\", "")
     ranged = next(line for line in lines if line.startswith("| gru | ≤10 |"))
