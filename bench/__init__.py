@@ -108,8 +108,7 @@ def figure(
     """Return a figure of a report as an Altair chart, which shows itself in a notebook.
 
     name: as `python -m reports.figure STORE` lists them: "score", "copying-gradient-input". store: a folder of results,
-    or a study, by its name or its file. tasks, models, lengths:
-    only these. label: other names for models, by entry.
+    or a study, by its name or its file. tasks, models, lengths: only these. label: other names for models, by entry.
 
     Raises:
         StoreError: as `load`.
@@ -126,7 +125,7 @@ def figure(
         lengths=",".join(map(str, lengths)),
         label=tuple(f"{entry}={own}" for entry, own in label.items()),
     )
-    drawn = {each.name: each for each in figures(choice, str(store))()}
+    drawn = figures(choice, str(store))()
     return altair.Chart.from_dict(drawn[chosen("figure", name, drawn)].spec)
 
 

@@ -69,7 +69,7 @@ def figure(
     # Loaded late, because drawing takes half a second to load, and help and bad usage need none of it.
     from reports.figures import media
 
-    drawn = {each.name: each for each in held()}
+    drawn = held()
     if not drawn:
         raise UsageError(f"nothing to draw from {results}: no cell of these has a skill, and none solved its task")
     if not name:
@@ -92,8 +92,8 @@ def figure(
     print(foreign.block("\n".join(map(str, files))))
 
 
-def figures(choice: Naming, results: str) -> Callable[[], list[Figure]]:
-    """Read the chosen results of a store or of a study, and return what draws their figures.
+def figures(choice: Naming, results: str) -> Callable[[], dict[str, Figure]]:
+    """Read the chosen results of a store or of a study, and return what lists their figures by name.
 
     Raises:
         UsageError: neither, or nothing is chosen.
@@ -104,24 +104,24 @@ def figures(choice: Naming, results: str) -> Callable[[], list[Figure]]:
     return _study(choice, study) if study else _stored(choice, Store(Path(results)))
 
 
-def _stored(choice: Naming, source: Store) -> Callable[[], list[Figure]]:
+def _stored(choice: Naming, source: Store) -> Callable[[], dict[str, Figure]]:
     view = choice.of(source)
 
-    def drawn() -> list[Figure]:
+    def drawn() -> dict[str, Figure]:
         from reports.figures.figures import figures as of_view
 
-        return of_view(view, asked_topics(view, readings(source)))
+        return {each.name: each for each in of_view(view, asked_topics(view, readings(source)))}
 
     return drawn
 
 
-def _study(choice: Naming, path: Path) -> Callable[[], list[Figure]]:
+def _study(choice: Naming, path: Path) -> Callable[[], dict[str, Figure]]:
     rows, looks = choice.named(studies.read(path))
 
-    def drawn() -> list[Figure]:
+    def drawn() -> dict[str, Figure]:
         from reports.figures.study import figures as of_study
 
-        return of_study(settings(rows), looks)
+        return {each.name: each for each in of_study(settings(rows), looks)}
 
     return drawn
 

@@ -37,7 +37,7 @@ STUDIES = {"memory": ("skill", "steps-to-solve", "gradients")}
 def studies() -> None:
     """The figures of studies, each as in a report: with title and caption."""
     for study, names in STUDIES.items():
-        made = {each.name: each for each in figure.figures(AS_THEY_ARE, study)()}
+        made = figure.figures(AS_THEY_ARE, study)()
         for name in names:
             (HERE / f"{study}-{name}.svg").write_bytes(rendered(made[name].drawing, "svg"))
 

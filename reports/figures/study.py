@@ -46,7 +46,7 @@ def _settings(lines: Lines) -> list[Setting]:
 
 
 def _sheet(tasks: Mapping[str, Lines], models: Looks) -> Sheet:
-    return Sheet(models, list(dict.fromkeys(model for lines in tasks.values() for model in lines)), points=True)
+    return Sheet(models, study.models(tasks), points=True)
 
 
 def _counts(tasks: Mapping[str, Lines]) -> set[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
@@ -236,6 +236,11 @@ def lines(made: Iterable[Setting]) -> dict[str, Lines]:
     for setting in made:
         out.setdefault(setting.task, {}).setdefault(setting.model, []).append(setting)
     return out
+
+
+def models(of: Mapping[str, Lines]) -> list[str]:
+    """List the models that any task has, in the order in which they come."""
+    return list(dict.fromkeys(model for lines in of.values() for model in lines))
 
 
 def lengths(of: Lines) -> list[int]:

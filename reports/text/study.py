@@ -109,9 +109,8 @@ def _by_model(
     notes: tuple[str, ...],
 ) -> Table:
     """Lay out what is said of every model, a column per task."""
-    models = dict.fromkeys(model for lines in by_task.values() for model in lines)
     columns = (Column("model", "left"), *map(Column, by_task))
-    rows = tuple((model, *(say(lines.get(model, [])) for lines in by_task.values())) for model in models)
+    rows = tuple((model, *(say(lines.get(model, [])) for lines in by_task.values())) for model in study.models(by_task))
     return Table(title, columns, rows, notes)
 
 
