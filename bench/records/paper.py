@@ -118,6 +118,12 @@ class Paper(Frozen):
         for name in {Entry.parse(name).text for pair in self.pairs for name in pair}:
             if name not in known:
                 raise ValueError(f"pairs: {name} is no model of a sweep. The sweeps have {', '.join(sorted(known))}")
+        pairs = [sorted(Entry.parse(name).text for name in pair) for pair in self.pairs]
+        for place, (first, second) in enumerate(pairs):
+            if first == second:
+                raise ValueError(f"pairs: expected two models, got {first} twice")
+            if [first, second] in pairs[:place]:  # Holm would correct for more pairs than there are
+                raise ValueError(f"pairs: {first} and {second} are named twice. Name each pair once")
         return self
 
     @model_validator(mode="after")
@@ -205,7 +211,9 @@ def record(kind: type[Record], values: Mapping[str, Any], place: str) -> Record:
         fault = error.errors()[0]
         name = ".".join(map(str, fault["loc"]))
         message = fault["msg"].removeprefix("Value error, ")
-        got = "" if fault["type"] == "missing" or "got" in message else f", got {fault['input']!r}"
+        # What is said of a whole record names what it was given itself.
+        said = not name or fault["type"] == "missing" or "got" in message
+        got = "" if said else f", got {fault['input']!r}"
         raise ValueError(f"{place}{name + ': ' if name else ''}{message[:1].lower()}{message[1:]}{got}") from None
 
 

@@ -86,6 +86,11 @@ def test_an_interval_need_not_be_published(tmp_path: Path) -> None:
         (HEAD + "pairs = 3\n" + SWEEP, "pairs: input should be a valid tuple, got 3"),
         (HEAD + 'pairs = [["lstm"]]\n' + SWEEP, "pairs.0.1: field required"),
         (HEAD + 'pairs = [["lstm", "gur"]]\n' + SWEEP, "pairs: gur is no model of a sweep. The sweeps have lstm"),
+        (HEAD + 'pairs = [["lstm", "lstm"]]\n' + SWEEP, "pairs: expected two models, got lstm twice"),
+        (
+            HEAD + 'pairs = [["lstm", "gru"], ["gru", "lstm"]]\n' + SWEEP.replace("lstm,rnn", "lstm,gru"),
+            "pairs: gru and lstm are named twice. Name each pair once",
+        ),
         ("title = [", "is not valid TOML: "),
         (HEAD + SWEEP + CLAIM + "recipe = {hiden = 3}\n", "[[claims]] 1: recipe: unknown field 'hiden'. Did you mean"),
         (HEAD + SWEEP + CLAIM + "recipe = {learning-rate = 1}\n", "recipe: unknown field 'learning_rate'. "),
@@ -108,6 +113,7 @@ def test_what_does_not_fit_is_one_message(tmp_path: Path, text: str, message: st
     with pytest.raises(PaperError) as caught:
         paper.read(path)
     assert message in str(caught.value)
+    assert "Sweep(" not in str(caught.value), "a message names what is wrong, not all that stands there"
     assert str(caught.value).startswith(f"the paper {path}")
     assert "\n" not in str(caught.value)
 
