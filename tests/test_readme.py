@@ -64,7 +64,7 @@ def set_up(ending: str) -> tuple[str, str]:
     return target.strip("'"), then
 
 
-def run(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], folder: Path, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run this interpreter with the suite importable, as its installation would make it; no network can be reached."""
     closed = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     hidden = ("BENCH_DATA", "NO_PROXY", "no_proxy")
@@ -72,7 +72,16 @@ def run(arguments: list[str], folder: Path, **environment: str) -> subprocess.Co
     variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     variables |= {"XDG_CACHE_HOME": str(folder / "cache"), "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=variables, input=given, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def run_each(lines: list[list[str]], folder: Path, **environment: str) -> Iterator[tuple[int, str, str]]:
+    """Run several command lines; yield the exit code of each, and what it wrote to stdout and stderr."""
+    done = run(["-m", "tests.support.forked"], folder, json.dumps(lines), **environment)
+    assert done.returncode == 0, done.stderr
+    yield from map(json.loads, done.stdout.splitlines())
 
 
 def python(line: str, *more: str) -> list[str]:
@@ -120,16 +129,15 @@ def test_readme_is_short() -> None:
     assert README.count("\n") < LONGEST
 
 
-@pytest.mark.parametrize("module", ["reports.table", "reports.gradients", "bench.status"])
-def test_every_command_that_shows_results(
-    module: str, main_job: subprocess.CompletedProcess[str], workspace: Path
-) -> None:
-    lines = [line for line in commands() if line.startswith(f"python -m {module} results")]
-    assert lines
-    for line in lines:
-        shown = run(python(line), workspace)
-        assert shown.returncode == 0, shown.stderr
-        assert "adding" in shown.stdout
+def test_every_command_that_shows_results(main_job: subprocess.CompletedProcess[str], workspace: Path) -> None:
+    lines: list[list[str]] = []
+    for module in ("reports.table", "reports.gradients", "bench.status"):
+        held = [python(line) for line in commands() if line.startswith(f"python -m {module} results")]
+        assert held, module
+        lines += held
+    for code, shown, error in run_each(lines, workspace):
+        assert code == 0, error
+        assert "adding" in shown
 
 
 def test_frame_and_stdlib_reader(main_job: subprocess.CompletedProcess[str], workspace: Path) -> None:
@@ -187,12 +195,12 @@ def test_own_model_and_own_task(workspace: Path, ending: str) -> None:
 def test_every_example_is_shown(workspace: Path) -> None:
     lines = [line for line in commands() if line.startswith("python -m bench.show") and "--store" not in line]
     assert len(lines) >= 4
-    for line in lines:
-        done = run(python(line), workspace)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-        assert "T = " in done.stdout or (workspace / done.stdout.strip()).is_file()
+    shown = {}
+    for line, (code, shown[line], error) in zip(lines, run_each([*map(python, lines)], workspace), strict=True):
+        assert code == 0, f"{line}\n{error}"
+        assert "T = " in shown[line] or (workspace / shown[line].strip()).is_file()
     own = next(line for line in lines if "FirstLetter" in line)
-    letters = {row.split()[0]: row.split()[1:] for row in run(python(own), workspace).stdout.splitlines() if row}
+    letters = {row.split()[0]: row.split()[1:] for row in shown[own].splitlines() if row}
     assert letters["target"][-1] == letters["input"][0]
     assert len(files(GUIDE)["mypackage/classes.py"].splitlines()) <= 23, "the file's name and three empty lines on top"
 
@@ -217,16 +225,14 @@ def test_own_model_sees_its_window_only(workspace: Path, monkeypatch: pytest.Mon
 def test_every_option_line_plans(workspace: Path) -> None:
     lines = [line for line in commands() if line.startswith("python -m bench.run")]
     assert len(lines) > 8
-    code = "import sys; from bench.run import main; sys.exit(main(sys.argv[1:]))"
-    for line in lines:
-        arguments = python(line)[2:]
-        planned = run(["-c", code, *arguments, *["--dry-run"] * ("--dry-run" not in arguments)], workspace)
-        assert planned.returncode == 0, f"{line}\n{planned.stderr}"
+    planned = [python(line, *["--dry-run"] * ("--dry-run" not in line)) for line in lines]
+    for line, (code, _, error) in zip(lines, run_each(planned, workspace), strict=True):
+        assert code == 0, f"{line}\n{error}"
 
 
 def test_flags_exist(workspace: Path) -> None:
     known = PIP | RAY | SLURM | TENSORBOARD
-    for module in (
+    modules = (
         "bench.check",
         "bench.doctor",
         "bench.evaluate",
@@ -243,8 +249,9 @@ def test_flags_exist(workspace: Path) -> None:
         "reports.lengths",
         "reports.remedies",
         "reports.table",
-    ):
-        known |= set(re.findall(r"--[a-z][a-z-]*", run(["-m", module, "--help"], workspace, COLUMNS="200").stdout))
+    )
+    for _, helped, _ in run_each([["-m", module, "--help"] for module in modules], workspace, COLUMNS="200"):
+        known |= set(re.findall(r"--[a-z][a-z-]*", helped))
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", GUIDE))
     assert "--lengths" in mentioned
     assert mentioned - known == set()

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.opened import keys_of
+from tests.support.opened import Opened, keys_of
 
 NAMED = {"button", "link", "combobox", "searchbox", "radio", "checkbox", "image", "figure", "table", "columnheader"}
 
@@ -19,14 +19,16 @@ def told(page):
     return [(value(node, "role"), str(value(node, "name")).strip()) for node in nodes if not node.get("ignored")]
 
 
-@pytest.fixture
-def compared(opened, full_path):
+@pytest.fixture(scope="module")
+def compared(browser, full_path):
     """A page on which two groups are compared, so that every section is filled."""
-    page = opened(full_path).page
+    opened = Opened(browser, full_path)
+    page = opened.page
     keys = [keys_of(page, "groups", task="char_lm", model=model, length=100)[0] for model in ("gru", "lstm")]
     page.evaluate(f"location.hash = '#compare={','.join(keys)}'")
     page.wait_for_selector("#compare svg.chart")
-    return page
+    yield page
+    opened.close()
 
 
 def test_everything_that_is_told_has_a_name(compared):
