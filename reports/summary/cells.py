@@ -9,7 +9,7 @@ from bench.records.errors import UsageError
 from bench.records.row import RECIPE
 
 Row = dict[str, Any]
-ON_EDGE = "rate_on_edge"  # of a row: its learning rate is the smallest or the largest of more than two
+ON_EDGE = "rate_on_edge"  # of a row: its learning rate is the smallest or the largest of those tried
 # What two rows must share to be of one recipe; a rate is chosen for each.
 ALIKE = (*(column for column in RECIPE.values() if column != "learning_rate"), "task_version", "data")
 # What the seeds of one setting must share besides. A cell that failed may not know the last ones.
@@ -82,6 +82,6 @@ def _name(row: Row, columns: Sequence[str]) -> str:
 
 
 def _edges(rows: Iterable[Row]) -> Collection[float]:
-    """Find the smallest and the largest rate that was tried, where there is one between them."""
+    """Find the smallest and the largest rate that was tried, where there were several."""
     grid = {row["learning_rate"] for row in rows} - {None}
-    return {min(grid), max(grid)} if len(grid) > 2 else ()
+    return {min(grid), max(grid)} if len(grid) > 1 else ()

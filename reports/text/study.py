@@ -32,7 +32,7 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = (), beside: Seq
     out += [_gradients(task, lines) for task, lines in by_task.items()]
     if (correlation := study.gradients_and_skill(study.settings(rows))) is not None:
         out.append(_correlated(correlation))
-    return [*out, *_rates(every, by_task), *_failed(every), _run(rows)]
+    return [*out, *_rates(rows, every, by_task), *_failed(every), _run(rows)]
 
 
 def _row(line: Sequence[Setting], lengths: Sequence[int], say: Callable[[Setting], str]) -> list[str]:
@@ -198,9 +198,10 @@ def _correlated(found: study.Correlation) -> Table:
     return Table("Does the gradient before training say who learns?", columns, (row,), notes)
 
 
-def _rates(rows: Sequence[Row], by_task: dict[str, Lines]) -> list[Table]:
-    """Lay out the learning rates that were chosen, where there was a choice."""
-    grid = {row["learning_rate"] for row in rows} - {None}
+def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines]) -> list[Table]:
+    """Lay out the learning rates that were chosen, where there was a choice. rows: of the study, of which `every` has
+    those of somebody else besides."""
+    grid = {row["learning_rate"] for row in every} - {None}
     if len(grid) < 2:
         return []
 
@@ -213,12 +214,11 @@ def _rates(rows: Sequence[Row], by_task: dict[str, Lines]) -> list[Table]:
     made = tuple(
         (task, model, *_row(line, lengths, say)) for task, lines in by_task.items() for model, line in lines.items()
     )
-    notes = (
-        ("*: on the edge of the grid, so another rate may be better",)
-        if any(row[ON_EDGE] for row in rows if row["chosen"])
-        else ()
-    )
-    return [Table("Learning rates", columns, made, notes)]
+    tried = sorted({row["learning_rate"] for row in rows} - {None})
+    notes = [f"the study chose among {', '.join(map(words.rate, tried))}"] if len(tried) > 1 else []
+    if any(row[ON_EDGE] for row in every if row["chosen"]):
+        notes.append("*: the smallest or the largest that was tried, so another may be better")
+    return [Table("Learning rates", columns, made, tuple(notes))]
 
 
 def _failed(rows: Iterable[Row]) -> list[Table]:

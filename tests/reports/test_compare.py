@@ -91,7 +91,16 @@ def test_rates_are_shown_and_those_on_the_edge_are_marked(tmp_path, capsys):
     results = [*(of(100, rate) for rate in (0.001, 0.01, 0.03)), of(0, 0.03), of(0, 0.01, 20)]
     path = tmp_path / "rates.csv.gz"
     path.write_bytes(studies.packed(studies.rows(results, {result.cell.key for result in results[3:]})))
-    assert "task model T=10 T=20 ─ adding gru 0.03* 0.01 *: on the edge" in re.sub("─+", "─", said(capsys, path))
+    out = re.sub("─+", "─", said(capsys, path))
+    assert "adding gru 0.03* 0.01 the study chose among 1e-3, 0.01, 0.03 *: the smallest or the largest" in out
+
+
+def test_of_two_rates_each_is_an_edge(tmp_path, capsys):
+    tried = [make_result(seed=100, learning_rate=rate) for rate in (0.003, 0.01)]
+    reported = make_result(seed=0, learning_rate=0.01)
+    path = tmp_path / "rates.csv.gz"
+    path.write_bytes(studies.packed(studies.rows([*tried, reported], {reported.cell.key})))
+    assert "adding gru 0.01* the study chose among 3e-3, 0.01 *" in said(capsys, path)
 
 
 def test_the_edge_is_that_of_all_rates_that_a_study_tried(tmp_path, capsys):
