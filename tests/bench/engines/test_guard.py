@@ -11,7 +11,7 @@ import pytest
 
 from bench.engines.guard import Guard
 from bench.engines.local import LocalEngine
-from bench.records.job import Job, Surroundings
+from bench.records.job import Surroundings
 from bench.records.result import Result
 from bench.trial import trial
 from tests.support.contaminations import WHAT
@@ -108,10 +108,10 @@ def test_entries_of_other_people_have_processes_of_their_own(tmp_path: Path) -> 
     """Two classes, two option sets of one, and the suite's own: no process serves two of them."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    jobs: list[Job] = []
-    for seed in (0, 1):
-        jobs += [a_job(f"{CHANGES}:marks={tmp_path / name}", seeds=seed) for name in ("a", "b")] + [FIVE[0]]
+    first, second, again = (
+        a_job(f"{CHANGES}:marks={tmp_path / name}", seeds=seed) for name, seed in (("a", 0), ("b", 0), ("a", 1))
+    )
     with LocalEngine(Surroundings(), workers=1) as engine:
-        assert {finished.result.status for finished in engine.run(dict.fromkeys(jobs))} == {"ok"}
+        assert {finished.result.status for finished in engine.run([first, second, FIVE[0], again])} == {"ok"}
     a, b = ({path.name.partition("-")[0] for path in (tmp_path / name).iterdir()} for name in ("a", "b"))
     assert a.isdisjoint(b)
