@@ -60,6 +60,11 @@ def _score_panel(sheet: Sheet, topic: Topic, width: float) -> Spec:
     return _panel(sheet, marks, fixed, topic.lengths, y, width, drawing.panel_title(topic.title, below))
 
 
+def score_panel(sheet: Sheet, marks: list[Row], lengths: Sequence[int], width: float, title: Any, metric: str) -> Spec:
+    """Draw a score against length, on an axis cut to the scores that were reached."""
+    return _panel(sheet, marks, [], lengths, _linear_axis([row["value"] for row in marks], metric), width, title)
+
+
 def _linear_axis(values: Sequence[float], title: str) -> alt.Y:
     room = 0.08 * (max(values) - min(values)) or 0.1
     scale = alt.Scale(domain=[min(values) - room, max(values) + room], nice=False)

@@ -1,4 +1,4 @@
-"""Figures of a study, from the file of its results alone: skill, steps to solve, gradients and skill."""
+"""Figures of a study, from the file of its results alone: skill, scores, steps to solve, gradients and skill."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ def figures(made: Sequence[Setting], models: Looks) -> list[Figure]:
 
 
 def _plans(tasks: Mapping[str, Lines], models: Looks) -> Iterator[tuple[str, Callable[[], Drawing]]]:
-    if scored := _with(tasks, lambda setting: setting.typical("skill") is not None):
+    scored = _with(tasks, lambda setting: setting.typical("skill") is not None)
+    if scored:
         yield "skill", partial(skill, scored, models)
+    if unsolved := {task: lines for task, lines in scored.items() if not any(map(study.solvable, lines.values()))}:
+        yield "score", partial(score, unsolved, models)
     if solved := _with(tasks, lambda setting: setting.solved > 0):
         yield "steps-to-solve", partial(steps_to_solve, solved, models)
     if known := _with(tasks, lambda setting: setting.fall is not None and setting.typical("skill") is not None):
@@ -61,19 +64,40 @@ def skill(tasks: Mapping[str, Lines], models: Looks) -> Drawing:
     sheet = _sheet(tasks, models)
     across = drawing.across(len(tasks))
     panels = [
-        lengths.skill_panel(sheet, _skills(lines), study.lengths(lines), drawing.PAGE / max(2, across) - 70, task)
+        lengths.skill_panel(
+            sheet, _seeds(lines, "skill"), study.lengths(lines), drawing.PAGE / max(2, across) - 70, task
+        )
         for task, lines in tasks.items()
     ]
     said = [lengths.SCALE, f"{drawing.count_line(_counts(tasks))}.", lengths.AT_STOP]
     return sheet.finish(drawing.grid(panels, across, spacing=22), "Skill against length", said)
 
 
-def _skills(lines: Lines) -> list[Row]:
+def score(tasks: Mapping[str, Lines], models: Looks) -> Drawing:
+    """Draw the score of tasks that no seed solved against length, on axes cut to what was reached."""
+    sheet = _sheet(tasks, models)
+    across = drawing.across(len(tasks))
+    width = drawing.PAGE / max(2, across) - 70
+    panels = []
+    for task, lines in tasks.items():
+        of = next(row for setting in _settings(lines) for row in setting.rows if row["metric"] is not None)
+        metric = of["metric"].replace("_", " ")
+        title = drawing.panel_title(task, "higher is better" if of["higher_is_better"] else "lower is better")
+        marks = _seeds(lines, "score")
+        panels.append(lengths.score_panel(sheet, marks, study.lengths(lines), width, title, metric))
+    said = [
+        "Test score, of tasks that no seed solved; axes are cut to what was reached, and leave out chance and skill 1.",
+        f"{drawing.count_line(_counts(tasks))}.",
+    ]
+    return sheet.finish(drawing.grid(panels, across, spacing=22), "Score against length", said)
+
+
+def _seeds(lines: Lines, column: str) -> list[Row]:
     return [
         row
         for model, line in lines.items()
         for setting in line
-        for row in drawing.seed_rows(model, setting.length, setting.values("skill"))
+        for row in drawing.seed_rows(model, setting.length, setting.values(column))
     ]
 
 

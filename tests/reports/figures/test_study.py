@@ -71,3 +71,17 @@ def test_gradients_before_and_after_over_the_reach():
 
 def test_without_gradients_nothing_is_drawn_of_them():
     assert "gradients" not in drawn(rows(scored=False))
+
+
+def test_scores_are_drawn_of_tasks_that_no_seed_solved_on_an_axis_cut_to_them():
+    made = [
+        make_result("char_lm", "gru", length, seed, score=2.5 + seed / 10) for length in (10, 20) for seed in range(3)
+    ]
+    mixed = drawn([*rows(), *(row | {"chosen": 1} for row in studies.rows(made, ()))])
+    assert list(mixed) == ["skill", "score", "steps-to-solve", "gradients"]
+    (panel,) = [panel for grid in mixed["score"].grids for panel in grid.panels]
+    assert (panel["title"]["text"], panel["title"]["subtitle"]) == ("char_lm", ["lower is better"])
+    assert sorted(row["value"] for row in points(mixed["score"], length=10, kind="seed")) == [2.5, 2.6, 2.7]
+    assert {row["value"] for row in points(mixed["score"], length=10, kind="middle")} == {2.6}
+    assert not points(mixed["score"], reference="chance")
+    assert points(mixed["skill"], reference="chance")
