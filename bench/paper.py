@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,8 @@ from cyclopts import App, Parameter
 from bench.cli import command
 from bench.cli.settings import Settings, configured
 from bench.records import foreign
+from bench.records.asked import Asked, AskedCell
+from bench.records.cell import Cell
 from bench.records.entry import Entry
 from bench.records.errors import UsageError
 from bench.records.estimate import Estimate, duration
@@ -73,7 +76,7 @@ def paper(
     for sweep in () if dry_run else content.sweeps:
         if content.tuning:
             code = max(code, measure(papers.tuning(sweep, content), settings, table=False))
-        for part in reported(sweep, content, settings.store) if code <= 1 else ():
+        for part in reported(sweep, content, Kept.of(settings.store)) if code <= 1 else ():
             code = max(code, measure(part, settings, table=False))
         if code > 1:  # interrupted
             return code
@@ -81,12 +84,56 @@ def paper(
     return code
 
 
-def reported(sweep: Sweep, content: Paper, store: str) -> list[Sweep]:
+@dataclass(frozen=True)
+class Kept:
+    """What a store holds, read once; nothing, where there is no store yet."""
+
+    results: Sequence[Result] = ()
+    sweeps: Sequence[Asked] = ()
+
+    @classmethod
+    def of(cls, path: str) -> Kept:
+        """Read a store."""
+        if not Path(path).is_dir():
+            return cls()
+        store = Store(path)
+        return cls(store.results(), store.sweeps())
+
+    def asked(self, sweeps: Sequence[Sweep]) -> list[AskedCell]:
+        """Return the cells of some sweeps, as the store says of them."""
+        hashes = {sweep.hash for sweep in sweeps}
+        return [item for sweep in self.sweeps if sweep.hash in hashes for item in sweep.cells]
+
+    def measured(self, sweeps: Sequence[Sweep]) -> list[Result]:
+        """Return the results of some sweeps, whichever sweep measured them."""
+        keys = {item.key for item in self.asked(sweeps)}
+        keys |= {item.cell.key for sweep in sweeps for item in plan(sweep)}  # all but cells that read a text
+        return [result for result in self.results if result.cell.key in keys]
+
+    def tried(self, content: Paper) -> list[Result]:
+        """Return the results that a paper's learning rates are chosen by, of seeds of their own."""
+        return self.measured(_tuning(content))
+
+    def stopped(self, content: Paper) -> list[Cell]:
+        """Return the cells of them that were stopped on the way with their rates: they need no result."""
+        asked = self.asked(_tuning(content))
+        return list({item.key: item.cell for item in asked if item.stopped is not None}.values())
+
+    def reported(self, content: Paper) -> list[Result]:
+        """Return the results that a paper reports."""
+        return self.measured([part for sweep in content.sweeps for part in reported(sweep, content, self)])
+
+
+def _tuning(content: Paper) -> list[Sweep]:
+    return [papers.tuning(sweep, content) for sweep in content.sweeps] if content.tuning else []
+
+
+def reported(sweep: Sweep, content: Paper, kept: Kept) -> list[Sweep]:
     """Return the sweeps whose results are reported: the sweep itself, or where rates are tried on other seeds, one for
     every task, length and rate, of the models that chose it there. A model without a result there is left out."""
     if not content.tuning:
         return [sweep]
-    made = groups(_of([papers.tuning(sweep, content)], store))
+    made = groups(kept.measured([papers.tuning(sweep, content)]))
     rates = {(g.identity.task, g.identity.model, g.identity.length): g.learning_rate for g in made if g.n}
     parts: dict[tuple[Entry, int, float], list[Entry]] = {}
     for task in sweep.tasks:
@@ -109,21 +156,6 @@ def _read(name: str) -> Paper:
     return papers.checked(read(path), str(path))
 
 
-def _results(content: Paper, store: str) -> list[Result]:
-    """Return the results that a store, where there is one, holds of what a paper reports."""
-    return _of([part for sweep in content.sweeps for part in reported(sweep, content, store)], store)
-
-
-def _of(sweeps: Sequence[Sweep], store: str) -> list[Result]:
-    """Return the results that a store, where there is one, holds of some sweeps, whichever sweep measured them."""
-    if not Path(store).is_dir():
-        return []
-    held, hashes = Store(store), {sweep.hash for sweep in sweeps}
-    asked = {item.key for sweep in held.sweeps() if sweep.hash in hashes for item in sweep.cells}
-    asked |= {item.cell.key for sweep in sweeps for item in plan(sweep)}  # all but cells that read a text
-    return [result for result in held.results() if result.cell.key in asked]
-
-
 def _show(content: Paper, settings: Settings, page: Path | None) -> None:
     """Print what came out; where there are claims, write it as Markdown to `page` too, None: not."""
     from reports import claims, remedies
@@ -132,12 +164,13 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
     from reports.view import View
     from reports.view.command import save
 
-    results, console = _results(content, settings.store), formats.terminal()
+    kept, console = Kept.of(settings.store), formats.terminal()
+    results = kept.reported(content)
     if content.claims:
         made = verdicts(content, results, papers.label, _readings(settings.store))
         table = claims.table(content, made)
         formats.print_table(table, console)
-        said = f"{len(made)} claims: {counted(made)}. {_progress(content, results, settings.store)}"
+        said = f"{len(made)} claims: {counted(made)}. {_progress(content, kept, results, settings.store)}"
         console.print(said, highlight=False)
         if results and page is not None:
             page.parent.mkdir(exist_ok=True)
@@ -148,17 +181,18 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
     for table in variants:
         formats.print_table(table, console)
     if page is not None:
-        _as_study(content, results, settings.store, page.with_suffix(".csv.gz"), console, not variants)
+        _as_study(content, kept, results, settings.store, page.with_suffix(".csv.gz"), console, not variants)
 
 
-def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path, console: Console, show: bool) -> None:
+def _as_study(
+    content: Paper, kept: Kept, results: Sequence[Result], store: str, path: Path, console: Console, show: bool
+) -> None:
     """Write every cell of a study, those that chose a rate too, as one file. show: print its tables."""
     from reports.summary.cells import told_apart
     from reports.text import formats, studies, study
     from reports.view import delivery
 
-    tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
-    every = {result.cell.key: result for result in (*results, *tried)}
+    every = {result.cell.key: result for result in (*results, *kept.tried(content))}
     chosen = {result.cell.key for group in groups(results) for result in group.seeds}  # at one rate
     rows = studies.rows(sorted(every.values(), key=papers.place(content)), chosen)
     if not rows:
@@ -167,7 +201,9 @@ def _as_study(content: Paper, results: Sequence[Result], store: str, path: Path,
         formats.print_table(table, console)
     path.parent.mkdir(exist_ok=True)
     delivery.write(path, studies.packed(rows))
-    console.print(f"{_progress(content, results, store)}\nAll of it is in {foreign.line(str(path))}", highlight=False)
+    console.print(
+        f"{_progress(content, kept, results, store)}\nAll of it is in {foreign.line(str(path))}", highlight=False
+    )
 
 
 def _readings(store: str) -> list[Reading]:
@@ -175,27 +211,33 @@ def _readings(store: str) -> list[Reading]:
     return [record for record in kept if isinstance(record, Reading)]
 
 
-def _progress(content: Paper, results: Sequence[Result], store: str) -> str:
+def _progress(content: Paper, kept: Kept, results: Sequence[Result], store: str) -> str:
     """Say how much of a paper is stored, and how long the rest takes."""
-    cells, done, seconds = _left(content, results, store, estimate_from(store))
+    cells, done, seconds = _left(content, kept, results, estimate_from(store))
+    stopped = len(kept.stopped(content))
+    aside = f", but for {stopped} whose rates were stopped" if stopped else ""
     if done == cells:
-        return f"All {cells} cells are stored."
+        return f"All {cells} cells are stored{aside}."
     rest = "" if done else " (the folder holds none of its results)"
     return (
-        f"{done} of {cells} cells are stored in {store}{rest}; the others take about {duration(seconds)} on one core."
+        f"{done} of {cells} cells are stored in {store}{aside}{rest}; the others take about {duration(seconds)} on one "
+        "core."
     )
 
 
-def _left(content: Paper, results: Sequence[Result], store: str, estimate: Estimate) -> tuple[int, int, float]:
-    """Return the cells of a paper, how many are stored, and the seconds of the rest."""
+def _left(content: Paper, kept: Kept, results: Sequence[Result], estimate: Estimate) -> tuple[int, int, float]:
+    """Return the cells of a paper, how many are stored or stopped, and the seconds of the rest."""
+
+    def planned(cell: Cell) -> str:
+        """The key of a cell as a plan knows it: without its corpus, and at any rate where others choose its rate."""
+        chosen = content.tuning and cell.seed not in content.tuning
+        recipe = cell.recipe.model_copy(update={"learning_rate": papers.ANY_RATE} if chosen else {})
+        return cell.model_copy(update={"data": None, "recipe": recipe}).key
+
     cells = papers.cells(content)
-    tried = _of([papers.tuning(sweep, content) for sweep in content.sweeps], store) if content.tuning else []
-    answered = [result.cell for result in (*results, *tried) if result.status in ANSWERS]
-    if content.tuning:  # the rates of the reported cells are not known beforehand
-        left = max(0, len(cells) - len(answered))
-        return len(cells), len(answered), sum(map(estimate.seconds, cells)) * left / len(cells)
-    stored = {cell.model_copy(update={"data": None}).key for cell in answered}  # a plan does not know its data
-    missing = [cell for cell in cells if cell.key not in stored]
+    answered = [result.cell for result in (*results, *kept.tried(content)) if result.status in ANSWERS]
+    done = {planned(cell) for cell in (*answered, *kept.stopped(content))}
+    missing = [cell for cell in cells if planned(cell) not in done]
     return len(cells), len(cells) - len(missing), sum(map(estimate.seconds, missing))
 
 
@@ -203,12 +245,12 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     """Yield the name of every paper, its cells, how many are stored, the seconds of the rest, and its verdicts."""
     from reports.summary.verdicts import counted, verdicts
 
-    estimate = estimate_from(store)
+    estimate, kept, readings = estimate_from(store), Kept.of(store), _readings(store)
     for name, path in sorted(papers.known(FOLDERS).items()):
         content = _read(str(path))
-        results = _results(content, store)
-        made = verdicts(content, results, papers.label, _readings(store))
-        yield name, *_left(content, results, store, estimate), counted(made) or "a study: no claims"
+        results = kept.reported(content)
+        made = verdicts(content, results, papers.label, readings)
+        yield name, *_left(content, kept, results, estimate), counted(made) or "a study: no claims"
 
 
 def _list(store: str, form: Literal["text", "csv"]) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import evaluate, paper
+from bench.records.asked import Asked, AskedCell
 from bench.records.paper import read
 from bench.runner import papers
 from bench.runner.plan import plan
@@ -60,7 +61,7 @@ def test_rates_are_chosen_on_seeds_that_are_not_reported(measured: Path) -> None
     assert {(r.cell.model, r.cell.seed, r.cell.recipe.learning_rate) for r in reported} == {
         (model, seed, rate) for model, rate in chosen.items() for seed in (0, 1)
     }
-    assert {result.cell.key for result in paper._results(content, str(measured / "store"))} == {
+    assert {result.cell.key for result in paper.Kept.of(str(measured / "store")).reported(content)} == {
         result.cell.key for result in reported
     }
 
@@ -178,6 +179,25 @@ def test_a_store_without_results_and_a_paper_half_run_say_so(
     assert "1 claims: 1 " in out
     assert "not run here" not in out
     assert f"8 of 12 cells are stored in {measured / 'store'}; the others take about " in out
+
+
+def test_a_rate_that_was_stopped_needs_no_result(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = read(measured / "mine.toml")
+    results = Store(measured / "store").results()
+    used = {(r.cell.model, r.cell.recipe.learning_rate) for r in results if r.cell.seed != 100}
+    store = Store(tmp_path / "store", create=True)
+    cells = []
+    for result in results:
+        kept = (result.cell.model, result.cell.recipe.learning_rate) in used
+        if kept:
+            store.publish(result)
+        if result.cell.seed == 100:
+            cells.append(AskedCell(result.cell, stopped=None if kept else 5))
+    store.record_sweep(Asked.of(papers.tuning(content.sweeps[0], content), cells))
+    assert paper.main([str(measured / "mine.toml"), "--store", str(store.path), "--dry-run"]) == 0
+    assert "All 8 cells are stored, but for 2 whose rates were stopped." in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_study_without_variants_or_pairs_ends_in_its_tables(
