@@ -31,7 +31,7 @@ FIGURES = (
     "copying-attention-attention",
     "copying-attention-symbols-attention",
 )
-STUDIES = {"memory": ("skill", "steps-to-solve", "gradients")}
+STUDIES = {"memory": ("skill", "steps-to-solve", "gradients"), "text": ("score", "skill")}
 
 
 def studies() -> None:
