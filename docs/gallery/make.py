@@ -31,7 +31,7 @@ FIGURES = (
     "copying-attention-attention",
     "copying-attention-symbols-attention",
 )
-STUDIES = {"memory": ("skill", "steps-to-solve", "gradients"), "text": ("score", "skill")}
+STUDIES = {"memory": ("skill", "steps-to-solve", "gradients"), "text": ("score",)}
 
 
 def studies() -> None:
