@@ -33,20 +33,24 @@ app = App(name="python -m bench.status", help="What of a store's sweeps is done,
 
 @dataclass(frozen=True)
 class Progress:
-    """The cells that are answered, failed and missing. left: estimated seconds of one worker for the missing ones."""
+    """The cells that are answered, failed and missing. stopped: how many have no result and need none, because their
+    rates were stopped (`--halving`). left: estimated seconds of one worker for the missing ones."""
 
     answers: list[Result]
     failures: list[Result]
     missing: list[Cell]
+    stopped: int
     left: float
 
     @property
     def text(self) -> str:
         """The progress in one line."""
-        total = len(self.answers) + len(self.failures) + len(self.missing)
+        total = len(self.answers) + len(self.failures) + len(self.missing) + self.stopped
         parts = [f"{total} cells: {len(self.answers)} done{_by_status(self.answers)}"]
         if self.failures:
             parts.append(f"{len(self.failures)} failed{_by_status(self.failures)}")
+        if self.stopped:
+            parts.append(f"{self.stopped} stopped with their rates")
         if self.missing:
             parts.append(f"{len(self.missing)} missing")
         return ", ".join(parts)
@@ -62,12 +66,16 @@ def progress(cells: Iterable[AskedCell], results: list[Result]) -> Progress:
     stored = {key: result for result in results for key in possible_keys(result.cell)}
     estimate = Estimate()
     estimate.learn_from(result for result in results if result.status in ANSWERS)
-    wanted = {item.key: item.cell for item in cells}
+    asked = list(cells)
+    wanted = {item.key: item.cell for item in asked}
+    going = {item.key for item in asked if item.stopped is None}  # in one sweep at least
     by_key = {stored[key].cell.key: stored[key] for key in wanted if key in stored}
-    missing = [cell for key, cell in wanted.items() if key not in stored]
+    unanswered = {key: cell for key, cell in wanted.items() if key not in stored}
+    missing = [cell for key, cell in unanswered.items() if key in going]
     answers = [result for result in by_key.values() if result.status in ANSWERS]
     failures = [result for result in by_key.values() if result.status not in ANSWERS]
-    return Progress(answers, failures, missing, sum(map(estimate.seconds, missing)))
+    stopped = len(unanswered) - len(missing)
+    return Progress(answers, failures, missing, stopped, sum(map(estimate.seconds, missing)))
 
 
 @app.default

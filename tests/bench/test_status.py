@@ -111,3 +111,14 @@ def test_status_needs_no_torch(store: Store) -> None:
     said = f"import sys, bench.status; bench.status.main([{str(store.path)!r}])"
     code = f"{said}; assert not {{'torch', 'pandas'}} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
+
+
+def test_a_rate_that_was_stopped_needs_no_result(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, *others = CELLS
+    cells = [AskedCell(first, stopped=5), AskedCell(second, stopped=5), *map(AskedCell, others)]
+    store.record_sweep(Asked.of(SWEEP, cells))
+    other = Sweep(tasks="adding", models=second.model, lengths="10", budget="smoke")
+    store.record_sweep(Asked.of(other, [AskedCell(second)]))
+    _, text = shown(store, capsys)
+    assert "    4 cells: 0 done, 2 stopped with their rates, 2 missing\n" in text
+    assert ": 4 cells: 0 done, 1 stopped with their rates, 3 missing, none running" in text, "the other one goes on"
