@@ -31,7 +31,8 @@ def _plans(tasks: Mapping[str, Lines], models: Looks) -> Iterator[tuple[str, Cal
     scored = _with(tasks, lambda setting: setting.typical("skill") is not None)
     if scored:
         yield "skill", partial(skill, scored, models)
-    if unsolved := {task: lines for task, lines in scored.items() if not any(map(study.solvable, lines.values()))}:
+    named = _with(scored, lambda setting: setting.typical("score") is not None and _metric(setting) is not None)
+    if unsolved := {task: lines for task, lines in named.items() if not any(map(study.solvable, lines.values()))}:
         yield "score", partial(score, unsolved, models)
     if solved := _with(tasks, lambda setting: setting.solved > 0):
         yield "steps-to-solve", partial(steps_to_solve, solved, models)
@@ -80,9 +81,10 @@ def score(tasks: Mapping[str, Lines], models: Looks) -> Drawing:
     width = drawing.PAGE / max(2, across) - 70
     panels = []
     for task, lines in tasks.items():
-        of = next(row for setting in _settings(lines) for row in setting.rows if row["metric"] is not None)
+        of = next(row for row in map(_metric, _settings(lines)) if row is not None)
         metric = of["metric"].replace("_", " ")
-        title = drawing.panel_title(task, "higher is better" if of["higher_is_better"] else "lower is better")
+        better = {True: ["higher is better"], False: ["lower is better"]}.get(of["higher_is_better"], [])
+        title = drawing.panel_title(task, *better)
         marks = _seeds(lines, "score")
         panels.append(lengths.score_panel(sheet, marks, study.lengths(lines), width, title, metric))
     said = [
@@ -90,6 +92,11 @@ def score(tasks: Mapping[str, Lines], models: Looks) -> Drawing:
         f"{drawing.count_line(_counts(tasks))}.",
     ]
     return sheet.finish(drawing.grid(panels, across, spacing=22), "Score against length", said)
+
+
+def _metric(setting: Setting) -> Row | None:
+    """Find a row that names its metric; a stranger's file may leave it out."""
+    return next((row for row in setting.rows if row["metric"] is not None), None)
 
 
 def _seeds(lines: Lines, column: str) -> list[Row]:

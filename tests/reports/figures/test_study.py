@@ -85,3 +85,12 @@ def test_scores_are_drawn_of_tasks_that_no_seed_solved_on_an_axis_cut_to_them():
     assert {row["value"] for row in points(mixed["score"], length=10, kind="middle")} == {2.6}
     assert not points(mixed["score"], reference="chance")
     assert points(mixed["skill"], reference="chance")
+
+
+def test_a_file_that_leaves_out_columns_has_fewer_figures():
+    made = studies.rows([make_result("char_lm", "gru", 10, seed, score=2.5) for seed in range(3)], ())
+    for missing, names in (("metric", ["skill"]), ("score", ["skill"]), ("higher_is_better", ["skill", "score"])):
+        held = drawn([row | {"chosen": 1, missing: None} for row in made])
+        assert list(held) == names, missing
+        for drawing in held.values():
+            assert rendered(drawing, "svg").startswith(b"<svg")
