@@ -26,7 +26,7 @@ from bench.records.paper import Paper, read
 from bench.records.reading import Reading
 from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
-from bench.run import estimate_from, measure
+from bench.run import measure
 from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
@@ -98,6 +98,13 @@ class Kept:
             return cls()
         store = Store(path)
         return cls(store.results(), store.sweeps())
+
+    @property
+    def estimate(self) -> Estimate:
+        """An estimate of seconds that has learned from the answers."""
+        estimate = Estimate()
+        estimate.learn_from(result for result in self.results if result.status in ANSWERS)
+        return estimate
 
     def asked(self, sweeps: Sequence[Sweep]) -> list[AskedCell]:
         """Return the cells of some sweeps, as the store says of them."""
@@ -213,7 +220,7 @@ def _readings(store: str) -> list[Reading]:
 
 def _progress(content: Paper, kept: Kept, results: Sequence[Result], store: str) -> str:
     """Say how much of a paper is stored, and how long the rest takes."""
-    cells, done, seconds = _left(content, kept, results, estimate_from(store))
+    cells, done, seconds = _left(content, kept, results, kept.estimate)
     stopped = len(kept.stopped(content))
     aside = f", but for {stopped} whose rates were stopped" if stopped else ""
     if done == cells:
@@ -245,7 +252,8 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     """Yield the name of every paper, its cells, how many are stored, the seconds of the rest, and its verdicts."""
     from reports.summary.verdicts import counted, verdicts
 
-    estimate, kept, readings = estimate_from(store), Kept.of(store), _readings(store)
+    kept, readings = Kept.of(store), _readings(store)
+    estimate = kept.estimate
     for name, path in sorted(papers.known(FOLDERS).items()):
         content = _read(str(path))
         results = kept.reported(content)
