@@ -39,7 +39,7 @@ def measure(*, store: Path | str = "results", **asked: Any) -> pandas.DataFrame:
     from bench.store import Store
 
     sweep, settings = configured(asked | {"store": str(store)})
-    if run.measure(sweep, settings, table=False) == EXIT_INTERRUPTED:
+    if run.measure([sweep], settings, table=False) == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     held = Store(store)
     keys = {item.key for one in held.sweeps() if one.hash == sweep.hash for item in one.cells}

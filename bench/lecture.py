@@ -63,7 +63,7 @@ def lecture(
     _, settings = configured({"store": store, "workers": workers, "data": data, "wandb": "off"})
     code = 0
     for sweep in content.sweeps:
-        code = max(code, measure(sweep, settings, table=False))
+        code = max(code, measure([sweep], settings, table=False))
         if code > 1:  # interrupted
             return code
     drawing = _drawing(content, picture, settings)

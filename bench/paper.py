@@ -75,9 +75,10 @@ def paper(
     code = 0
     for sweep in () if dry_run else content.sweeps:
         if content.tuning:
-            code = max(code, measure(papers.tuning(sweep, content), settings, table=False))
-        for part in reported(sweep, content, Kept.of(settings.store)) if code <= 1 else ():
-            code = max(code, measure(part, settings, table=False))
+            code = max(code, measure([papers.tuning(sweep, content)], settings, table=False))
+        parts = reported(sweep, content, Kept.of(settings.store)) if code <= 1 else []
+        if parts:
+            code = max(code, measure(parts, settings, table=False))
         if code > 1:  # interrupted
             return code
     _show(content, settings, None if quick else Path(settings.store) / "report" / f"{Path(name).stem}.md")

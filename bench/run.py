@@ -68,7 +68,7 @@ def run(
     if print_config:
         print(as_toml(sweep, settings), end="")
         return 0
-    return _preview(sweep, settings) if dry_run else measure(sweep, settings)
+    return _preview(sweep, settings) if dry_run else measure([sweep], settings)
 
 
 def _list() -> int:
@@ -189,8 +189,8 @@ def _preview(sweep: Sweep, settings: Settings) -> int:
     return 0
 
 
-def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
-    """Measure and store what is missing of a sweep; return the exit code. table: whether to show its results.
+def measure(sweeps: Sequence[Sweep], settings: Settings, *, table: bool = True) -> int:
+    """Measure and store what is missing of sweeps; return the exit code. table: whether to show their results.
 
     Raises:
         BenchError: what cannot be measured, as one message.
@@ -206,7 +206,7 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
         raise UsageError(
             "the folder that this command runs in was removed. Go to another one (cd) and run it there."
         ) from None
-    mirroring = login.mirroring(settings.wandb, settings.store, sweep=sweep.hash)
+    mirroring = login.mirroring(settings.wandb, settings.store, sweep=",".join(sweep.hash for sweep in sweeps))
     store = Store(settings.store, create=True)
     console = Console()
     # Other machines cannot write to this one's folder of runs: what a cluster measures is mirrored from its records.
@@ -218,7 +218,7 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
     )
     engine = engine_of(settings, surroundings, console)
     resolve = resolver(settings)
-    outcome = execute(sweep, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
+    outcome = execute(sweeps, store, engine, console, resolve, retry_failed=settings.retry_failed, part=settings.part)
     if outcome.results and table:
         _show(store, console, outcome)
     _close(console, settings, outcome.results)
@@ -232,7 +232,7 @@ def measure(sweep: Sweep, settings: Settings, *, table: bool = True) -> int:
 
 
 def _show(store: Store, console: Console, outcome: Outcome) -> None:
-    """Show the results of a sweep: its table of scores, or the verdicts on its gradients where nothing was trained."""
+    """Show the results of sweeps: a table of scores, or the verdicts on gradients where nothing was trained."""
     trained = any(result.steps for result in outcome.results)
     if trained or not any(result.gradient_flow for result in outcome.results):
         from reports.table import show

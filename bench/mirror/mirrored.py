@@ -57,7 +57,7 @@ def tags(cell: Cell) -> tuple[str, ...]:
 
 
 def config(cell: Cell, sweep: str, attempt: int) -> Row:
-    """Return a run's configuration: its cell's identity, the hash of its sweep and the number of its attempt."""
+    """Return a run's configuration: its cell's identity, its sweeps' hashes and the number of its attempt."""
     return identity(cell) | {"sweep": sweep, "attempt": attempt}
 
 

@@ -101,8 +101,8 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class Mirroring:
-    """How cells are mirrored to W&B. directory: absolute, of the store; the runs lie in its folder `wandb`. sweep: hash
-    of what asked for the cells. patience: seconds a process waits for W&B at its own end."""
+    """How cells are mirrored to W&B. directory: absolute, of the store; the runs lie in its folder `wandb`. sweep:
+    hashes of what asked for the cells, joined by commas. patience: seconds a process waits for W&B at its own end."""
 
     mode: Literal["online", "offline"]
     project: str

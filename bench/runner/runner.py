@@ -1,4 +1,4 @@
-"""From a sweep to stored results: plan its cells, skip what is stored, run the rest, store each result as it comes.
+"""From sweeps to stored results: plan their cells, skip what is stored, run the rest, store each result as it comes.
 
 plan      every cell that was asked for                        bench.runner.plan
 corpora   which of the cells' corpora are here                 bench.runner.corpora
@@ -10,6 +10,7 @@ store     keeps the results                                    bench.store
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import catalog
@@ -30,7 +31,7 @@ from bench.store.leases import Leases
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended. keys: of all its cells; results: what the store holds of them."""
+    """How sweeps ended. keys: of all their cells; results: what the store holds of them."""
 
     keys: list[str]
     results: list[Result]
@@ -46,7 +47,7 @@ class Outcome:
 
 
 def execute(
-    sweep: Sweep,
+    sweeps: Sequence[Sweep],
     store: Store,
     engine: Engine,
     console: Console,
@@ -55,15 +56,18 @@ def execute(
     retry_failed: bool = False,
     part: tuple[int, int] | None = None,
 ) -> Outcome:
-    """Measure the cells of `sweep` that the store does not hold, and store their results.
+    """Measure the cells of sweeps that the store does not hold, and store their results.
 
-    resolve: finds the corpora (may download). part: as for `share`.
+    sweeps: all with halving, or all without; their cells share the engine's workers, so that none waits for the last
+    cell of a sweep. resolve: finds the corpora (may download). part: as for `share`.
 
     Raises:
-        CatalogError: the sweep asks for what does not exist or cannot be built.
+        CatalogError: a sweep asks for what does not exist or cannot be built.
         StoreError: a result could not be stored.
     """
-    planned = plan(sweep)
+    plans = [plan(sweep) for sweep in sweeps]
+    planned = sorted({item: None for items in plans for item in items}, key=lambda item: item.cell.length)
+    halved = any(sweep.halving for sweep in sweeps)
     tidy(store, console)
     for line in edited.warnings((item.cell for item in planned), store):
         console.note(line)
@@ -74,10 +78,11 @@ def execute(
 
     def write_down() -> None:
         """Store what was asked, where it differs from what was stored last."""
-        asked = _asked(sweep, planned, corpora, stopped)
-        if [asked] != held:
-            held[:] = [asked]
-            store.record_sweep(asked)
+        asked = [_asked(sweep, items, corpora, stopped) for sweep, items in zip(sweeps, plans, strict=True)]
+        for each in asked:
+            if each not in held:
+                store.record_sweep(each)
+        held[:] = asked
 
     def stop(jobs: list[Job]) -> list[Job]:
         """Stop the rates that cannot win; return the jobs of all others."""
@@ -93,16 +98,17 @@ def execute(
 
     write_down()
     running = Running(store, engine, console, corpora, ledger, came=write_down)
-    jobs, interrupted = running.first(all_of_them=sweep.halving), list[int]()  # rates are compared once all can run
-    if sweep.halving:
+    jobs, interrupted = running.first(all_of_them=halved), list[int]()  # rates are compared once all can run
+    if halved:
         jobs = stop(jobs)
     if jobs:
         console.estimate.learn_from(store.answers())
         running.limit(jobs)
-        with interrupts(engine, console) as interrupted, engine, Leases(store, sweep.hash, engine.workers) as leases:
+        names = ",".join(sweep.hash for sweep in sweeps)
+        with interrupts(engine, console) as interrupted, engine, Leases(store, names, engine.workers) as leases:
             _check(jobs, engine)
             running.start(jobs)
-            for level in range(len(halving.PARTS) if sweep.halving else 0):
+            for level in range(len(halving.PARTS) if halved else 0):
                 steps = halving.due((job.cell for job in jobs), level, store)
                 paused = [job._replace(until=steps[job.cell.key]) for job in jobs if job.cell.key in steps]
                 running.run(paused, leases, list)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bench import evaluate, paper
 from bench.records.asked import Asked, AskedCell
 from bench.records.paper import read
+from bench.records.sweep import Sweep
 from bench.runner import papers
 from bench.runner.plan import plan
 from bench.store import Store
@@ -64,6 +66,16 @@ def test_rates_are_chosen_on_seeds_that_are_not_reported(measured: Path) -> None
     assert {result.cell.key for result in paper.Kept.of(str(measured / "store")).reported(content)} == {
         result.cell.key for result in reported
     }
+
+
+def test_all_chosen_rates_of_a_sweep_run_beside_one_another(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sweep,) = read(measured / "mine.toml").sweeps
+    parts = [sweep.model_copy(update={"learning_rates": (rate,)}) for rate in (0.0003, 0.01)]
+    runs: list[Sequence[Sweep]] = []
+    monkeypatch.setattr(paper, "reported", lambda *_: parts)
+    monkeypatch.setattr(paper, "measure", lambda sweeps, settings, table: runs.append(sweeps) or 0)
+    assert paper.main([str(measured / "mine.toml"), "--store", str(measured / "store")]) == 0
+    assert [len(sweeps) for sweeps in runs] == [1, 2]
 
 
 def test_a_paper_that_is_measured_runs_nothing_and_says_what_came_out(

@@ -109,7 +109,7 @@ def execute(store: Store, cells: int, workers: int = 2, surroundings: Surroundin
     worker.serve = importlib.import_module("tests.reliability.fakes").serve  # not of __main__, which workers have not
     console = Console()
     engine = LocalEngine(surroundings or Surroundings(), workers=workers, report=console.working, say=console.note)
-    return runner.execute(sweep_of(cells), store, engine, console, lambda *_: None)
+    return runner.execute([sweep_of(cells)], store, engine, console, lambda *_: None)
 
 
 def trained(store: Store, cells: int) -> None:

@@ -82,7 +82,7 @@ def test_a_new_version_is_measured_anew(tmp_path: Path, monkeypatch: pytest.Monk
 
     def execute() -> FakeEngine:
         engine = FakeEngine()
-        runner.execute(sweep, store, engine, Console(Terminal(file=io.StringIO())), lambda *_: None)
+        runner.execute([sweep], store, engine, Console(Terminal(file=io.StringIO())), lambda *_: None)
         return engine
 
     assert len(execute().ran) == 1

@@ -91,7 +91,7 @@ def test_a_corrupt_record_is_moved_aside_said_aloud_and_run_again(tmp_path: Path
 
     def execute(engine: FakeEngine) -> str:
         text = io.StringIO()
-        runner.execute(sweep, store, engine, Console(Terminal(file=text, width=200)), lambda *_: None)
+        runner.execute([sweep], store, engine, Console(Terminal(file=text, width=200)), lambda *_: None)
         return text.getvalue()
 
     execute(FakeEngine())
@@ -276,7 +276,7 @@ def test_a_file_system_without_hard_links_is_named_and_works(tmp_path: Path) -> 
     assert store.hard_links is False
     text = io.StringIO()
     sweep = Sweep(tasks="adding", models="rnn", lengths="10", budget="smoke")
-    runner.execute(sweep, store, FakeEngine(), Console(Terminal(file=text, width=200)), lambda *_: None)
+    runner.execute([sweep], store, FakeEngine(), Console(Terminal(file=text, width=200)), lambda *_: None)
     assert "has no hard links: let no two runners write to it" in text.getvalue()
     (result,) = store.answers()
     assert not store.publish(result), "the first writer wins here too"
@@ -362,7 +362,7 @@ def test_a_sweep_ends_clearly_on_a_full_disk_and_resumes(tmp_path: Path) -> None
     sweep = Sweep(tasks="adding", models="rnn", lengths="10,20,30", budget="smoke")
 
     def execute(store: Store, engine: FakeEngine) -> int:
-        return runner.execute(sweep, store, engine, Console(Terminal(file=io.StringIO())), lambda *_: None).exit_code
+        return runner.execute([sweep], store, engine, Console(Terminal(file=io.StringIO())), lambda *_: None).exit_code
 
     Store(tmp_path, create=True)
     full = Store(tmp_path, files=FailingFiles(37, errno.ENOSPC))

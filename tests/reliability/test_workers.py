@@ -97,7 +97,7 @@ def test_a_sweep_of_diverging_cells_is_a_success(tmp_path: Path) -> None:
     sweep = Sweep(tasks="adding", models="rnn", lengths="10", budget="smoke")
     engine = FakeEngine(lambda cell: Result(cell=cell, status="diverged"))
     console = Console(Terminal(file=io.StringIO()))
-    assert runner.execute(sweep, Store(tmp_path, create=True), engine, console, lambda *_: None).exit_code == 0
+    assert runner.execute([sweep], Store(tmp_path, create=True), engine, console, lambda *_: None).exit_code == 0
 
 
 # -- a corpus that cannot be had -------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_a_corpus_that_cannot_be_fetched_becomes_rows(tmp_path: Path) -> None:
         raise UsageError("https://example.org/input.txt: expected sha256 86c4, got 0000")
 
     def execute(resolve: Any, engine: FakeEngine, **options: Any) -> runner.Outcome:
-        return runner.execute(sweep, store, engine, console, resolve, **options)
+        return runner.execute([sweep], store, engine, console, resolve, **options)
 
     engine = FakeEngine()
     outcome = execute(refused, engine)
@@ -256,7 +256,7 @@ def test_a_thousand_cells_leave_nothing_behind(tmp_path: Path, monkeypatch: pyte
             seen[console._done] = (memory, len(os.listdir("/proc/self/fd")), zombies)
 
     monkeypatch.setattr(console, "finished", finished)
-    outcome = runner.execute(fakes.sweep_of(1000), store, engine, console, lambda *_: None)
+    outcome = runner.execute([fakes.sweep_of(1000)], store, engine, console, lambda *_: None)
     assert outcome.exit_code == 0
     (memory, files, _), (memory_after, files_after, zombies) = seen[300], seen[1000]
     assert memory_after - memory < 15 * 2**20

@@ -32,7 +32,7 @@ def lines(store: Store, **sweep: str) -> list[str]:
     """What a sweep says that runs in this process."""
     text = io.StringIO()
     asked = Sweep(**({"tasks": "adding", "lengths": "6", "budget": "smoke"} | sweep))  # type: ignore[arg-type]
-    runner.execute(asked, store, FakeEngine(), Console(Terminal(file=text, width=300)), lambda *_: None)
+    runner.execute([asked], store, FakeEngine(), Console(Terminal(file=text, width=300)), lambda *_: None)
     return text.getvalue().splitlines()
 
 

@@ -62,7 +62,7 @@ class Bench:
         fields = {"tasks": "adding", "models": "lstm", "lengths": "10", "steps": 400, "halving": True}
         sweep = Sweep(**({**fields, "seeds": seeds, "learning_rates": RATES} | options))
         console = Console(Terminal(file=self.text, width=200))
-        return runner.execute(sweep, self.store, engine, console, lambda *_: None)
+        return runner.execute([sweep], self.store, engine, console, lambda *_: None)
 
     @property
     def stopped(self) -> dict[tuple[float, int], int]:

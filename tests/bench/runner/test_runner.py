@@ -49,7 +49,7 @@ class Bench:
         retry, part = options.pop("retry_failed", False), options.pop("part", None)
         console = Console(Terminal(file=self.text, width=200))
         sweep = a_sweep(**options)
-        return runner.execute(sweep, self.store, engine, console, self.resolve, retry_failed=retry, part=part)
+        return runner.execute([sweep], self.store, engine, console, self.resolve, retry_failed=retry, part=part)
 
     @property
     def lines(self) -> list[str]:
@@ -140,6 +140,27 @@ def test_a_sweep_is_written_down_then_run_stored_and_shown(bench: Bench) -> None
     assert len(list((bench.store.path / "weights").iterdir())) == 4
     assert bench.lines[0] == "4 cells: 0 stored, 4 to run on 1 workers"
     assert [line.partition(" adding")[0] for line in bench.lines[1:]] == [f"[{n}/4]" for n in (1, 2, 3, 4)]
+
+
+def test_sweeps_share_the_workers_and_each_is_written_down(bench: Bench) -> None:
+    sweeps = [a_sweep(models="rnn"), a_sweep(models="lstm", lengths="10"), a_sweep(models="lstm,gru", lengths="10")]
+    entered = 0
+
+    class Once(FakeEngine):
+        def __enter__(self) -> Once:
+            nonlocal entered
+            entered += 1
+            return self
+
+    engine = Once()
+    console = Console(Terminal(file=bench.text, width=200))
+    outcome = runner.execute(sweeps, bench.store, engine, console, bench.resolve)
+    assert entered == 1
+    shortest = [f"adding / {model} / T10" for model in ("rnn", "lstm", "gru")]
+    assert engine.labels == [*shortest, "adding / rnn / T20"], "a cell of two sweeps runs once"
+    assert (outcome.exit_code, len(outcome.results)) == (0, 4)
+    written = {asked.hash: [item.cell for item in asked.cells] for asked in bench.store.sweeps()}
+    assert written == {sweep.hash: [planned.cell for planned in plan(sweep)] for sweep in sweeps}
 
 
 def test_the_same_command_again_runs_nothing(bench: Bench) -> None:
