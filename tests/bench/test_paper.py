@@ -78,6 +78,18 @@ def test_all_chosen_rates_of_a_sweep_run_beside_one_another(measured: Path, monk
     assert [len(sweeps) for sweeps in runs] == [1, 2]
 
 
+@pytest.mark.parametrize("interrupted", [1, 2])
+def test_an_interrupted_paper_goes_no_further(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], interrupted: int
+) -> None:
+    runs: list[Sequence[Sweep]] = []
+    monkeypatch.setattr(
+        paper, "measure", lambda sweeps, settings, table: runs.append(sweeps) or 130 * (len(runs) == interrupted)
+    )
+    assert paper.main([str(measured / "mine.toml"), "--store", str(measured / "store")]) == 130
+    assert (len(runs), capsys.readouterr().out) == (interrupted, "")
+
+
 def test_a_paper_that_is_measured_runs_nothing_and_says_what_came_out(
     measured: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
