@@ -16,6 +16,7 @@ from reports.figures.figures import Figure
 from reports.summary import study
 from reports.summary.study import Lines, Setting
 
+ROOM = 6  # labels below a quarter of a page
 WHEN: tuple[tuple[str, Callable[[Setting], float | None]], ...] = (
     ("before training", lambda setting: setting.fall),
     ("after training", lambda setting: setting.fall_after),
@@ -171,6 +172,8 @@ def _change_axis(values: Sequence[float], when: str) -> alt.X:
     room = 0.06 * (high - low)
     scale = alt.Scale(type="symlog", constant=1, domain=[low - room, high + room], nice=False)
     ticks = [power for power in (-300, -100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300) if low <= power <= high]
+    if len(ticks) > ROOM:
+        ticks = [power for power in ticks if abs(power) not in (3, 30, 300)]
     axis = alt.Axis(title=f"powers of ten, {when}", values=ticks, grid=False, labelOverlap="greedy")
     return alt.X("change:Q", scale=scale, axis=axis)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
 from reports.summary.cells import ON_EDGE
+from reports.summary.outcomes import LEARNS
 from reports.summary.statistics import wilson
 from reports.summary.study import Lines, Setting
 from reports.text import words
@@ -205,9 +206,16 @@ def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines])
     if len(grid) < 2:
         return []
 
+    outcomes: dict[tuple[str, str, int], set[str]] = {}
+    for row in every:
+        if not row["chosen"]:
+            outcomes.setdefault((row["task"], row["model"], row["length"]), set()).add(row["outcome"])
+    blind = {place for place, seen in outcomes.items() if not seen & LEARNS}
+
     def say(setting: Setting) -> str:
         own = sorted({row["learning_rate"] for row in setting.rows} & grid)
-        return ", ".join(map(words.rate, own)) + ("*" if any(row[ON_EDGE] for row in setting.rows) else "")
+        said = ", ".join(map(words.rate, own)) + ("*" if any(row[ON_EDGE] for row in setting.rows) else "")
+        return f"({said})" if (setting.task, setting.model, setting.length) in blind else said
 
     lengths = sorted({length for lines in by_task.values() for length in study.lengths(lines)})
     columns = (Column("task", "left"), Column("model", "left"), *(Column(f"T={length}") for length in lengths))
@@ -218,6 +226,8 @@ def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines])
     notes = [f"the study chose among {', '.join(map(words.rate, tried))}"] if len(tried) > 1 else []
     if any(row[ON_EDGE] for row in every if row["chosen"]):
         notes.append("*: the smallest or the largest that was tried, so another may be better")
+    if blind:
+        notes.append("( ): no rate learned on the seeds that chose, so that it means little")
     return [Table("Learning rates", columns, made, tuple(notes))]
 
 

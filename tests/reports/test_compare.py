@@ -114,6 +114,19 @@ def test_the_edge_is_that_of_all_rates_that_a_study_tried(tmp_path, capsys):
         assert "adding gru 0.01 adding lstm 0.03*" in out
 
 
+def test_a_rate_is_marked_where_none_learned_on_the_seeds_that_chose(tmp_path, capsys):
+    def of(model, seed, rate, score):
+        return make_result(model=model, seed=seed, learning_rate=rate, score=score)
+
+    tried = [of("gru", 100, 0.01, 0.05), of("gru", 100, 0.1, 0.17), *(of("rnn", 100, r, 0.17) for r in (0.01, 0.1))]
+    reported = [of("gru", 0, 0.01, 0.17), of("rnn", 0, 0.01, 0.05)]
+    path = tmp_path / "rates.csv.gz"
+    path.write_bytes(studies.packed(studies.rows([*tried, *reported], {result.cell.key for result in reported})))
+    out = said(capsys, path, store(tmp_path / "mine", make_result(learning_rate=0.1, score=0.17)))
+    assert "adding gru 0.01* adding rnn (0.01*) adding gru (yours) 0.1 the study" in out
+    assert "( ): no rate learned on the seeds that chose, so that it means little" in out
+
+
 def test_two_recipes_of_a_store_are_two_models(published, tmp_path, capsys):
     mine = store(tmp_path / "mine", make_result(score=0.05, steps=2000), make_result(score=0.1, steps=2000, clip=None))
     out = said(capsys, published, mine)
