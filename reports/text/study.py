@@ -9,7 +9,7 @@ from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
 from reports.summary.cells import ON_EDGE
 from reports.summary.outcomes import LEARNS
-from reports.summary.statistics import wilson
+from reports.summary.statistics import typical, wilson
 from reports.summary.study import Lines, Setting
 from reports.text import words
 from reports.text.layout import Column, Table
@@ -31,9 +31,8 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = (), beside: Seq
     if compared := study.compared(made, pairs):
         out.append(_compared(compared))
     out += [_gradients(task, lines) for task, lines in by_task.items()]
-    if (correlation := study.gradients_and_skill(study.settings(rows))) is not None:
-        out.append(_correlated(correlation))
-    return [*out, *_rates(rows, every, by_task), *_failed(every), _run(rows)]
+    out += _correlated(study.lines(study.settings(rows)))
+    return [*out, *_rates(rows, every, by_task), *_speed(by_task), *_failed(every), _run(rows)]
 
 
 def _row(line: Sequence[Setting], lengths: Sequence[int], say: Callable[[Setting], str]) -> list[str]:
@@ -50,10 +49,10 @@ def _learned(task: str, lines: Lines, solvable: bool) -> Table:
     if solvable:
         columns.append(Column("steps ∝ T^b"))
         for row, line in zip(rows, lines.values(), strict=True):
-            row.append(words.number(study.exponent(line)))
+            row.append(words.number(study.exponent(line), 2))
     said = (
         "seeds that solved, of those that answered, and the median step at which they did; else median skill and its "
-        "range (0: knows nothing, 1: perfect; = : below .05)"
+        "range (0: knows nothing, 1: perfect; = : below .05, unrounded)"
         if solvable
         else f"median score over seeds and its range{direction}; n in brackets"
     )
@@ -186,17 +185,33 @@ def _half_life(setting: Setting, column: str) -> str:
     return words.number(middle) if math.isfinite(middle) else "–"
 
 
-def _correlated(found: study.Correlation) -> Table:
-    columns = (Column("rank correlation"), Column("95 % interval"), Column("settings"), Column("models"))
-    row = (
-        f"{found.mean:.2f}", f"{found.low:.2f} to {found.high:.2f}", str(found.settings), str(found.models),
+def _correlated(by_task: dict[str, Lines]) -> list[Table]:
+    """Show the rank correlation of gradient and skill: of all tasks, as it was asked for, then of each."""
+    of = {"all": [*by_task.values()]} if len(by_task) > 1 else {}
+    of |= {task: [lines] for task, lines in by_task.items()}
+    found = {
+        name: study.gradients_and_skill([setting for lines in tasks for line in lines.values() for setting in line])
+        for name, tasks in of.items()
+    }
+    rows = tuple(
+        (name, f"{one.mean:.2f}", f"{one.low:.2f} to {one.high:.2f}", str(one.settings), str(one.models))
+        for name, one in found.items()
+        if one is not None
+    )
+    if not rows:
+        return []
+    columns = (
+        Column("tasks", "left"), Column("rank correlation"), Column("95 % interval"), Column("settings"),
+        Column("models"),
     )  # fmt: skip
-    notes = (
+    notes = [
         "rate · D*: powers of ten by which the gradient changes over the task's reach before training; skill after "
         "it. One point per model, medians over seeds; Spearman's correlation within each task and length, averaged; "
-        "interval: models drawn anew",
-    )
-    return Table("Does the gradient before training say who learns?", columns, (row,), notes)
+        "interval: models drawn anew. Above 0: where the gradient falls less, more is learned",
+    ]
+    if len(rows) > 1:
+        notes.append("the question was about all tasks; of several looks at single ones, some stand out by chance")
+    return [Table("Does the gradient before training say who learns?", columns, rows, tuple(notes))]
 
 
 def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines]) -> list[Table]:
@@ -231,6 +246,22 @@ def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines])
     return [Table("Learning rates", columns, made, tuple(notes))]
 
 
+def _speed(by_task: dict[str, Lines]) -> list[Table]:
+    """Lay out how many optimisation steps a model makes in a second."""
+    every = sorted({length for lines in by_task.values() for length in study.lengths(lines)})
+
+    def say(model: str, length: int) -> str:
+        made = [setting for lines in by_task.values() for setting in lines.get(model, ()) if setting.length == length]
+        return words.number(typical(value for setting in made for value in setting.values("steps_per_second")))
+
+    rows = tuple((model, *(say(model, length) for length in every)) for model in study.models(by_task))
+    if all(text == words.NOTHING for row in rows for text in row[1:]):
+        return []
+    columns = (Column("model", "left"), *(Column(f"T={length}") for length in every))
+    note = "median over tasks and seeds, with whatever else the machine did meanwhile"
+    return [Table("Optimisation steps per second", columns, rows, (note,))]
+
+
 def _failed(rows: Iterable[Row]) -> list[Table]:
     held = [row for row in rows if row["status"] != "ok"]
     if not held:
@@ -257,7 +288,7 @@ def _run(rows: Sequence[Row]) -> Table:
     hours = sum(row["seconds"] or 0 for row in rows) / 3600
     seeds = sorted({row["seed"] for row in reported})
     said = (
-        ("cells", f"{len(rows):,}, of which {len(reported):,} are reported; the others only chose a rate"),
+        ("cells", f"{len(rows):,}, of which {len(reported):,} are reported; the others are only to choose a rate"),
         ("seeds reported", ", ".join(map(str, seeds))),
         ("steps at most", _each(reported, "step_budget")),
         ("hours", f"{hours:.1f} of one core, without rates that were stopped on the way"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import pytest
@@ -166,6 +167,31 @@ def test_what_was_run_is_said(published, capsys):
     assert "seeds reported 0, 1, 2" in out
     assert "steps at most 2,000" in out
     assert "torch 2.13.0+cpu" in out
+
+
+def written(path, *rows):
+    """A study of rows: task, model, skill, rate of the gradient before training, steps per second."""
+    head = "task,model,skill,initial_gradient_rate,steps_per_second"
+    rest = ("length,seed,status,step_budget,chosen,gradient_reach", "10,0,ok,1000,1,9")
+    lines = [f"{head},{rest[0]}", *(f"{','.join(map(str, row))},{rest[1]}" for row in rows)]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return path
+
+
+def test_gradients_and_skill_are_compared_in_all_tasks_and_in_each(tmp_path, capsys):
+    skills = {"adding": (0.9, 0.5, 0.1), "copying": (0.1, 0.5, 0.9)}
+    models = (("rnn", -0.1), ("gru", -0.2), ("lstm", -0.3))
+    rows = [(t, m, s, rate, 1) for t, column in skills.items() for s, (m, rate) in zip(column, models, strict=True)]
+    out = said(capsys, written(tmp_path / "two.csv.gz", *rows))
+    assert re.search(r"all 0.00 .* 2 3 adding 1.00 .* 1 3 copying -1.00 .* 1 3 rate · D", out)
+    assert "the question was about all tasks" in out
+    assert "the question was about all tasks" not in said(capsys, written(tmp_path / "one.csv.gz", *rows[:3]))
+
+
+def test_speed_is_the_median_over_tasks(tmp_path, capsys):
+    rows = [("adding", "rnn", 0, 0, 100), ("copying", "rnn", 0, 0, 50), ("copying", "gru", 0, 0, "")]
+    out = re.sub("─+", "─", said(capsys, written(tmp_path / "speed.csv.gz", *rows)))
+    assert "per second model T=10 ─ rnn 75.0 gru — median over tasks and seeds" in out
 
 
 def test_nothing_in_common_is_refused(published, tmp_path, capsys):
