@@ -170,7 +170,6 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
     from reports.summary.verdicts import counted, verdicts
     from reports.text import formats
     from reports.view import View
-    from reports.view.command import save
 
     kept, console = Kept.of(settings.store), formats.terminal()
     results = kept.reported(content)
@@ -181,8 +180,7 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
         said = f"{len(made)} claims: {counted(made)}. {_progress(content, kept, results, settings.store)}"
         console.print(said, highlight=False)
         if results and page is not None:
-            page.parent.mkdir(exist_ok=True)
-            save(page, formats.markdown([table], [said]))
+            _write(page, formats.markdown([table], [said]))
             console.print(foreign.line(str(page)), highlight=False)
         return
     variants = [] if content.pairs else remedies.tables(View.of(results))
@@ -198,20 +196,34 @@ def _as_study(
     """Write every cell of a study, those that chose a rate too, as one file. show: print its tables."""
     from reports.summary.cells import told_apart
     from reports.text import formats, studies, study
-    from reports.view import delivery
 
     every = {result.cell.key: result for result in (*results, *kept.tried(content))}
     chosen = {result.cell.key for group in groups(results) for result in group.seeds}  # at one rate
     rows = studies.rows(sorted(every.values(), key=papers.place(content)), chosen)
-    if not rows:
-        return
-    for table in study.tables(told_apart(rows), content.pairs) if show else ():
+    for table in study.tables(told_apart(rows), content.pairs) if show and chosen else ():
         formats.print_table(table, console)
-    path.parent.mkdir(exist_ok=True)
-    delivery.write(path, studies.packed(rows))
-    console.print(
-        f"{_progress(content, kept, results, store)}\nAll of it is in {foreign.line(str(path))}", highlight=False
-    )
+    console.print(_progress(content, kept, results, store), highlight=False)
+    if rows:
+        _write(path, studies.packed(rows))
+        console.print(f"What is stored of it is in {foreign.line(str(path))}", highlight=False)
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Write a file of a report into its folder, which is made where there is none.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    from reports.view import delivery
+
+    try:
+        path.parent.mkdir(exist_ok=True)
+        delivery.write(path, content)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}. Expected {path.parent} to be a folder that can be written; what "
+            "was measured is stored, and the same command again writes it."
+        ) from None
 
 
 def _readings(store: str) -> list[Reading]:

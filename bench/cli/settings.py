@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bench.records import toml
 from bench.records.entry import Entry
 from bench.records.errors import UsageError
 from bench.records.frozen import Frozen
@@ -20,7 +20,6 @@ from bench.records.sweep import Sweep
 
 Asked = TypeVar("Asked", bound=Frozen)
 MOST_PARTS = 10_000  # of a sweep, for --shard
-MOST_BYTES = 2**20  # of a configuration file
 
 
 class Settings(Frozen):
@@ -142,20 +141,7 @@ def from_toml(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: it cannot be read, is not TOML, or gives a key twice.
     """
-    try:
-        with path.open("rb") as file:  # perhaps a device, whose end never comes
-            text = file.read(MOST_BYTES + 1)
-        if len(text) > MOST_BYTES:
-            raise UsageError(f"the configuration {path} holds more than {MOST_BYTES:,} bytes: expected keys and values")
-        content = tomllib.loads(text.decode("utf-8-sig").replace("\r\n", "\n"))
-    except OSError as error:
-        raise UsageError(f"cannot read the configuration {path}: {error.strerror}. Correct --config.") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the configuration {path} is not valid TOML: byte {error.start} is not UTF-8") from None
-    except RecursionError:
-        raise UsageError(f"the configuration {path} is nested too deeply: expected keys with plain values") from None
-    except ValueError as error:
-        raise UsageError(f"the configuration {path} is not valid TOML: {error}") from None
+    content = toml.read(path, "configuration", hint="Correct --config.")
     values = {name.replace("-", "_"): value for name, value in content.items()}
     for name in content:
         if name.replace("-", "_") != name and name.replace("-", "_") in content:

@@ -26,13 +26,13 @@ run the same cell under two recipes, a claim says which one it is about: `recipe
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bench.records import toml
 from bench.records.entry import Entry
 from bench.records.errors import UsageError
 from bench.records.frozen import Frozen, Natural, Positive
@@ -150,12 +150,7 @@ def made(path: Path, what: str, make: Callable[[Mapping[str, Any]], Record]) -> 
     Raises:
         PaperError: the file cannot be read, is not TOML, or `make` raises a ValueError.
     """
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise PaperError(f"cannot read the {what} {path}: {error.strerror}. Correct the path.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PaperError(f"the {what} {path} is not valid TOML: {error}") from None
+    content = toml.read(path, what, PaperError)
     try:
         return make(content)
     except ValueError as error:

@@ -238,7 +238,8 @@ def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines])
         (task, model, *_row(line, lengths, say)) for task, lines in by_task.items() for model, line in lines.items()
     )
     tried = sorted({row["learning_rate"] for row in rows} - {None})
-    notes = [f"the study chose among {', '.join(map(words.rate, tried))}"] if len(tried) > 1 else []
+    chose = len(tried) > 1 and not all(row["chosen"] for row in rows)
+    notes = [f"the study chose among {', '.join(map(words.rate, tried))}"] if chose else []
     if any(row[ON_EDGE] for row in every if row["chosen"]):
         notes.append("*: the smallest or the largest that was tried, so another may be better")
     if blind:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -203,6 +204,29 @@ def test_a_store_without_results_and_a_paper_half_run_say_so(
     assert "1 claims: 1 " in out
     assert "not run here" not in out
     assert f"8 of 12 cells are stored in {measured / 'store'}; the others take about " in out
+
+
+def test_a_study_without_results_says_what_is_missing(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plain.toml").write_text(STUDY)
+    assert paper.main([str(tmp_path / "plain.toml"), "--store", str(tmp_path / "none"), "--dry-run"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.startswith(f"0 of 8 cells are stored in {tmp_path / 'none'} (the folder holds none of its results); the")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("claims", [CLAIM, ""])
+def test_a_report_that_cannot_be_written_is_one_message(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], claims: str
+) -> None:
+    (tmp_path / "mine.toml").write_text(STUDY + claims)
+    shutil.copytree(measured / "store", tmp_path / "store", ignore=shutil.ignore_patterns("report"))
+    (tmp_path / "store" / "report").write_text("in the way")
+    assert paper.main([str(tmp_path / "mine.toml"), "--store", str(tmp_path / "store"), "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot write {tmp_path / 'store' / 'report' / 'mine.'}" in said
+    assert "what was measured is stored" in said
 
 
 def test_a_rate_that_was_stopped_needs_no_result(

@@ -143,6 +143,61 @@ def test_what_is_said_of_a_study_leaves_a_store_out(published, tmp_path, capsys)
     assert "seeds reported 0, 1, 2 " in out
 
 
+@pytest.fixture
+def tuned(tmp_path):
+    """A study that chose its rate on seed 100."""
+    results = [make_result(seed=100, learning_rate=rate, steps=2000) for rate in (0.01, 0.1)]
+    results += [make_result(seed=seed, solved_at=200, steps=2000) for seed in range(3)]
+    path = tmp_path / "tuned.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {result.cell.key for result in results[2:]})))
+    return path
+
+
+def test_seeds_that_chose_rates_in_a_study_choose_them_in_a_store_too_and_are_not_shown(tuned, tmp_path, capsys):
+    chose = [make_result(seed=100, learning_rate=rate, score=rate, steps=2000) for rate in (0.01, 0.1)]
+    shown = [make_result(seed=seed, learning_rate=0.01, solved_at=50, steps=2000) for seed in (0, 1)]
+    other = make_result(seed=1, learning_rate=0.1, score=0.0001, steps=2000)
+    out = said(capsys, tuned, store(tmp_path / "mine", *chose, *shown, other))
+    assert "gru (yours) 2/2 at 50" in out
+    assert "adding gru (yours) 0.01*" in out
+    assert "RATE CHOSEN" not in out
+    only = store(tmp_path / "only", *chose)
+    assert "nothing that the study has, but for seeds that choose rates (100)" in said(capsys, tuned, only, code=2)
+
+
+def test_a_rate_that_was_chosen_by_the_seeds_that_are_shown_is_said(tuned, published, tmp_path, capsys):
+    mine = store(tmp_path / "mine", *(make_result(learning_rate=rate, score=rate, steps=2000) for rate in (0.01, 0.1)))
+    words = "RATE CHOSEN BY THE SEEDS THAT ARE SHOWN, theirs by others: adding gru (yours) T=10"
+    assert words in said(capsys, tuned, mine)
+    assert "RATE CHOSEN" not in said(capsys, published, mine), "this study has no seeds of their own for it"
+
+
+def test_a_choice_is_of_both_sides(published, tmp_path, capsys):
+    mine = store(
+        tmp_path / "mine", *(make_result(model=m, seed=4, solved_at=50, steps=2000) for m in ("gru", "mingru"))
+    )
+    out = said(capsys, published, mine, "--models", "gru,lstm", "--lengths", "10,20", "--seeds", "0,1,4")
+    assert "gru 2/2 at 200 2/2 at 200" in out
+    assert "gru (yours) 1/1 at 50" in out
+    assert "mingru" not in out
+    out = said(capsys, published, mine, "--models", "mingru")
+    assert "lstm 0/3" in out, "a side that has none of these models is whole"
+    assert "mingru (yours) 1/1 at 50" in out
+    assert "gru (yours) 1/1 at 50" not in out.replace("mingru", "")
+    assert "no results of model 'grru': did you mean gru?" in said(capsys, published, mine, "--models", "grru", code=2)
+    assert "of the store: it has none" in said(capsys, published, mine, "--seeds", "0", code=2)
+    assert "nothing to show: the study" in said(capsys, published, mine, "--seeds", "4", code=2)
+
+
+def test_where_all_rates_are_reported_none_was_chosen(tmp_path, capsys):
+    results = [make_result(learning_rate=0.01), make_result(model="rnn", learning_rate=0.003)]
+    path = tmp_path / "rates.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {result.cell.key for result in results})))
+    out = said(capsys, path)
+    assert "chose among" not in out
+    assert "adding gru 0.01 adding rnn 3e-3 What was run" in out
+
+
 def test_a_study_that_calls_a_model_yours_is_refused(tmp_path, capsys):
     path = tmp_path / "theirs.csv.gz"
     result = make_result(model="gru (yours)")

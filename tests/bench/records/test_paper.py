@@ -92,6 +92,9 @@ def test_an_interval_need_not_be_published(tmp_path: Path) -> None:
             "pairs: gru and lstm are named twice. Name each pair once",
         ),
         ("title = [", "is not valid TOML: "),
+        ("title = " + "[" * 5000, "is nested too deeply: expected keys with plain values"),
+        (f"title = {'9' * 5000}", "is not valid TOML: "),
+        ("#" * 2**21, "holds more than 1,048,576 bytes"),
         (HEAD + SWEEP + CLAIM + "recipe = {hiden = 3}\n", "[[claims]] 1: recipe: unknown field 'hiden'. Did you mean"),
         (HEAD + SWEEP + CLAIM + "recipe = {learning-rate = 1}\n", "recipe: unknown field 'learning_rate'. "),
         (
