@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ LEAST_TEXT = 11  # units: no text of a figure is smaller, so the least size of a
 BOLD, PLAIN = 0.58, 0.52  # typical width of a letter, as a share of its size
 AXIS = 60  # units that a vertical axis takes, with its title
 MARGIN = 12  # units around a figure
+APART = 5  # units between two labels of an axis
 BESIDE = 230  # units that a colour scale leaves to its name and to the axis above it
 
 
@@ -123,12 +125,31 @@ def _encoding(encoding: Spec, width: float, height: float, place: Place, hidden:
                 axis["title"] = None
             if axis.get("title"):
                 axis["title"] = wrapped(axis["title"], room + 24, 12)
+            scale = made[channel].get("scale") or {}
+            if channel == "x" and scale.get("type") == "log" and axis.get("values"):
+                axis |= _labelled(axis["values"], scale["domain"], width)
             made[channel] = made[channel] | {"axis": axis}
     legend = (made.get("color") or {}).get("legend")
     if legend and "gradientLength" in legend:
         length = min(legend["gradientLength"], place.width - BESIDE)
         made["color"] = made["color"] | {"legend": legend | {"gradientLength": length}}
     return made
+
+
+def _labelled(values: Sequence[float], domain: Sequence[float], width: float) -> Spec:
+    """Label what has room on a log axis, the largest first: lengths are asked for because of the longest."""
+    low, high = map(math.log, domain)
+    kept: list[float] = []
+    free = math.inf
+    for value in sorted(values, reverse=True):
+        middle = width * (math.log(value) - low) / (high - low)
+        half = len(f"{value:g}") * LEAST_TEXT * PLAIN / 2
+        if middle + half <= free:
+            kept.append(value)
+            free = middle - half - APART
+    if len(kept) == len(values):
+        return {}
+    return {"labelExpr": f"indexof({kept}, datum.value) < 0 ? '' : datum.label", "labelOverlap": False}
 
 
 def encodings(drawn: Spec) -> Iterator[Spec]:
@@ -161,10 +182,14 @@ def _legends(body: Spec, place: Place) -> Spec:
     ]
     if not names:
         return {}
-    column = max(map(len, names)) * 13 * PLAIN + 52
-    each = sum(len(name) * 13 * PLAIN + 52 for name in dict.fromkeys(names))
-    fitting = max(1, int((place.width - 60) / column))
-    return {} if each <= place.width - 60 else {"legend": CONFIG["legend"] | {"columns": fitting}}
+    each = [len(name) * 13 * PLAIN + 52 for name in dict.fromkeys(names)]
+    fitting = (  # a column is as wide as its widest entry
+        columns
+        for columns in range(1, len(each) + 1)
+        if sum(max(each[column::columns]) for column in range(columns)) <= place.width - 60
+    )
+    columns = max(fitting, default=1)
+    return {} if columns == len(each) else {"legend": CONFIG["legend"] | {"columns": columns}}
 
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"

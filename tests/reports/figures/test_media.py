@@ -73,3 +73,25 @@ def test_names_of_a_legend_break_into_rows_in_a_column(drawn):
     svg = fitted(drawn["score"], MEDIA["column"], head=False).svg
     at = [float(x) for x in re.findall(r"role-legend-label.*?translate\(([\d.]+),", svg)]
     assert max(at) < 373
+
+
+def test_the_longest_length_keeps_its_label_in_a_narrow_panel():
+    places = itertools.product(("adding", "char_lm"), (10, 20, 50, 100, 200))
+    results = [make_measured(task, "rnn", length, score=0.1 if task == "adding" else 2.9) for task, length in places]
+    drawing = next(each.drawing for each in figures.figures(View.of(results)) if each.name == "skill")
+    shown = {}
+    for medium in ("column", "text"):
+        svg = fitted(drawing, MEDIA[medium], head=True).svg
+        shown[medium] = {number for number in re.findall(r">(\d+)</text>", svg) if int(number) >= 10}
+    assert shown["text"] == {"10", "20", "50", "100", "200"}
+    assert "200" in shown["column"] < shown["text"]
+
+
+def test_columns_of_a_legend_are_as_wide_as_their_own_names(drawn):
+    long = "lstm:candidate_only=true"
+    models = ("rnn", "gru", "lstm", "attention", "transformer", "tcn", long)
+    results = [make_measured("adding", model, length, score=0.1) for model in models for length in (10, 100)]
+    drawing = next(each.drawing for each in figures.figures(View.of(results)) if each.name == "score")
+    svg = fitted(drawing, MEDIA["slide"], head=True).svg
+    at = [(float(x), float(y)) for x, y in re.findall(r"role-legend-label.*?translate\(([\d.]+),([\d.]+)\)", svg)]
+    assert len({y for _, y in at}) <= 3
