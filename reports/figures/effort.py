@@ -19,6 +19,7 @@ from reports.summary.grouping import steps_exponent
 from reports.view.topic import Line, Topic
 
 APART = 2.5  # units between the points of different models at one length: none hides another, all stay at their length
+KINDS = ("middle", "solved")  # of a run that solved: the median of its group, itself
 STRIP = 11  # units of height for each model above the plot, where its unsolved runs stand
 HEIGHT = 190
 
@@ -71,9 +72,9 @@ def solving(tasks: Sequence[Solving], models: Looks) -> Drawing:
 
 
 def _solve_panel(sheet: Sheet, task: Solving, width: float) -> Spec:
-    named = [f"{label} {exponent:z.2f}" for label, exponent in task.exponents.items()]
+    named = [f"{label} {f'{exponent:z.2f}'.replace('-', '−')}" for label, exponent in task.exponents.items()]
     below = f"b: {', '.join(named) or 'too few lengths solved'}"
-    x = drawing.length_axis(task.lengths)
+    x = drawing.length_axis(task.lengths, room=1.6)
     shown = [row["value"] for row in task.rows if row["kind"] != "censored"] + [steps for _, steps in task.budgets]
     y = drawing.log_axis(shown, "steps to solve", minExtent=40)
     unsolved = [
@@ -88,19 +89,18 @@ def _solve_panel(sheet: Sheet, task: Solving, width: float) -> Spec:
 
 
 def _solved_layers(sheet: Sheet, task: Solving, x: alt.X, y: alt.Y) -> list[Any]:
-    """The runs that solved, a point each, their medians joined."""
+    """The runs that solved, a point each, their medians joined; models stand aside of one another."""
     colour = sheet.colour()
-    middle = drawing.joined([row for row in task.rows if row["kind"] == "middle"], task.lengths)
-    line = alt.Chart(sheet.data(middle)).mark_line(strokeWidth=1.6)
-    layers: list[Any] = [
-        line.encode(x=x, y=y, color=colour, strokeDash=sheet.dash(), detail=alt.Detail("piece:N")),
-    ]
+    lines: list[Any] = []
+    points: list[Any] = []
     for index, label in enumerate(task.labels):
-        own = [row for row in task.rows if row["kind"] == "solved" and row["model"] == label]
         aside = round(APART * (index - (len(task.labels) - 1) / 2), 2)
-        points = alt.Chart(sheet.data(own)).mark_point(size=65, filled=True, opacity=1, xOffset=aside)
-        layers.append(points.encode(x=x, y=y, color=colour, shape=sheet.shape()))
-    return layers
+        middle, own = ([r for r in task.rows if r["kind"] == kind and r["model"] == label] for kind in KINDS)
+        line = alt.Chart(sheet.data(drawing.joined(middle, task.lengths))).mark_line(strokeWidth=1.6, xOffset=aside)
+        lines.append(line.encode(x=x, y=y, color=colour, strokeDash=sheet.dash(), detail=alt.Detail("piece:N")))
+        point = alt.Chart(sheet.data(own)).mark_point(size=65, filled=True, opacity=1, xOffset=aside)
+        points.append(point.encode(x=x, y=y, color=colour, shape=sheet.shape()))
+    return [*lines, *points]
 
 
 def _unsolved_layers(sheet: Sheet, rows: Sequence[Row], labels: Sequence[str], x: alt.X) -> list[Any]:
