@@ -28,6 +28,7 @@ from reports.text import csv as tables
 CHOSEN = "chosen"  # 1: at the rate that was chosen for it, on a seed that chose none; 0: it only helped to choose
 STUDIED = (*COLUMNS, CHOSEN)
 PACKED, UNPACKED = 1_000_000, 20_000_000  # bytes of a file, at most
+LENGTHS, SETTINGS = 50, 5_000  # at most; a setting is a task, a model and a length
 LARGEST = 1e100  # of a number: products and sums of a few stay finite
 TEXTS = frozenset(
     ("task", "model", "status", "outcome", "metric", "unit", "gradient_verdict", "data", "key", "clip", "optimiser",
@@ -140,6 +141,11 @@ def _rows(text: str) -> list[Row]:
     for task, times in Counter(task for task, *_ in scored).items():
         if times > 1:
             raise ValueError(f"expected one metric of {task}, got {times}: split the study")
+    lengths = {made["length"] for made in rows}
+    settings = {(made["task"], made["model"], made["length"]) for made in rows}
+    for what, count, most in (("lengths", len(lengths), LENGTHS), ("settings", len(settings), SETTINGS)):
+        if count > most:  # a table of thousands of columns takes minutes to lay out, and nobody reads it
+            raise ValueError(f"expected at most {most:,} {what}, got {count:,}: split the study")
     return rows
 
 

@@ -175,3 +175,15 @@ def test_every_file_in_the_folder_of_results_is_read():
     assert paths
     for path in paths:
         assert studies.read(path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([("m", length) for length in range(1, 52)], "expected at most 50 lengths, got 51: split the study"),
+        ([(f"m{n}", 10) for n in range(5001)], "expected at most 5,000 settings, got 5,001: split the study"),
+    ],
+)
+def test_more_than_a_table_shows_is_refused(tmp_path, cells, message):
+    rows = (f"adding,{model},{length},0,ok,1000,1" for model, length in cells)
+    assert message in refused(held(tmp_path, "\n".join([HEAD, *rows])))
