@@ -92,12 +92,14 @@ class Choice:
         return View.of(results, order, stored, asked)
 
     def rows(self, held: Sequence[Row]) -> list[Row]:
-        """Pick the chosen rows of a study.
+        """Pick the chosen rows of a study, of the settings that it reports: others are only being tuned yet.
 
         Raises:
             NothingError: none is left.
             UsageError: a name, a length or a seed that the study does not hold.
         """
+        reported = {of_row(row)[:3] for row in held if row["chosen"]}
+        held = [row for row in held if of_row(row)[:3] in reported]
         rows = self._selected(_of_seeds(held, numbers(self.seeds, "--seeds"), of_row), of_row)
         if not any(row["chosen"] for row in rows):
             raise NothingError(

@@ -212,6 +212,14 @@ def test_cells_that_only_chose_a_rate_are_nothing_to_show(tmp_path, capsys):
     assert "the study reports no cell of these" in said(capsys, path, "--seeds", "100", code=2)
 
 
+def test_settings_that_are_only_tuned_yet_are_left_out(tuned, tmp_path, capsys):
+    results = [make_result(seed=0), make_result(seed=100, learning_rate=0.1), make_result(length=20, seed=100)]
+    path = tmp_path / "theirs.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(results, {results[0].cell.key})))
+    assert "cells 2, of which 1 are reported" in said(capsys, path)
+    assert "no results of length 20; the nearest is 10 (stored: 10)" in said(capsys, path, "--lengths", "20", code=2)
+
+
 def test_of_one_rate_nothing_is_said(published, capsys):
     assert "Learning rates" not in said(capsys, published)
 
