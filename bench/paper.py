@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -100,7 +101,7 @@ class Kept:
         store = Store(path)
         return cls(store.results(), store.sweeps())
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         """An estimate of seconds that has learned from the answers."""
         estimate = Estimate()
@@ -233,7 +234,7 @@ def _readings(store: str) -> list[Reading]:
 
 def _progress(content: Paper, kept: Kept, results: Sequence[Result], store: str) -> str:
     """Say how much of a paper is stored, and how long the rest takes."""
-    cells, done, seconds = _left(content, kept, results, kept.estimate)
+    cells, done, seconds = _left(content, kept, results)
     stopped = len(kept.stopped(content))
     aside = f", but for {stopped} whose rates were stopped" if stopped else ""
     if done == cells:
@@ -245,7 +246,7 @@ def _progress(content: Paper, kept: Kept, results: Sequence[Result], store: str)
     )
 
 
-def _left(content: Paper, kept: Kept, results: Sequence[Result], estimate: Estimate) -> tuple[int, int, float]:
+def _left(content: Paper, kept: Kept, results: Sequence[Result]) -> tuple[int, int, float]:
     """Return the cells of a paper, how many are stored or stopped, and the seconds of the rest."""
 
     def planned(cell: Cell) -> str:
@@ -258,7 +259,7 @@ def _left(content: Paper, kept: Kept, results: Sequence[Result], estimate: Estim
     answered = [result.cell for result in (*results, *kept.tried(content)) if result.status in ANSWERS]
     done = {planned(cell) for cell in (*answered, *kept.stopped(content))}
     missing = [cell for cell in cells if planned(cell) not in done]
-    return len(cells), len(cells) - len(missing), sum(map(estimate.seconds, missing))
+    return len(cells), len(cells) - len(missing), sum(map(kept.estimate.seconds, missing))
 
 
 def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
@@ -266,12 +267,11 @@ def _rows(store: str) -> Iterator[tuple[str, int, int, float, str]]:
     from reports.summary.verdicts import counted, verdicts
 
     kept, readings = Kept.of(store), _readings(store)
-    estimate = kept.estimate
     for name, path in sorted(papers.known(FOLDERS).items()):
         content = _read(str(path))
         results = kept.reported(content)
         made = verdicts(content, results, papers.label, readings)
-        yield name, *_left(content, kept, results, estimate), counted(made) or "a study: no claims"
+        yield name, *_left(content, kept, results), counted(made) or "a study: no claims"
 
 
 def _list(store: str, form: Literal["text", "csv"]) -> int:

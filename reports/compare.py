@@ -67,7 +67,7 @@ def compare(
     pairs = () if mine or choice != ALL else _pairs(path)  # of a choice, Holm would correct for fewer
     made = tables(published, pairs, mine)
     said = differences(published, mine)
-    if tuning(held) and (tuned := [row for row in mine if row[TUNED]]):
+    if tuned := [row for row in mine if row[TUNED]]:
         where = dict.fromkeys(f"{row['task']} {row['model']} T={row['length']}" for row in tuned)
         said.append(f"RATE CHOSEN BY THE SEEDS THAT ARE SHOWN, theirs by others: {', '.join(where)}")
     if format == "text" and output is None:
@@ -101,7 +101,7 @@ def own(store: Store, held: Sequence[Row]) -> list[Row]:
     """Return the rows of a store, at the rates that validation chose, of the tasks and lengths that a study reports.
 
     Seeds by which the study chose rates do so here too, where a store has them, and are not shown. TUNED: whether a
-    row is among several rates that were chosen from by the seeds that are shown.
+    row's rate was chosen by the seeds that are shown, where the study's were not.
 
     Raises:
         UsageError: the store has none.
@@ -126,7 +126,7 @@ def own(store: Store, held: Sequence[Row]) -> list[Row]:
     out = studies.rows((result for group in tried for result in group.results), ())
     for group in reported:
         rows = studies.rows(group.results, {result.cell.key for result in group.seeds})
-        out += [row | {TUNED: group.identity in several} for row in rows]
+        out += [row | {TUNED: bool(apart) and group.identity in several} for row in rows]
     return [row for row in told_apart(out) if row["chosen"]]
 
 

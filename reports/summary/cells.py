@@ -81,8 +81,7 @@ def _name(row: Row, columns: Sequence[str]) -> str:
     return f"{row['model']} ({said})" if said else row["model"]
 
 
-def _edges(rows: Iterable[Row]) -> Collection[float]:
+def _edges(rows: Sequence[Row]) -> Collection[float]:
     """Find the smallest and the largest rate that was tried, where one of several was chosen."""
-    rows = list(rows)
     grid = {row["learning_rate"] for row in rows} - {None}
     return {min(grid), max(grid)} if len(grid) > 1 and not all(row["chosen"] for row in rows) else ()

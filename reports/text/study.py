@@ -40,6 +40,10 @@ def _row(line: Sequence[Setting], lengths: Sequence[int], say: Callable[[Setting
     return [say(at[length]) if length in at else "" for length in lengths]
 
 
+def _lengths(by_task: dict[str, Lines]) -> list[int]:
+    return sorted({length for lines in by_task.values() for length in study.lengths(lines)})
+
+
 def _learned(task: str, lines: Lines, solvable: bool) -> Table:
     lengths = study.lengths(lines)
     columns = [Column("model", "left"), *(Column(f"T={length}", "left") for length in lengths)]
@@ -232,7 +236,7 @@ def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines])
         said = ", ".join(map(words.rate, own)) + ("*" if any(row[ON_EDGE] for row in setting.rows) else "")
         return f"({said})" if (setting.task, setting.model, setting.length) in blind else said
 
-    lengths = sorted({length for lines in by_task.values() for length in study.lengths(lines)})
+    lengths = _lengths(by_task)
     columns = (Column("task", "left"), Column("model", "left"), *(Column(f"T={length}") for length in lengths))
     made = tuple(
         (task, model, *_row(line, lengths, say)) for task, lines in by_task.items() for model, line in lines.items()
@@ -249,7 +253,7 @@ def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines])
 
 def _speed(by_task: dict[str, Lines]) -> list[Table]:
     """Lay out how many optimisation steps a model makes in a second."""
-    every = sorted({length for lines in by_task.values() for length in study.lengths(lines)})
+    every = _lengths(by_task)
 
     def say(model: str, length: int) -> str:
         made = [setting for lines in by_task.values() for setting in lines.get(model, ()) if setting.length == length]
