@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,6 +29,7 @@ from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
 from bench.run import measure
 from bench.runner import papers
+from bench.runner.known import Known
 from bench.runner.plan import plan
 from bench.store import Store
 from reports.summary import groups
@@ -57,6 +58,9 @@ def paper(
     accelerator: Annotated[Literal["auto", "cpu", "gpu"], Parameter(help="auto, cpu or gpu.")] = "auto",
     wandb: Annotated[Literal["auto", "online", "offline", "off"], Parameter(help="Mirror to W&B.")] = "off",
     retry_failed: Annotated[bool, Parameter(help="Run failed cells again.", negative="")] = False,
+    known: Annotated[
+        str | None, Parameter(help="A study's file of results, or its name: its cells are not measured again.")
+    ] = None,
 ) -> int:
     """Measure what is missing of a paper's sweeps, and show its claims beside ours. The same command again resumes."""
     if every:
@@ -73,33 +77,38 @@ def paper(
             "retry_failed": retry_failed,
         }
     )  # fmt: skip
+    held = Known() if known is None else _known(known, content)
     code = 0
     for sweep in () if dry_run else content.sweeps:
-        if content.tuning:
-            code = max(code, measure([papers.tuning(sweep, content)], settings, table=False))
-        parts = reported(sweep, content, Kept.of(settings.store)) if code <= 1 else []
+        untried = held.untried(papers.tuning(sweep, content)) if content.tuning else []
+        if untried:
+            code = max(code, measure(untried, settings, table=False))
+        parts = reported(sweep, content, Kept.of(settings.store, held)) if code <= 1 else []
         if parts:
             code = max(code, measure(parts, settings, table=False))
         if code > 1:  # interrupted
             return code
-    _show(content, settings, None if quick else Path(settings.store) / "report" / f"{Path(name).stem}.md")
+    page = None if quick else Path(settings.store) / "report" / f"{Path(name).stem}.md"
+    _show(content, Kept.of(settings.store, held), settings, page)
     return code
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a store holds, read once; nothing, where there is no store yet."""
+    """What a store holds, read once; nothing, where there is no store yet. known: what a file holds besides."""
 
     results: Sequence[Result] = ()
     sweeps: Sequence[Asked] = ()
+    known: Known = field(default_factory=Known)
 
     @classmethod
-    def of(cls, path: str) -> Kept:
+    def of(cls, path: str, known: Known | None = None) -> Kept:
         """Read a store."""
+        known = known or Known()
         if not Path(path).is_dir():
-            return cls()
+            return cls(known=known)
         store = Store(path)
-        return cls(store.results(), store.sweeps())
+        return cls(store.results(), store.sweeps(), known)
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -121,43 +130,45 @@ class Kept:
 
     def tried(self, content: Paper) -> list[Result]:
         """Return the results that a paper's learning rates are chosen by, of seeds of their own."""
-        return self.measured(_tuning(content))
+        return self.measured(self._tuning(content))
 
     def stopped(self, content: Paper) -> list[Cell]:
         """Return the cells of them that were stopped on the way with their rates: they need no result."""
-        asked = self.asked(_tuning(content))
-        return list({item.key: item.cell for item in asked if item.stopped is not None}.values())
+        asked = self.asked(self._tuning(content))
+        return [*{item.key: item.cell for item in asked if item.stopped is not None}.values(), *self.known.aside]
 
     def reported(self, content: Paper) -> list[Result]:
         """Return the results that a paper reports."""
         return self.measured([part for sweep in content.sweeps for part in reported(sweep, content, self)])
 
-
-def _tuning(content: Paper) -> list[Sweep]:
-    return [papers.tuning(sweep, content) for sweep in content.sweeps] if content.tuning else []
+    def _tuning(self, content: Paper) -> list[Sweep]:
+        sweeps = content.sweeps if content.tuning else ()
+        return [part for sweep in sweeps for part in self.known.untried(papers.tuning(sweep, content))]
 
 
 def reported(sweep: Sweep, content: Paper, kept: Kept) -> list[Sweep]:
     """Return the sweeps whose results are reported: the sweep itself, or where rates are tried on other seeds, one for
-    every task, length and rate, of the models that chose it there. A model without a result there is left out."""
+    every task, length, rate and seeds, of the models that chose it there. A model without a result there is left out,
+    and so is a cell that is known."""
     if not content.tuning:
         return [sweep]
-    made = groups(kept.measured([papers.tuning(sweep, content)]))
+    tuning = papers.tuning(sweep, content)
+    made = groups(kept.measured(kept.known.untried(tuning)))
     rates = {(g.identity.task, g.identity.model, g.identity.length): g.learning_rate for g in made if g.n}
-    parts: dict[tuple[Entry, int, float], list[Entry]] = {}
+    alone = sweep.model_copy(update={"halving": False})  # one rate has no rival
+    parts: dict[Sweep, list[Entry]] = {}  # without its models: those
     for task in sweep.tasks:
         for model in sweep.models:
             for length in sweep.lengths:
-                rate = rates.get((*papers.named(task, model, length), length))
+                rate = kept.known.rate(tuning, task, model, length)
+                rate = rates.get((*papers.named(task, model, length), length)) if rate is None else rate
                 if rate is not None:
-                    parts.setdefault((task, length, rate), []).append(model)
-    alone = sweep.model_copy(update={"halving": False})  # one rate has no rival
-    return [
-        alone.model_copy(
-            update={"tasks": (task,), "models": tuple(models), "lengths": (length,), "learning_rates": (rate,)}
-        )
-        for (task, length, rate), models in parts.items()
-    ]
+                    only = {"tasks": (task,), "lengths": (length,), "learning_rates": (rate,)}
+                    seeds = kept.known.unmeasured(alone.model_copy(update=only | {"models": (model,)}))
+                    if seeds != ():
+                        part = alone.model_copy(update=only | {"models": (), "seeds": seeds})
+                        parts.setdefault(part, []).append(model)
+    return [part.model_copy(update={"models": tuple(models)}) for part, models in parts.items()]
 
 
 def _read(name: str) -> Paper:
@@ -165,14 +176,37 @@ def _read(name: str) -> Paper:
     return papers.checked(read(path), str(path))
 
 
-def _show(content: Paper, settings: Settings, page: Path | None) -> None:
+def _known(name: str, content: Paper) -> Known:
+    """Find the cells of a study in a file of results.
+
+    Raises:
+        UsageError: no such file, or it holds none of these cells; or the paper is no study with seeds that tune.
+    """
+    from reports.text import studies
+
+    if not content.tuning:
+        raise UsageError(
+            "--known expects a study whose rates are chosen on seeds of their own; this file names none. Add, as "
+            "in studies/memory.toml: tuning = [100, 101]"
+        )
+    path = studies.find(name)
+    known = Known.of(studies.cells(path), content)
+    if not known.rows:
+        raise UsageError(
+            f"--known: {foreign.line(str(path))} holds no cell of this study: other tasks, models, lengths, seeds or "
+            "recipes, or tasks that read a text. Leave --known out."
+        )
+    return known
+
+
+def _show(content: Paper, kept: Kept, settings: Settings, page: Path | None) -> None:
     """Print what came out; where there are claims, write it as Markdown to `page` too, None: not."""
     from reports import claims, remedies
     from reports.summary.verdicts import counted, verdicts
     from reports.text import formats
     from reports.view import View
 
-    kept, console = Kept.of(settings.store), formats.terminal()
+    console = formats.terminal()
     results = kept.reported(content)
     if content.claims:
         made = verdicts(content, results, papers.label, _readings(settings.store))
@@ -184,7 +218,7 @@ def _show(content: Paper, settings: Settings, page: Path | None) -> None:
             _write(page, formats.markdown([table], [said]))
             console.print(foreign.line(str(page)), highlight=False)
         return
-    variants = [] if content.pairs else remedies.tables(View.of(results))
+    variants = [] if content.pairs or kept.known.rows else remedies.tables(View.of(results))
     for table in variants:
         formats.print_table(table, console)
     if page is not None:
@@ -198,13 +232,13 @@ def _as_study(
     from reports.summary.cells import told_apart
     from reports.text import formats, studies, study
 
-    every = {result.cell.key: result for result in (*results, *kept.tried(content))}
     chosen = {result.cell.key for group in groups(results) for result in group.seeds}  # at one rate
-    rows = studies.rows(sorted(every.values(), key=papers.place(content)), chosen)
-    for table in study.tables(told_apart(rows), content.pairs) if show and chosen else ():
+    measured = {row["key"]: row for row in studies.rows((*results, *kept.tried(content)), chosen)}
+    rows = sorted({**kept.known.rows, **measured}.values(), key=papers.place(content))
+    for table in study.tables(told_apart(rows), content.pairs) if show and any(row["chosen"] for row in rows) else ():
         formats.print_table(table, console)
     console.print(_progress(content, kept, results, store), highlight=False)
-    if rows:
+    if rows and Path(store).is_dir():
         _write(path, studies.packed(rows))
         console.print(f"What is stored of it is in {foreign.line(str(path))}", highlight=False)
 
@@ -257,7 +291,7 @@ def _left(content: Paper, kept: Kept, results: Sequence[Result]) -> tuple[int, i
 
     cells = papers.cells(content)
     answered = [result.cell for result in (*results, *kept.tried(content)) if result.status in ANSWERS]
-    done = {planned(cell) for cell in (*answered, *kept.stopped(content))}
+    done = {planned(cell) for cell in (*answered, *kept.stopped(content), *kept.known.cells)}
     missing = [cell for cell in cells if planned(cell) not in done]
     return len(cells), len(cells) - len(missing), sum(map(kept.estimate.seconds, missing))
 

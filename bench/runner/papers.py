@@ -12,7 +12,6 @@ from bench.records.entry import Entry
 from bench.records.errors import UsageError
 from bench.records.paper import Claim, Paper, PaperError
 from bench.records.recipe import Scalar, as_text
-from bench.records.result import Result
 from bench.records.sweep import Sweep
 from bench.runner.plan import plan
 
@@ -70,8 +69,8 @@ def cells(content: Paper) -> list[Cell]:
     return list({item.cell.key: item.cell for sweep in sweeps for item in plan(sweep)}.values())
 
 
-def place(content: Paper) -> Callable[[Result], tuple[Any, ...]]:
-    """Return what sorts results as a paper's sweeps name them: by task, model, length, seed, then rate."""
+def place(content: Paper) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Return what sorts rows of cells as a paper's sweeps name them: by task, model, length, seed, then rate."""
     names = [
         named(task, model, sweep.lengths[0])
         for sweep in content.sweeps
@@ -80,9 +79,8 @@ def place(content: Paper) -> Callable[[Result], tuple[Any, ...]]:
     ]
     tasks, models = (list(dict.fromkeys(column)) for column in zip(*names, strict=True))
 
-    def at(result: Result) -> tuple[Any, ...]:
-        cell = result.cell
-        return tasks.index(cell.task), models.index(cell.model), cell.length, cell.seed, cell.recipe.learning_rate
+    def at(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tasks.index(row["task"]), models.index(row["model"]), row["length"], row["seed"], row["learning_rate"]
 
     return at
 

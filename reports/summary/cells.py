@@ -29,7 +29,7 @@ def told_apart(rows: Iterable[Row]) -> list[Row]:
         TwiceError: a cell stands there twice, or a seed is reported twice.
     """
     rows = list(rows)
-    _check_once(rows)
+    check_once(rows)
     apart, edges = _apart(rows), _edges(rows)
     return [
         row | {"model": _name(row, apart.get((row["task"], row["model"]), ())), ON_EDGE: row["learning_rate"] in edges}
@@ -42,7 +42,12 @@ def shown(value: object) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _check_once(rows: Iterable[Row]) -> None:
+def check_once(rows: Iterable[Row]) -> None:
+    """Check that every cell stands there once, and every seed is reported once.
+
+    Raises:
+        TwiceError: it does not.
+    """
     seen: set[tuple[Any, ...]] = set()
     for row in rows:
         seed = (*_place(row), row["seed"], *(str(row[column]) for column in APART))

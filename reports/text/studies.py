@@ -22,7 +22,7 @@ from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.records.result import Result, Status
 from bench.records.row import COLUMNS, row
-from reports.summary.cells import TwiceError, told_apart
+from reports.summary.cells import TwiceError, check_once, told_apart
 from reports.text import csv as tables
 
 CHOSEN = "chosen"  # 1: at the rate that was chosen for it, on a seed that chose none; 0: it only helped to choose
@@ -56,8 +56,9 @@ def rows(results: Iterable[Result], chosen: Collection[str]) -> list[Row]:
 
 
 def packed(made: Iterable[Row]) -> bytes:
-    """Write rows as the content of a file: the same rows give the same bytes."""
-    content = gzip.compress(tables.table(STUDIED, made).encode(), mtime=0)
+    """Write rows as the content of a file: the same rows give the same bytes, also those that were read from one."""
+    plain = ({name: value if name in TEXTS else _plain(value) for name, value in one.items()} for one in made)
+    content = gzip.compress(tables.table(STUDIED, plain).encode(), mtime=0)
     if len(content) > PACKED:
         raise StudyError(f"a study's file holds at most {PACKED:,} bytes, these cells take {len(content):,}: split it")
     return content
@@ -100,11 +101,22 @@ def read(path: Path) -> list[Row]:
     """Read the rows of a study's file, told apart. Columns that a row does not fill are None, so are columns it lacks.
 
     Raises:
+        StudyError: as `cells`.
+    """
+    return told_apart(cells(path))
+
+
+def cells(path: Path) -> list[Row]:
+    """Read the rows of a study's file as they stand there.
+
+    Raises:
         StudyError: no such file, too large, an unknown column, a needed one is missing, a value does not fit, or a cell
             stands there twice.
     """
     try:
-        return told_apart(_rows(_unpacked(path)))
+        rows = _rows(_unpacked(path))
+        check_once(rows)
+        return rows
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or foreign.message(error)
         raise StudyError(f"cannot read {path}: {why}. Expected a table of cells, compressed by gzip.") from None
@@ -200,4 +212,9 @@ def _value(name: str, text: str, number: int) -> Any:
         raise ValueError(
             f"line {number}: {name} expects a number of at most {LARGEST:g}, got {foreign.line(text, 60)!r}"
         )
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a whole number without a point; anything else as it is."""
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value

@@ -321,3 +321,73 @@ def test_every_paper_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert {path.stem for path in (papers.ROOT / "papers").glob("*.toml")} < lines.keys()
     assert lines["cogscale"].startswith("cogscale,36,0,")
     assert lines["cogscale"].endswith(",12 not run here")
+
+
+@pytest.fixture(scope="module")
+def file_of_it(measured: Path) -> Path:
+    """The file of results of the whole study."""
+    (measured / "first.toml").write_text(STUDY)
+    assert paper.main([str(measured / "first.toml"), "--store", str(measured / "store"), "--dry-run"]) == 0
+    return measured / "store" / "report" / "first.csv.gz"
+
+
+def ran(store: Path) -> set[tuple[str, int, float]]:
+    return {(r.cell.model, r.cell.seed, r.cell.recipe.learning_rate) for r in Store(store).results()}
+
+
+def test_cells_of_a_file_are_not_measured_again(
+    file_of_it: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two seeds more, in a new store: the rates are those of the file, and both make one file."""
+    before = studies.cells(file_of_it)
+    rates = {(row["model"], row["learning_rate"]) for row in before if row["chosen"]}
+    (tmp_path / "more.toml").write_text(STUDY.replace("[0, 1]", "[0, 1, 2, 3]"))
+    command = [str(tmp_path / "more.toml"), "--known", str(file_of_it), "--store", str(tmp_path / "store")]
+    assert paper.main([*command, "--dry-run"]) == 0
+    assert "8 of 12 cells are stored" in " ".join(capsys.readouterr().out.split())
+    assert paper.main([*command, "--workers", "1"]) == 0
+    assert "All 12 cells are stored." in capsys.readouterr().out
+    assert ran(tmp_path / "store") == {(model, seed, rate) for model, rate in rates for seed in (2, 3)}
+    after = studies.cells(tmp_path / "store" / "report" / "more.csv.gz")
+    assert [row for row in after if row["seed"] not in (2, 3)] == before
+    assert [(row["model"], row["seed"]) for row in after if row["chosen"]] == [
+        (model, seed) for model in ("rnn", "rnn:leak=0.5") for seed in range(4)
+    ]
+
+
+def test_rates_are_tried_where_a_file_reports_none(file_of_it: Path, tmp_path: Path) -> None:
+    """A failed cell is measured again; a rate that has no row was stopped, where its setting is reported."""
+    rows = studies.cells(file_of_it)
+    rate = next(row["learning_rate"] for row in rows if row["chosen"] and row["model"] == "rnn")
+    left = [dict(row) for row in rows if row["model"] == "rnn" and row["learning_rate"] == rate]
+    left += [row | {"chosen": 0} for row in rows if row["model"] != "rnn" and row["seed"] == 100]
+    failed = next(row for row in left if row["model"] == "rnn" and row["seed"] == 1)
+    failed["status"] = "timeout"
+    (tmp_path / "part.csv.gz").write_bytes(studies.packed(left))
+    (tmp_path / "first.toml").write_text(STUDY)
+    command = [str(tmp_path / "first.toml"), "--known", str(tmp_path / "part.csv.gz"), "--store", str(tmp_path / "s")]
+    assert paper.main([*command, "--workers", "1"]) == 0
+    other = {(row["model"], row["seed"], row["learning_rate"]) for row in rows if row["model"] != "rnn"}
+    assert ran(tmp_path / "s") == {("rnn", 1, rate)} | other
+    made = studies.cells(tmp_path / "s" / "report" / "first.csv.gz")
+    same = ("key", "status", "score", "chosen")
+    assert [[row[name] for name in same] for row in made] == [
+        [row[name] for name in same] for row in rows if row["model"] != "rnn" or row["learning_rate"] == rate
+    ]
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        (STUDY.replace("tuning = [100]", ""), "--known expects a study whose rates are chosen on seeds of their own"),
+        (STUDY.replace("steps = 20", "steps = 30"), "holds no cell of this study: other tasks,"),
+    ],
+)
+def test_a_file_that_cannot_be_continued_is_one_message(
+    file_of_it: Path, tmp_path: Path, study: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.toml").write_text(study)
+    assert paper.main([str(tmp_path / "other.toml"), "--known", str(file_of_it), "--store", str(tmp_path / "s")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "s").exists()
