@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
@@ -95,10 +96,17 @@ def _without(setting: Setting) -> str:
 def _reach(by_task: dict[str, Lines]) -> Table:
     notes = (
         "T*: the largest length that more than half of the seeds solve, as they do every shorter one; ≥ where it is "
-        "the longest that was run, none where it is not even the shortest",
+        "the longest that was run, none where it is not even the shortest. Seeds solved: of all, at every length",
         *_allowed(by_task),
     )
-    return _by_model("How far back: T*", by_task, _reached, notes)
+    made = _by_model("How far back: T*", by_task, _reached, notes)
+    rows = tuple((*row, _solved(row[0], by_task)) for row in made.rows)
+    return replace(made, columns=(*made.columns, Column("seeds solved")), rows=rows)
+
+
+def _solved(model: str, by_task: dict[str, Lines]) -> str:
+    held = [setting for lines in by_task.values() for setting in lines.get(model, ())]
+    return f"{sum(setting.solved for setting in held)}/{sum(setting.n for setting in held)}"
 
 
 def _horizons(by_task: dict[str, Lines]) -> Table:

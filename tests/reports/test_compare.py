@@ -40,6 +40,8 @@ def said(capsys, *arguments, code=0):
 def test_a_study_alone(published, capsys):
     out = said(capsys, published)
     assert "gru 3/3 at 200 3/3 at 200" in out
+    assert "model adding seeds solved" in out
+    assert "gru ≥ 20 6/6 lstm none 0/6" in out
     assert "yours" not in out
 
 
