@@ -32,7 +32,8 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = (), beside: Seq
     if compared := study.compared(made, pairs):
         out.append(_compared(compared))
     out += [_gradients(task, lines) for task, lines in by_task.items()]
-    out += _correlated(study.lines(study.settings(rows)))
+    own = study.lines(study.settings(rows))
+    out += [*_correlated(own), *_flat(own)]
     return [*out, *_rates(rows, every, by_task), *_speed(by_task), *_failed(every), _run(rows)]
 
 
@@ -224,6 +225,34 @@ def _correlated(by_task: dict[str, Lines]) -> list[Table]:
     if len(rows) > 1:
         notes.append("the question was about all tasks; of several looks at single ones, some stand out by chance")
     return [Table("Does the gradient before training say who learns?", columns, rows, tuple(notes))]
+
+
+def _flat(by_task: dict[str, Lines]) -> list[Table]:
+    """Show how far the gradient changes after training, where a task was solved and where it was not."""
+    rows = []
+    for task, lines in by_task.items():
+        held = [setting for line in lines.values() for setting in line if setting.fall_after is not None]
+        if held and any(map(study.solvable, lines.values())):
+            solved = [setting for setting in held if setting.by_majority]
+            rows.append((task, *_changes(solved), *_changes([setting for setting in held if setting not in solved])))
+    if not rows:
+        return []
+    columns = (
+        Column("task", "left"), Column("solved"), Column("flat"), Column("change"), Column("not solved"),
+        Column("flat"), Column("change"),
+    )  # fmt: skip
+    note = (
+        "settings that more than half of the seeds solved, and the others; change: powers of ten by which the gradient "
+        "changes over the task's reach, medians over seeds, below 0 where it falls; flat: by less than one"
+    )
+    return [Table("The gradient after training", columns, tuple(rows), (note,))]
+
+
+def _changes(held: Sequence[Setting]) -> tuple[str, str, str]:
+    """Return how many settings there are, how many are flat, and from where to where their gradients change."""
+    changes = [change for setting in held if (change := setting.fall_after) is not None]
+    span = f"{min(changes):.2f} to {max(changes):.2f}" if changes else words.NOTHING
+    return str(len(changes)), str(sum(abs(change) < 1 for change in changes)), span
 
 
 def _rates(rows: Sequence[Row], every: Sequence[Row], by_task: dict[str, Lines]) -> list[Table]:

@@ -269,3 +269,13 @@ def test_nothing_in_common_is_refused(published, tmp_path, capsys):
 def test_markdown_goes_to_a_file(published, tmp_path, capsys):
     said(capsys, published, "--format", "markdown", "--output", tmp_path / "out.md")
     assert "| gru | 3/3 at 200 |" in (tmp_path / "out.md").read_text()
+
+
+def test_the_gradient_after_training_is_told_where_a_task_was_solved_and_where_not(tmp_path, capsys):
+    """rate · D*: −.1 · 9 and .2 · 9 of what is solved, −.3 · 9 of what is not; a setting without a rate is left out."""
+    head = "task,model,solved_at_step,gradient_rate,length,seed,status,step_budget,chosen,gradient_reach"
+    rows = ["adding,rnn,,-0.3", "adding,gru,50,-0.1", "adding,lstm,60,0.2", "adding,tcn,60,", "char_lm,rnn,,-1"]
+    path = tmp_path / "after.csv.gz"
+    path.write_bytes(gzip.compress("\n".join([head, *(f"{row},10,0,ok,1000,1,9" for row in rows)]).encode()))
+    out = re.sub("─+", "─", said(capsys, path))
+    assert "not solved flat change ─ adding 2 1 -0.90 to 1.80 1 0 -2.70 to -2.70 settings that more than half" in out
