@@ -14,6 +14,7 @@ from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from bench.records.result import ANSWERS
+from reports.summary.grouping import ALPHA
 from reports.summary.statistics import holm, power_law, rank_correlation, stratified_test, typical
 
 Row = dict[str, Any]
@@ -134,16 +135,24 @@ def exponent(line: Sequence[Setting]) -> float | None:
 
 class Comparison(NamedTuple):
     """Two models of one task over all lengths that both have. p: None with too few seeds; corrected: p among all
-    comparisons. ahead: who comes first in more lengths, None where they tie or where nothing may be said."""
+    comparisons. first_at, second_at: the lengths at which the median of the first, of the second comes first."""
 
     task: str
     first: str
     second: str
-    lengths: tuple[int, ...]
     n: tuple[int, int]
     p: float | None
     corrected: float | None
-    ahead: str | None
+    first_at: tuple[int, ...]
+    second_at: tuple[int, ...]
+
+    @property
+    def better(self) -> str | None:
+        """The model that is first at more lengths, where their difference is no chance; None where it may be."""
+        lead = len(self.first_at) - len(self.second_at)
+        if self.corrected is None or self.corrected >= ALPHA or not lead:
+            return None
+        return self.first if lead > 0 else self.second
 
 
 def compared(made: Sequence[Setting], pairs: Iterable[Sequence[str]]) -> list[Comparison]:
@@ -167,12 +176,12 @@ def compared(made: Sequence[Setting], pairs: Iterable[Sequence[str]]) -> list[Co
 def _comparison(task: str, first: str, second: str, both: Sequence[tuple[Setting, Setting]]) -> Comparison:
     n = min(one.n for one, _ in both), min(two.n for _, two in both)
     strata = [_places(one, two) for one, two in both]
-    lengths = tuple(one.length for one, _ in both)
     if min(n) < ENOUGH:
-        return Comparison(task, first, second, lengths, n, None, None, None)
-    lead = sum((median(a) < median(b)) - (median(a) > median(b)) for a, b in strata)
-    ahead = first if lead > 0 else second if lead < 0 else None
-    return Comparison(task, first, second, lengths, n, stratified_test(strata), None, ahead)
+        return Comparison(task, first, second, n, None, None, (), ())
+    medians = [(one.length, median(a), median(b)) for (one, _), (a, b) in zip(both, strata, strict=True)]
+    first_at = tuple(length for length, a, b in medians if a < b)
+    second_at = tuple(length for length, a, b in medians if a > b)
+    return Comparison(task, first, second, n, stratified_test(strata), None, first_at, second_at)
 
 
 def _places(first: Setting, second: Setting) -> tuple[list[float], list[float]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from bench.records.result import ANSWERS, below_learning
 from reports.summary import study
 from reports.summary.cells import ON_EDGE
+from reports.summary.grouping import ALPHA
 from reports.summary.outcomes import LEARNS
 from reports.summary.statistics import typical, wilson
 from reports.summary.study import Lines, Setting
@@ -57,8 +58,8 @@ def _learned(task: str, lines: Lines, solvable: bool) -> Table:
         for row, line in zip(rows, lines.values(), strict=True):
             row.append(words.number(study.exponent(line), 2))
     said = (
-        "seeds that solved, of those that answered, and the median step at which they did; else median skill and its "
-        "range (0: knows nothing, 1: perfect; = : below .05, unrounded)"
+        "seeds that solved, of those that answered, and the median step of all (of one that did not solve: more than "
+        "the budget); where none solved, median skill, range (0: knows nothing, 1: perfect; = : below .05, unrounded)"
         if solvable
         else f"median score over seeds and its range{direction}; n in brackets"
     )
@@ -155,8 +156,8 @@ def _compared(made: Sequence[study.Comparison]) -> Table:
     unsaid = f"nothing is said with fewer than {study.ENOUGH} seeds on a side: {pairs}"
     rows = tuple(
         (
-            each.task, f"{each.first} – {each.second}", ", ".join(map(str, each.lengths)),
-            "–".join(str(n) for n in sorted(set(each.n))), each.ahead or "neither", _p(each.p), _p(each.corrected),
+            each.task, f"{each.first} – {each.second}", _places(each.first_at), _places(each.second_at),
+            "–".join(str(n) for n in sorted(set(each.n))), each.better or words.NOTHING, _p(each.p), _p(each.corrected),
         )
         for each in made
         if each.p is not None and each.corrected is not None
@@ -164,16 +165,21 @@ def _compared(made: Sequence[study.Comparison]) -> Table:
     if not rows:
         return Table(title, (Column("", "left"),), ((unsaid,),))
     columns = (
-        Column("task", "left"), Column("models", "left"), Column("lengths", "left"), Column("seeds"),
-        Column("ahead", "left"), Column("p"), Column("p, Holm"),
+        Column("task", "left"), Column("models", "left"), Column("first at T", "left"), Column("second at T", "left"),
+        Column("seeds"), Column("better", "left"), Column("p"), Column("p, Holm"),
     )  # fmt: skip
     notes = (
         "exact two-sided permutation of seeds within each length, on steps to solve where any seed solved, else on "
-        "scores; Holm over all that could be tested",
-        "ahead: first in more lengths",
+        "scores, all lengths together; Holm over all that could be tested",
+        "first at T: the lengths at which the median of the first model is ahead. Better: ahead at more lengths, where "
+        f"p by Holm is below {ALPHA:g}",
         *([unsaid] if few else []),
     )
     return Table(title, columns, rows, notes)
+
+
+def _places(lengths: Sequence[int]) -> str:
+    return ", ".join(map(str, lengths)) or words.NOTHING
 
 
 def _p(value: float) -> str:

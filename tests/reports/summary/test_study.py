@@ -62,14 +62,23 @@ def test_pairs_are_compared_within_lengths_and_corrected_among_all():
     ]  # fmt: skip
     one, two = study.compared(study.settings(rows), [("lstm", "gru"), ("gru", "rnn")])
     assert one.p == pytest.approx(2 / 252**2)
-    assert (one.ahead, one.corrected) == ("gru", pytest.approx(2 * one.p))
-    assert (two.p, two.ahead) == (1.0, None)
+    assert (one.better, one.corrected) == ("gru", pytest.approx(2 * one.p))
+    assert (one.first_at, one.second_at) == ((), (10, 20))
+    assert (two.p, two.better, two.first_at, two.second_at) == (1.0, None, (), ())
+
+
+def test_a_model_that_is_ahead_by_chance_is_not_called_better():
+    rows = [*seeds("gru", 1, 2, 5, 6, 9), *seeds("rnn", 3, 4, 7, 8, 10)]
+    (only,) = study.compared(study.settings(rows), [("gru", "rnn")])
+    assert only.first_at == (10,)
+    assert only.corrected > 0.05
+    assert only.better is None
 
 
 def test_three_seeds_say_nothing_of_who_is_better():
     rows = [*seeds("gru", 1, 1, 1), *seeds("rnn", None, None, None)]
     (only,) = study.compared(study.settings(rows), [("gru", "rnn")])
-    assert (only.p, only.corrected, only.ahead) == (None, None, None)
+    assert (only.p, only.corrected, only.better) == (None, None, None)
 
 
 def skilled(lengths, skill):
