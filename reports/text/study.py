@@ -154,23 +154,24 @@ def _compared(made: Sequence[study.Comparison]) -> Table:
     few = [each for each in made if each.p is None]
     pairs = ", ".join(dict.fromkeys(f"{each.first} – {each.second}" for each in few))
     unsaid = f"nothing is said with fewer than {study.ENOUGH} seeds on a side: {pairs}"
+    tested = [each for each in made if each.p is not None and each.corrected is not None]
+    if not tested:
+        return Table(title, (Column("", "left"),), ((unsaid,),))
     rows = tuple(
         (
             each.task, f"{each.first} – {each.second}", _places(each.first_at), _places(each.second_at),
-            "–".join(str(n) for n in sorted(set(each.n))), each.better or words.NOTHING, _p(each.p), _p(each.corrected),
+            each.better or words.NOTHING, _p(each.p), _p(each.corrected),
         )
-        for each in made
-        if each.p is not None and each.corrected is not None
+        for each in tested
     )  # fmt: skip
-    if not rows:
-        return Table(title, (Column("", "left"),), ((unsaid,),))
     columns = (
         Column("task", "left"), Column("models", "left"), Column("first at T", "left"), Column("second at T", "left"),
-        Column("seeds"), Column("better", "left"), Column("p"), Column("p, Holm"),
+        Column("better", "left"), Column("p"), Column("p, Holm"),
     )  # fmt: skip
+    seeds = " or ".join(str(n) for n in sorted({n for each in tested for n in each.n}))
     notes = (
-        "exact two-sided permutation of seeds within each length, on steps to solve where any seed solved, else on "
-        "scores, all lengths together; Holm over all that could be tested",
+        f"{seeds} seeds on a side; exact two-sided permutation of them within each length, on steps to solve where any "
+        "seed solved, else on scores, all lengths together; Holm over all that could be tested",
         "first at T: the lengths at which the median of the first model is ahead. Better: ahead at more lengths, where "
         f"p by Holm is below {ALPHA:g}",
         *([unsaid] if few else []),
@@ -182,8 +183,8 @@ def _places(lengths: Sequence[int]) -> str:
     return ", ".join(map(str, lengths)) or words.NOTHING
 
 
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+def _p(value: float | None) -> str:
+    return words.NOTHING if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def _gradients(task: str, lines: Lines) -> Table:
