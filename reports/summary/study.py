@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bench.records.result import ANSWERS
 from reports.summary.grouping import ALPHA
@@ -147,12 +147,12 @@ class Comparison(NamedTuple):
     second_at: tuple[int, ...]
 
     @property
-    def better(self) -> str | None:
-        """The model that is first at more lengths, where their difference is no chance; None where it may be."""
+    def better(self) -> Literal["first", "second"] | None:
+        """Which model is ahead at more lengths, where their difference is no chance; None where it may be."""
         lead = len(self.first_at) - len(self.second_at)
         if self.corrected is None or self.corrected >= ALPHA or not lead:
             return None
-        return self.first if lead > 0 else self.second
+        return "first" if lead > 0 else "second"
 
 
 def compared(made: Sequence[Setting], pairs: Iterable[Sequence[str]]) -> list[Comparison]:
