@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -210,12 +211,17 @@ def gradients_and_skill(made: Sequence[Setting]) -> Correlation | None:
     """Correlate how far the gradient changes over the reach before training with the skill after it.
 
     One point per model, within each task and length, so that no task or length makes the correlation; None where
-    fewer than three models have both. Interval: models are drawn anew, the same ones at every task and length.
+    fewer than three models have both. Lengths at which a task has fewer models than at others do not count: a study
+    in progress would be asked about its quickest models. Interval: models are drawn anew, the same ones at every task
+    and length.
     """
+    present = Counter((setting.task, setting.length) for setting in made)
+    whole = {task: max(n for (at, _), n in present.items() if at == task) for task, _ in present}
     points: dict[tuple[str, int], dict[str, tuple[float, float]]] = {}
     for setting in made:
         fall, skill = setting.fall, setting.typical("skill")
-        if fall is not None and skill is not None:
+        missing = present[setting.task, setting.length] < whole[setting.task]
+        if fall is not None and skill is not None and not missing:
             points.setdefault((setting.task, setting.length), {})[setting.model] = (fall, skill)
     models = sorted({model for at in points.values() for model in at})
     seen = [*_correlations(points.values(), models)]

@@ -226,8 +226,8 @@ def _correlated(by_task: dict[str, Lines]) -> list[Table]:
     )  # fmt: skip
     notes = [
         "rate · D*: powers of ten by which the gradient changes over the task's reach before training; skill after "
-        "it. One point per model, medians over seeds; Spearman's correlation within each task and length, averaged; "
-        "interval: models drawn anew. Above 0: where the gradient falls less, more is learned",
+        "it. One point per model, medians over seeds; Spearman's correlation within each task and length that all its "
+        "models have, averaged; interval: models drawn anew. Above 0: where the gradient falls less, more is learned",
     ]
     if len(rows) > 1:
         notes.append("the question was about all tasks; of several looks at single ones, some stand out by chance")

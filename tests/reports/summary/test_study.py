@@ -110,6 +110,14 @@ def test_a_difference_between_lengths_is_no_correlation():
     assert not math.isnan(found.low)
 
 
+def test_a_length_that_not_every_model_has_reached_does_not_count():
+    whole = skilled((10,), lambda place: 0.9 - 0.1 * place)
+    begun = [one for one in skilled((20,), lambda place: 0.1 + 0.1 * place) if one["model"] in ("m0", "m1", "m2")]
+    assert study.gradients_and_skill(study.settings([*whole, *begun])) == study.gradients_and_skill(
+        study.settings(whole)
+    )
+
+
 def test_two_models_make_no_correlation():
     rows = [row(model=name, fall=fall) for name, fall in (("gru", -1.0), ("rnn", -2.0))]
     assert study.gradients_and_skill(study.settings(rows)) is None
