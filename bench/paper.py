@@ -274,9 +274,10 @@ def _progress(content: Paper, kept: Kept, results: Sequence[Result], store: str)
     if done == cells:
         return f"All {cells} cells are stored{aside}."
     rest = "" if done else " (the folder holds none of its results)"
+    known = " or known" if kept.known.rows else ""
     return (
-        f"{done} of {cells} cells are stored in {store}{aside}{rest}; the others take about {duration(seconds)} on one "
-        "core."
+        f"{done} of {cells} cells are stored in {store}{known}{aside}{rest}; the others take about {duration(seconds)} "
+        "on one core."
     )
 
 
