@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.records.cell import Cell
 from bench.records.entry import Entry
+from bench.records.errors import UsageError
 from bench.records.paper import Paper
 from bench.records.result import ANSWERS
 from bench.records.sweep import Sweep
@@ -33,7 +34,11 @@ class Known:
 
     @classmethod
     def of(cls, rows: Iterable[Row], content: Paper) -> Known:
-        """Find the cells of a study among rows; those of other studies and recipes, and failures, are left out."""
+        """Find the cells of a study among rows; those of other studies and recipes, and failures, are left out.
+
+        Raises:
+            UsageError: a row is not about the cell whose key it has.
+        """
         answered = {row["key"]: row for row in rows if row["status"] in ANSWERS}
         tried: dict[str, tuple[Cell, Setting]] = {}
         cells: dict[str, Cell] = {}
@@ -47,6 +52,8 @@ class Known:
                         rates[_setting(cell, tuning)] = cell.recipe.learning_rate
             tried |= {item.cell.key: (item.cell, _setting(item.cell, tuning)) for item in plan(tuning)}
         cells |= {key: cell for key, (cell, _) in tried.items() if key in answered}
+        for key, cell in cells.items():
+            _check(answered[key], cell)
         return cls(
             rows={key: answered[key] for key in cells},
             cells=list(cells.values()),
@@ -78,6 +85,16 @@ class Known:
         cells = [item.cell for item in plan(sweep)]
         missing = tuple(cell.seed for cell in cells if cell.key not in self.rows)
         return sweep.seeds if len(missing) == len(cells) else missing
+
+
+def _check(row: Row, cell: Cell) -> None:
+    held = tuple(row[name] for name in ("task", "model", "length", "seed", "learning_rate"))
+    expected = (cell.task, cell.model, cell.length, cell.seed, cell.recipe.learning_rate)
+    if held != expected:
+        raise UsageError(
+            f"--known: the row with key {cell.key} says {', '.join(map(str, held))}; the cell of this key is "
+            f"{', '.join(map(str, expected))}. The file was changed by hand, or two cells were mixed up: leave it out."
+        )
 
 
 def _setting(cell: Cell, tuning: Sweep) -> Setting:

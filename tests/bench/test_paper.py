@@ -392,3 +392,15 @@ def test_a_file_that_cannot_be_continued_is_one_message(
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
     assert not (tmp_path / "s").exists()
+
+
+def test_a_row_that_is_not_of_its_key_is_refused(
+    file_of_it: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = studies.cells(file_of_it)
+    (tmp_path / "mixed.csv.gz").write_bytes(studies.packed([first | {"task": "copying"}, *others]))
+    (tmp_path / "first.toml").write_text(STUDY)
+    command = [str(tmp_path / "first.toml"), "--known", str(tmp_path / "mixed.csv.gz"), "--store", str(tmp_path / "s")]
+    assert paper.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"the row with key {first['key']} says copying, rnn, 10, " in line
