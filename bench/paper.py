@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,7 +29,7 @@ from bench.records.result import ANSWERS, Result
 from bench.records.sweep import Sweep
 from bench.run import measure
 from bench.runner import papers
-from bench.runner.known import Known
+from bench.runner.known import NOTHING, Known
 from bench.runner.plan import plan
 from bench.store import Store
 from reports.summary import groups
@@ -77,7 +77,7 @@ def paper(
             "retry_failed": retry_failed,
         }
     )  # fmt: skip
-    held = Known() if known is None else _known(known, content)
+    held = NOTHING if known is None else _known(known, content)
     code = 0
     for sweep in () if dry_run else content.sweeps:
         untried = held.untried(papers.tuning(sweep, content)) if content.tuning else []
@@ -99,12 +99,11 @@ class Kept:
 
     results: Sequence[Result] = ()
     sweeps: Sequence[Asked] = ()
-    known: Known = field(default_factory=Known)
+    known: Known = NOTHING
 
     @classmethod
-    def of(cls, path: str, known: Known | None = None) -> Kept:
+    def of(cls, path: str, known: Known = NOTHING) -> Kept:
         """Read a store."""
-        known = known or Known()
         if not Path(path).is_dir():
             return cls(known=known)
         store = Store(path)

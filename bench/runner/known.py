@@ -87,6 +87,9 @@ class Known:
         return sweep.seeds if len(missing) == len(cells) else missing
 
 
+NOTHING = Known()
+
+
 def _check(row: Row, cell: Cell) -> None:
     held = tuple(row[name] for name in ("task", "model", "length", "seed", "learning_rate"))
     expected = (cell.task, cell.model, cell.length, cell.seed, cell.recipe.learning_rate)

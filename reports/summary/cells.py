@@ -28,8 +28,7 @@ def told_apart(rows: Iterable[Row]) -> list[Row]:
     Raises:
         TwiceError: a cell stands there twice, or a seed is reported twice.
     """
-    rows = list(rows)
-    check_once(rows)
+    rows = checked_once(rows)
     apart, edges = _apart(rows), _edges(rows)
     return [
         row | {"model": _name(row, apart.get((row["task"], row["model"]), ())), ON_EDGE: row["learning_rate"] in edges}
@@ -42,12 +41,13 @@ def shown(value: object) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def check_once(rows: Iterable[Row]) -> None:
-    """Check that every cell stands there once, and every seed is reported once.
+def checked_once(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows, once it is checked that every cell stands there once, and every seed is reported once.
 
     Raises:
         TwiceError: it does not.
     """
+    rows = list(rows)
     seen: set[tuple[Any, ...]] = set()
     for row in rows:
         seed = (*_place(row), row["seed"], *(str(row[column]) for column in APART))
@@ -58,6 +58,7 @@ def check_once(rows: Iterable[Row]) -> None:
                     "recipe. Expected every cell once, and one reported rate of every seed."
                 )
             seen.add(cell)
+    return rows
 
 
 def _place(row: Row) -> tuple[str, str, int]:

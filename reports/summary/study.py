@@ -220,8 +220,7 @@ def gradients_and_skill(made: Sequence[Setting]) -> Correlation | None:
     points: dict[tuple[str, int], dict[str, tuple[float, float]]] = {}
     for setting in made:
         fall, skill = setting.fall, setting.typical("skill")
-        missing = present[setting.task, setting.length] < whole[setting.task]
-        if fall is not None and skill is not None and not missing:
+        if fall is not None and skill is not None and present[setting.task, setting.length] == whole[setting.task]:
             points.setdefault((setting.task, setting.length), {})[setting.model] = (fall, skill)
     models = sorted({model for at in points.values() for model in at})
     seen = [*_correlations(points.values(), models)]

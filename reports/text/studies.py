@@ -13,7 +13,7 @@ import io
 import math
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from os.path import isdir, isfile  # of a name that no file can have, a path raises
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +22,7 @@ from bench.records import foreign
 from bench.records.errors import UsageError
 from bench.records.result import Result, Status
 from bench.records.row import COLUMNS, row
-from reports.summary.cells import TwiceError, check_once, told_apart
+from reports.summary.cells import TwiceError, checked_once, told_apart
 from reports.text import csv as tables
 
 CHOSEN = "chosen"  # 1: at the rate that was chosen for it, on a seed that chose none; 0: it only helped to choose
@@ -103,7 +103,7 @@ def read(path: Path) -> list[Row]:
     Raises:
         StudyError: as `cells`.
     """
-    return told_apart(cells(path))
+    return _read(path, told_apart)
 
 
 def cells(path: Path) -> list[Row]:
@@ -113,10 +113,12 @@ def cells(path: Path) -> list[Row]:
         StudyError: no such file, too large, an unknown column, a needed one is missing, a value does not fit, or a cell
             stands there twice.
     """
+    return _read(path, checked_once)
+
+
+def _read(path: Path, checked: Callable[[list[Row]], list[Row]]) -> list[Row]:
     try:
-        rows = _rows(_unpacked(path))
-        check_once(rows)
-        return rows
+        return checked(_rows(_unpacked(path)))
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or foreign.message(error)
         raise StudyError(f"cannot read {path}: {why}. Expected a table of cells, compressed by gzip.") from None

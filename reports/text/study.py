@@ -154,7 +154,7 @@ def _compared(made: Sequence[study.Comparison]) -> Table:
     few = [each for each in made if each.p is None]
     pairs = ", ".join(dict.fromkeys(f"{each.first} – {each.second}" for each in few))
     unsaid = f"nothing is said with fewer than {study.ENOUGH} seeds on a side: {pairs}"
-    tested = [each for each in made if each.p is not None and each.corrected is not None]
+    tested = [each for each in made if each.p is not None]
     if not tested:
         return Table(title, (Column("", "left"),), ((unsaid,),))
     rows = tuple(
@@ -238,10 +238,12 @@ def _flat(by_task: dict[str, Lines]) -> list[Table]:
     """Show how far the gradient changes after training, where a task was solved and where it was not."""
     rows = []
     for task, lines in by_task.items():
-        held = [setting for line in lines.values() for setting in line if setting.fall_after is not None]
-        if held and any(map(study.solvable, lines.values())):
-            solved = [setting for setting in held if setting.by_majority]
-            rows.append((task, *_changes(solved), *_changes([setting for setting in held if setting not in solved])))
+        changes: dict[bool, list[float]] = {True: [], False: []}  # by whether most seeds solved
+        for setting in (setting for line in lines.values() for setting in line):
+            if setting.fall_after is not None:
+                changes[setting.by_majority].append(setting.fall_after)
+        if any(changes.values()) and any(map(study.solvable, lines.values())):
+            rows.append((task, *_changes(changes[True]), *_changes(changes[False])))
     if not rows:
         return []
     columns = (
@@ -255,9 +257,8 @@ def _flat(by_task: dict[str, Lines]) -> list[Table]:
     return [Table("The gradient after training", columns, tuple(rows), (note,))]
 
 
-def _changes(held: Sequence[Setting]) -> tuple[str, str, str]:
+def _changes(changes: Sequence[float]) -> tuple[str, str, str]:
     """Return how many settings there are, how many are flat, and from where to where their gradients change."""
-    changes = [change for setting in held if (change := setting.fall_after) is not None]
     span = f"{min(changes):.2f} to {max(changes):.2f}" if changes else words.NOTHING
     return str(len(changes)), str(sum(abs(change) < 1 for change in changes)), span
 
