@@ -27,7 +27,7 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = (), beside: Seq
     solved = {task: lines for task, lines in by_task.items() if any(map(study.solvable, lines.values()))}
     out = [_learned(task, lines, task in solved) for task, lines in by_task.items()]
     if solved:
-        out.append(_reach(solved))
+        out += [_reach(solved), _longest(solved)]
     if told := {task: lines for task, lines in by_task.items() if any(map(_horizon, lines.values()))}:
         out.append(_horizons(told))
     if compared := study.compared(made, pairs):
@@ -83,10 +83,10 @@ def _spread(setting: Setting, column: str, mark: str = "") -> str:
     if not values:
         return words.NOTHING
     write = words.skill if column == "skill" else words.number
-    text, ends = write(setting.typical(column)), (write(min(values)), write(max(values)))
+    text, span = write(setting.typical(column)), _span(write, values)
     skill = setting.typical("skill")
     said = mark if mark and skill is not None and below_learning(skill) else ""
-    return f"{text}{said}" if ends[0] == ends[1] else f"{text}{said} ({ends[0]} to {ends[1]})"
+    return f"{text}{said}" if span == text else f"{text}{said} ({span})"
 
 
 def _without(setting: Setting) -> str:
@@ -109,6 +109,33 @@ def _reach(by_task: dict[str, Lines]) -> Table:
 def _solved(model: str, by_task: dict[str, Lines]) -> str:
     held = [setting for lines in by_task.values() for setting in lines.get(model, ())]
     return f"{sum(setting.solved for setting in held)}/{sum(setting.n for setting in held)}"
+
+
+def _longest(by_task: dict[str, Lines]) -> Table:
+    """Lay out what every model took at the longest length of all."""
+    length = _lengths(by_task)[-1]
+
+    def say(line: Sequence[Setting]) -> str:
+        at = next((setting for setting in line if setting.length == length), None)
+        if at is None:
+            return ""
+        steps = at.values("solved_at_step")
+        between = f" at {_span(words.whole, steps)}" if steps else ""
+        seconds = at.typical("seconds")
+        return f"{at.solved}/{at.n}{between}" + ("" if seconds is None else f", {words.number(seconds, 0)} s")
+
+    note = (
+        "seeds that solved, their steps from the quickest to the slowest, and the seconds that a cell took, learning "
+        "and measuring: the median over all seeds, with whatever else the machine did meanwhile"
+    )
+    made = _by_model(f"What T = {length} took", by_task, say, (note,))
+    return replace(made, columns=tuple(column._replace(align="left") for column in made.columns))
+
+
+def _span(write: Callable[[float], str], values: Sequence[float]) -> str:
+    """Write values from the least to the largest; one where they read alike."""
+    low, high = write(min(values)), write(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def _horizons(by_task: dict[str, Lines]) -> Table:

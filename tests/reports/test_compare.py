@@ -45,6 +45,19 @@ def test_a_study_alone(published, capsys):
     assert "yours" not in out
 
 
+def test_what_the_longest_length_took(tmp_path, capsys):
+    of = [("gru", 10, 20, 200, 3.0), ("gru", 11, 20, 450, 5.0), ("gru", 12, 20, None, 8.4), ("lstm", 10, 20, None, 7.0)]
+    made = [
+        make_result(model=model, length=length, seed=seed, solved_at=step, steps=2000, seconds=seconds)
+        for model, seed, length, step, seconds in of
+    ] + [make_result(model="rnn", length=10, solved_at=100, steps=2000)]
+    path = tmp_path / "study.csv.gz"
+    path.write_bytes(studies.packed(studies.rows(made, {result.cell.key for result in made})))
+    out = said(capsys, path)
+    assert "What T = 20 took" in out
+    assert "gru 2/3 at 200 to 450, 5 s lstm 0/1, 7 s rnn seeds that solved, their steps" in out
+
+
 def test_the_same_recipe_is_said_to_be_the_same(published, tmp_path, capsys):
     mine = store(
         tmp_path / "mine", *(make_result(model="mine.models:Fast", seed=s, solved_at=50, steps=2000) for s in (0, 1))
