@@ -128,7 +128,7 @@ def _longest(by_task: dict[str, Lines]) -> Table:
         "seeds that solved, their steps from the quickest to the slowest, and the seconds that a cell took, learning "
         "and measuring: the median over all seeds, with whatever else the machine did meanwhile"
     )
-    made = _by_model(f"What T = {length} took", by_task, say, (note,))
+    made = _by_model(f"What T={length} took", by_task, say, (note,))
     return replace(made, columns=tuple(column._replace(align="left") for column in made.columns))
 
 

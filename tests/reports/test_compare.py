@@ -54,7 +54,7 @@ def test_what_the_longest_length_took(tmp_path, capsys):
     path = tmp_path / "study.csv.gz"
     path.write_bytes(studies.packed(studies.rows(made, {result.cell.key for result in made})))
     out = said(capsys, path)
-    assert "What T = 20 took" in out
+    assert "What T=20 took" in out
     assert "gru 2/3 at 200 to 450, 5 s lstm 0/1, 7 s rnn seeds that solved, their steps" in out
 
 
