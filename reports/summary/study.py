@@ -20,6 +20,7 @@ from reports.summary.statistics import holm, power_law, rank_correlation, strati
 
 Row = dict[str, Any]
 ENOUGH = 4  # seeds on either side, from which a model may be called better (0023)
+ENOUGH_MODELS = 5  # for a rank correlation: three agree wholly, one way or the other, by chance once in three
 DRAWS = 2000  # resampled sets of models
 LEVELS = (0.025, 0.975)
 
@@ -211,7 +212,7 @@ def gradients_and_skill(made: Sequence[Setting]) -> Correlation | None:
     """Correlate how far the gradient changes over the reach before training with the skill after it.
 
     One point per model, within each task and length, so that no task or length makes the correlation; None where
-    fewer than three models have both. Lengths at which a task has fewer models than at others do not count: a study
+    fewer than five models have both. Lengths at which a task has fewer models than at others do not count: a study
     in progress would be asked about its quickest models. Interval: models are drawn anew, the same ones at every task
     and length.
     """
@@ -222,13 +223,14 @@ def gradients_and_skill(made: Sequence[Setting]) -> Correlation | None:
         fall, skill = setting.fall, setting.typical("skill")
         if fall is not None and skill is not None and present[setting.task, setting.length] == whole[setting.task]:
             points.setdefault((setting.task, setting.length), {})[setting.model] = (fall, skill)
-    models = sorted({model for at in points.values() for model in at})
-    seen = [*_correlations(points.values(), models)]
-    if not seen or len(models) < 3:
+    enough = [at for at in points.values() if len(at) >= ENOUGH_MODELS]
+    models = sorted({model for at in enough for model in at})
+    seen = [*_correlations(enough, models)]
+    if not seen:
         return None
     generator = random.Random(0)
     draws = (generator.choices(models, k=len(models)) for _ in range(DRAWS))
-    means = sorted(fmean(values) for drawn in draws if (values := [*_correlations(points.values(), drawn)]))
+    means = sorted(fmean(values) for drawn in draws if (values := [*_correlations(enough, drawn)]))
     low, high = (means[min(len(means) - 1, int(level * len(means)))] for level in LEVELS)
     return Correlation(fmean(seen), low, high, len(seen), len(models))
 

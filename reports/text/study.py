@@ -286,7 +286,7 @@ def _flat(by_task: dict[str, Lines]) -> list[Table]:
 
 def _changes(changes: Sequence[float]) -> tuple[str, str, str]:
     """Return how many settings there are, how many are flat, and from where to where their gradients change."""
-    span = f"{min(changes):.2f} to {max(changes):.2f}" if changes else words.NOTHING
+    span = _span("{:.2f}".format, changes) if changes else words.NOTHING
     return str(len(changes)), str(sum(abs(change) < 1 for change in changes)), span
 
 

@@ -257,13 +257,13 @@ def written(path, *rows):
 
 
 def test_gradients_and_skill_are_compared_in_all_tasks_and_in_each(tmp_path, capsys):
-    skills = {"adding": (0.9, 0.5, 0.1), "copying": (0.1, 0.5, 0.9)}
-    models = (("rnn", -0.1), ("gru", -0.2), ("lstm", -0.3))
+    skills = {"adding": (0.9, 0.7, 0.5, 0.3, 0.1), "copying": (0.1, 0.3, 0.5, 0.7, 0.9)}
+    models = (("rnn", -0.1), ("gru", -0.2), ("lstm", -0.3), ("tcn", -0.4), ("lem", -0.5))
     rows = [(t, m, s, rate, 1) for t, column in skills.items() for s, (m, rate) in zip(column, models, strict=True)]
     out = said(capsys, written(tmp_path / "two.csv.gz", *rows))
-    assert re.search(r"all 0.00 .* 2 3 adding 1.00 .* 1 3 copying -1.00 .* 1 3 rate · D", out)
+    assert re.search(r"all 0.00 .* 2 5 adding 1.00 .* 1 5 copying -1.00 .* 1 5 rate · D", out)
     assert "the question was about all tasks" in out
-    assert "the question was about all tasks" not in said(capsys, written(tmp_path / "one.csv.gz", *rows[:3]))
+    assert "the question was about all tasks" not in said(capsys, written(tmp_path / "one.csv.gz", *rows[:5]))
 
 
 def test_speed_is_the_median_over_tasks(tmp_path, capsys):
@@ -291,4 +291,4 @@ def test_the_gradient_after_training_is_told_where_a_task_was_solved_and_where_n
     path = tmp_path / "after.csv.gz"
     path.write_bytes(gzip.compress("\n".join([head, *(f"{row},10,0,ok,1000,1,9" for row in rows)]).encode()))
     out = re.sub("─+", "─", said(capsys, path))
-    assert "not solved flat change ─ adding 2 1 -0.90 to 1.80 1 0 -2.70 to -2.70 settings that more than half" in out
+    assert "not solved flat change ─ adding 2 1 -0.90 to 1.80 1 0 -2.70 settings that more than half" in out

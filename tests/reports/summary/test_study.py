@@ -118,6 +118,10 @@ def test_a_length_that_not_every_model_has_reached_does_not_count():
     )
 
 
-def test_two_models_make_no_correlation():
-    rows = [row(model=name, fall=fall) for name, fall in (("gru", -1.0), ("rnn", -2.0))]
-    assert study.gradients_and_skill(study.settings(rows)) is None
+def test_four_models_make_no_correlation():
+    rows = skilled((10, 20), lambda place: 0.9 - 0.1 * place)
+    for one in rows:
+        if one["model"] == "m4" and one["length"] == 20:
+            one["initial_gradient_rate"] = None
+    assert study.gradients_and_skill(study.settings(rows)).settings == 1
+    assert study.gradients_and_skill(study.settings([one for one in rows if one["model"] != "m4"])) is None
