@@ -115,8 +115,8 @@ BUDGETS = {
         seeds=(0,),
         learning_rates=None,
     ),
-    # study: within these steps most seeds of gru and some of lstm solve copying at T = 10 (docs/decisions/0035). The rate
-    # is chosen on validation.
+    # study: within these steps most seeds of gru and some of lstm solve copying at T = 10 (docs/decisions/0035). The
+    # rate is chosen on validation.
     "study": Budget(
         tiers=((200, 5000, 32, 50), (1000, 5000, 8, 100)),
         text_steps=2000,
