@@ -26,8 +26,10 @@ def tables(rows: Sequence[Row], pairs: Iterable[Sequence[str]] = (), beside: Seq
     by_task = study.lines(made)
     solved = {task: lines for task, lines in by_task.items() if any(map(study.solvable, lines.values()))}
     out = [_learned(task, lines, task in solved) for task, lines in by_task.items()]
+    if len(_lengths(solved)) > 1:  # at one length alone T* would say "none" of what shorter ones were not asked
+        out.append(_reach(solved))
     if solved:
-        out += [_reach(solved), _longest(solved)]
+        out.append(_longest(solved))
     if told := {task: lines for task, lines in by_task.items() if any(map(_horizon, lines.values()))}:
         out.append(_horizons(told))
     if compared := study.compared(made, pairs):

@@ -58,6 +58,13 @@ def test_what_the_longest_length_took(tmp_path, capsys):
     assert "gru 2/3 at 200 to 450, 5 s lstm 0/1, 7 s rnn seeds that solved, their steps" in out
 
 
+def test_how_far_back_is_not_said_of_one_length(published, capsys):
+    assert "How far back" in said(capsys, published)
+    one = said(capsys, published, "--lengths", "20")
+    assert "How far back" not in one
+    assert "What T=20 took" in one
+
+
 def test_the_same_recipe_is_said_to_be_the_same(published, tmp_path, capsys):
     mine = store(
         tmp_path / "mine", *(make_result(model="mine.models:Fast", seed=s, solved_at=50, steps=2000) for s in (0, 1))
